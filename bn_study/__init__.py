@@ -1,0 +1,1 @@
+"""bn_study answers questions about batch normalization with evidence."""

@@ -1,0 +1,1 @@
+"""What the runs show. Never imports TensorFlow, Keras, Hydra or the training half."""

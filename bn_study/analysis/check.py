@@ -1,0 +1,146 @@
+"""What can be known to be wrong with an experiment's claims and tuning before anything is trained."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pandas as pd
+
+from bn_study.analysis import contrast
+from bn_study.analysis.measures import Measure, parse
+from bn_study.errors import UsageError
+from bn_study.plan import parts
+from bn_study.plan.experiment import Claim, Experiment, Tune
+
+
+def check(experiment: Experiment) -> None:
+    """Raises UsageError naming the experiment file and the claim or tuning entry.
+
+    Measures and levels are always checked. Arms, contexts and tuned factors are looked up in the grids only if no
+    override changed the experiment: an override may remove an arm, which makes a verdict `missing`.
+    """
+    cells = {name: contrast.cells_table(grid) for name, grid in experiment.grids.items()}
+    for name, entry in experiment.tune.items():
+        with _place(experiment, f"tune.{name}"):
+            _check_tune(entry, cells, strict=not experiment.changed)
+    for name, claim in experiment.claims.items():
+        with _place(experiment, f"claims.{name}"):
+            _check_claim(name, claim, experiment, cells, strict=not experiment.changed)
+
+
+@contextmanager
+def _place(experiment: Experiment, entry: str) -> Iterator[None]:
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"experiments/{experiment.name}.yaml: {entry}: {error}") from None
+
+
+def _check_tune(entry: Tune, cells: Mapping[str, pd.DataFrame], strict: bool) -> None:
+    table = _grid(entry.grid, cells)
+    measure = parse(entry.score)
+    _check_levels(measure, entry.level, table)
+    tested = [value for value in measure.args.values() if isinstance(value, str) and value.startswith("test/")]
+    if tested:
+        raise UsageError(f"the score looks at {tested[0]}; tuning may only see validation data")
+    if not strict:
+        return
+    if not entry.factors:
+        raise UsageError("no factors to tune; name at least one")
+    for factor in (*entry.factors, *entry.per):
+        _known_factor(factor, table)
+    for _, rows in table.groupby([_column(table, one) for one in (*entry.factors, *entry.per)], sort=False):
+        left = contrast.left_open(rows)
+        if left:
+            names = " or ".join(left)
+            raise UsageError(f"the grid {entry.grid} has several runs of one arm and seed; name {names} in `per`")
+
+
+def _check_claim(
+    name: str, claim: Claim, experiment: Experiment, cells: Mapping[str, pd.DataFrame], strict: bool
+) -> None:
+    table = _grid(claim.grid, cells)
+    _check_levels(parse(claim.measure), claim.level, table)
+    _check_gates(name, experiment, [])
+    selectors = [one for one in claim.contrast if one != contrast.CONSTANT]
+    if not selectors:
+        raise UsageError("the contrast names no arm; give a weight to a selector, such as norm=batch: 1")
+    for selector in selectors:
+        contrast.parse_selector(selector)
+    if not strict:
+        return
+    fixed = {factor: value for factor, value in claim.at.items() if value not in list(experiment.tune)}
+    for selector in selectors:
+        for factor in contrast.parse_selector(selector):
+            _known_factor(factor, table)
+        if contrast.where(table, contrast.parse_selector(selector)).empty:
+            raise UsageError(f"no cell of the grid {claim.grid} has {selector}")
+    for factor in (*claim.contexts, *claim.at):
+        _known_factor(factor, table)
+    tuned = {factor: entry for factor, entry in claim.at.items() if factor not in fixed}
+    for factor, entry in tuned.items():
+        if factor not in experiment.tune[entry].factors:
+            choices = ", ".join(experiment.tune[entry].factors)
+            raise UsageError(f"at: the tuning {entry} chooses {choices}, not {factor}")
+        _check_seeds(entry, experiment, cells, table)
+    arms = contrast.arms(table, claim.contrast, fixed, None)
+    for arm in arms:
+        if arm.rows.empty:
+            raise UsageError(f"no cell of the grid {claim.grid} has {arm.selector} at {_words(fixed)}")
+    for context in contrast.contexts(arms, claim.contexts):
+        for arm in arms:
+            _check_arm(arm, context | dict.fromkeys(tuned), table)
+
+
+def _check_arm(arm: contrast.Arm, context: dict[str, Any], table: pd.DataFrame) -> None:
+    """A context must hold a cell a seed; a factor with the value None is one that tuning will fix."""
+    named = {key: value for key, value in context.items() if value is not None and not contrast.lacks(arm.rows, key)}
+    rows = contrast.where(arm.rows, named)
+    if rows.empty:
+        raise UsageError(f"{arm.selector} has no cell in the context {_words(named)}")
+    free = [key for key, value in context.items() if value is None and key in rows]
+    left = [one for one in contrast.left_open(rows.drop(columns=free)) if one not in free]
+    if left:
+        raise UsageError(f"{arm.selector} has several runs of one seed; name {' or '.join(left)} in `at` or `contexts`")
+    if rows["seed"].duplicated().any() and not free:
+        raise UsageError(f"{arm.selector} has several equal cells of one seed")
+
+
+def _check_seeds(entry: str, experiment: Experiment, cells: Mapping[str, pd.DataFrame], table: pd.DataFrame) -> None:
+    shared = {*cells[experiment.tune[entry].grid]["seed"]} & {*table["seed"]}
+    if shared:
+        raise UsageError(f"seed {min(shared)} both tunes {entry} and is reported; give the grids different seeds")
+
+
+def _check_gates(name: str, experiment: Experiment, path: list[str]) -> None:
+    if name in path:
+        raise UsageError(f"gates run in a circle: {' -> '.join([*path, name])}")
+    for gate in experiment.claims[name].gates:
+        if gate not in experiment.claims:
+            raise UsageError(f"gates: {parts.unknown('claim', gate, experiment.claims)}")
+        _check_gates(gate, experiment, [*path, name])
+
+
+def _check_levels(measure: Measure, level: Mapping[str, float], table: pd.DataFrame) -> None:
+    missing = {str(one) for one in table["dataset"]} - set(level)
+    if measure.needs_level and missing:
+        raise UsageError(f"{measure.name} has no level for {', '.join(sorted(missing))}; add it to `level`")
+
+
+def _grid(name: str, cells: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    if name not in cells:
+        raise UsageError(parts.unknown("grid", name, cells))
+    return cells[name]
+
+
+def _known_factor(factor: str, table: pd.DataFrame) -> None:
+    if factor not in table:
+        raise UsageError(parts.unknown("setting", factor, table))
+
+
+def _column(table: pd.DataFrame, factor: str) -> pd.Series:
+    return table[factor].map(lambda value: repr(contrast.comparable(value)))
+
+
+def _words(factors: Mapping[str, Any]) -> str:
+    return " ".join(f"{key}={contrast.written(value)}" for key, value in factors.items())

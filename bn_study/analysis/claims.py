@@ -1,0 +1,230 @@
+"""Runs + a claim -> Verdict: supported, contradicted, inconclusive or missing, with the interval and a reason in words.
+
+The rules are those of DESIGN, section 8. Each context (a value of the claim's context factors) has a verdict of its
+own; `says` decides what they add up to.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bn_study.analysis import contrast
+from bn_study.analysis.measures import Measure, parse
+from bn_study.analysis.stats import Estimate, Finding, decide, estimate, holm
+from bn_study.analysis.verdict import Row, Verdict, aggregate
+from bn_study.plan.experiment import Claim, Experiment, Factors, Tuned
+
+COMMIT_LENGTH = 10
+
+
+@dataclass(frozen=True)
+class _Context:
+    """One context on its way to a Row: its effect with open values replaced against the claim, and in its favour."""
+
+    name: str
+    note: str
+    replaced: int = 0
+    against: Estimate | None = None
+    favour: Estimate | None = None
+    missing: str = ""
+    gate: str = ""
+    censored: bool = False
+    undefined: str = ""
+
+
+def verdicts(experiment: Experiment, runs: pd.DataFrame, tuned: Mapping[str, Tuned]) -> dict[str, Verdict]:
+    """The verdict on every claim of an experiment, in the order of its file."""
+    return {name: verdict(name, experiment, runs, tuned) for name in experiment.claims}
+
+
+def verdict(name: str, experiment: Experiment, runs: pd.DataFrame, tuned: Mapping[str, Tuned]) -> Verdict:
+    """The verdict on one claim.
+
+    runs: the table of `tables.runs_table`; runs that the grid asks for and the table lacks make the verdict `missing`.
+    tuned: what the tuning entries chose. A gate is another claim of the experiment, which must be supported.
+    Raises UsageError where the claim leaves a factor of its grid open.
+    """
+    claim, measure = experiment.claims[name], parse(experiment.claims[name].measure)
+    table = runs[[claim.grid in grids.split() for grids in runs["grids"]]] if len(runs) else runs
+    cells = contrast.cells_table(experiment.grids[claim.grid])
+    fixed = {factor: value for factor, value in claim.at.items() if value not in list(experiment.tune)}
+    planned = contrast.arms(cells, claim.contrast, fixed, None)
+    found = contrast.arms(table, claim.contrast, claim.at, tuned) if _tuned(claim, experiment, tuned) else []
+    gate = _gate(claim, experiment, runs, tuned)
+    absent = [arm.selector for arm in planned if arm.rows.empty]
+    contexts = contrast.contexts(planned, claim.contexts)
+    if absent or not contexts:
+        what = absent or claim.contexts
+        rows = (Row("", "missing", f"no run of the plan has {' or '.join(what)}"),)
+    else:
+        rows = _rows(claim, measure, [_context(claim, measure, planned, found, one, gate, tuned) for one in contexts])
+    levels = [claim.level.get(dataset) for dataset in sorted(set(cells["dataset"]))]
+    labels = " | ".join(dict.fromkeys(measure.label(level) for level in levels))
+    words = f"{measure.scale} {labels}" if measure.scale else labels
+    return _verdict(name, claim, words, rows, _stated(name, experiment, found))
+
+
+def _tuned(claim: Claim, experiment: Experiment, tuned: Mapping[str, Tuned]) -> bool:
+    return all(value in tuned for value in claim.at.values() if value in list(experiment.tune))
+
+
+def _gate(claim: Claim, experiment: Experiment, runs: pd.DataFrame, tuned: Mapping[str, Tuned]) -> str:
+    """Why the claim's gates fail, or "": every claim it names must be supported."""
+    outcomes = {one: verdict(one, experiment, runs, tuned).outcome for one in claim.gates}
+    return ", ".join(f"the gate {one} is {outcome}" for one, outcome in outcomes.items() if outcome != "supported")
+
+
+def _context(
+    claim: Claim,
+    measure: Measure,
+    planned: list[contrast.Arm],
+    found: list[contrast.Arm],
+    context: Factors,
+    gate: str,
+    tuned: Mapping[str, Tuned],
+) -> _Context:
+    name = " ".join(f"{factor}={contrast.written(value)}" for factor, value in context.items())
+    waits = [arm.waits for arm in found if arm.waits]
+    if waits or not found:
+        entries = [value for value in claim.at.values() if isinstance(value, str) and value not in tuned]
+        waiting = "; ".join(waits) or f"waits for the tuning {' and '.join(map(repr, entries))}"
+        return _Context(name, "", missing=waiting)
+    values, absent, edges = [], [], []
+    for plan, arm in zip(planned, found, strict=True):
+        rows = contrast.in_context(arm, context)
+        wanted = {int(seed) for seed in _plan_rows(plan, context)["seed"]}
+        lost = sorted(wanted - {int(seed) for seed in rows.get("seed", [])})
+        if lost:
+            seeds = f" (seed {', '.join(map(str, lost))})" if len(lost) < len(wanted) else ""
+            absent.append(f"{len(lost)} of {len(wanted)} runs of {arm.selector}{seeds}")
+        edges += [one for one in _edges(claim, arm.selector, rows, tuned) if one not in edges]
+        values.append(contrast.values(arm, rows, measure, claim.level))
+    note = "; ".join(note for one in values for note in one.notes)
+    replaced = sum(len(one.replaced) for one in values)
+    undefined = [f"{one.undefined} runs of {one.selector}" for one in values if one.undefined]
+    constant = claim.contrast.get(contrast.CONSTANT, 0.0)
+    down, up = (contrast.differences(values, constant, sign=sign) for sign in (-1, 1))
+    against, favour = _ends(claim.test, estimate(down, replaced=replaced > 0), estimate(up, replaced=replaced > 0))
+    return _Context(
+        name,
+        note,
+        replaced,
+        against,
+        favour,
+        missing=f"{' and '.join(absent)} are missing" if absent else "",
+        gate=", ".join(filter(None, [gate, *edges])),
+        censored=all(len(one.replaced) > len(one.values) / 2 for one in values),
+        undefined=f"{measure.name} has no value in {' and '.join(undefined)}" if undefined else "",
+    )
+
+
+def _plan_rows(arm: contrast.Arm, context: Factors) -> pd.DataFrame:
+    return contrast.where(arm.rows, {key: value for key, value in context.items() if not contrast.lacks(arm.rows, key)})
+
+
+def _edges(claim: Claim, selector: str, rows: pd.DataFrame, tuned: Mapping[str, Tuned]) -> list[str]:
+    """The tuned values of an arm that lie at the edge of their grid, in words."""
+    reasons = []
+    for factor, value in claim.at.items():
+        if isinstance(value, str) and value in tuned and len(rows):
+            entry = tuned[value]
+            edges = {tuple(contrast.comparable(one) for one in key) for key in entry.at_edge}
+            if set(contrast.tuning_keys(rows, entry)) & edges:
+                chosen = contrast.written(rows[factor].iloc[0])
+                reasons.append(f"the tuned {factor}={chosen} of {selector} is at the edge of its grid")
+    return reasons
+
+
+def _ends(test: str, down: Estimate, up: Estimate) -> tuple[Estimate, Estimate]:
+    """Which replacement stands against the claim: the lower effect for superiority, the higher loss for
+    non-inferiority, the one further from zero for equivalence.
+    """
+    if test == "superiority" or (test == "equivalence" and abs(down.mean) > abs(up.mean)):
+        return down, up
+    return up, down
+
+
+def _rows(claim: Claim, measure: Measure, found: list[_Context]) -> tuple[Row, ...]:
+    """Holm over the contexts that count, then each context's decision."""
+    counting = [one for one in found if not (one.missing or one.gate or one.undefined)]
+    against = dict(zip((one.name for one in counting), holm([one.against.p for one in counting]), strict=True))
+    favour = dict(zip((one.name for one in counting), holm([one.favour.p for one in counting]), strict=True))
+    ends = [(against.get(one.name, math.nan), favour.get(one.name, math.nan)) for one in found]
+    return tuple(_row(claim, measure, one, *p) for one, p in zip(found, ends, strict=True))
+
+
+def _row(claim: Claim, measure: Measure, one: _Context, p: float, p_favour: float) -> Row:
+    finding = _finding(claim, measure, one, p, p_favour)
+    effect = one.against or Estimate(*[math.nan] * 6, 0)
+    if one.undefined:
+        effect = dataclasses.replace(effect, mean=math.nan, low=math.nan, high=math.nan)
+    return Row(
+        one.name,
+        finding.outcome,
+        "; ".join(filter(None, [finding.reason, one.note])),
+        effect.mean,
+        effect.low,
+        effect.high,
+        p,
+        effect.n,
+        one.replaced,
+        bool(one.gate) and not one.missing,
+        finding.reversed,
+    )
+
+
+def _finding(claim: Claim, measure: Measure, one: _Context, p: float, p_favour: float) -> Finding:
+    if one.missing or one.undefined:
+        return Finding("missing", one.missing or one.undefined)
+    if one.gate:
+        return Finding("inconclusive", one.gate)
+    if one.censored:
+        lost = "did not reach the level" if measure.replacement == "length" else "have no value"
+        arms = len([key for key in claim.contrast if key != contrast.CONSTANT])
+        whose = {1: "", 2: " of both arms"}.get(arms, " of every arm")
+        return Finding("inconclusive", f"more than half of the runs{whose} {lost}")
+    finding = decide(claim.test, one.against, p, claim.margin)
+    other = decide(claim.test, one.favour, p_favour, claim.margin)
+    if finding.outcome == "contradicted" and other.outcome != "contradicted":
+        # A value that was chosen against the claim must not be what refutes it.
+        return Finding("inconclusive", "the outcome depends on what stands in for diverged runs")
+    return finding
+
+
+def _verdict(name: str, claim: Claim, measure: str, rows: tuple[Row, ...], stated: str) -> Verdict:
+    only = rows[0] if len(rows) == 1 else None
+    outcome, reason = (only.outcome, only.reason) if only else aggregate(claim.says, rows)
+    return Verdict(
+        claim=name,
+        statements=tuple(claim.statements),
+        says=claim.says,
+        test=claim.test,
+        margin=claim.margin,
+        measure=measure,
+        outcome=outcome,
+        reason=reason,
+        estimate=only.estimate if only else math.nan,
+        low=only.low if only else math.nan,
+        high=only.high if only else math.nan,
+        p=only.p if only else math.nan,
+        n=min(row.n for row in rows),
+        replaced=sum(row.replaced for row in rows),
+        rows=rows,
+        stated=stated,
+    )
+
+
+def _stated(name: str, experiment: Experiment, found: list[contrast.Arm]) -> str:
+    """The commits of a claim's runs; `post hoc` if one was trained while the claim was not there or read otherwise."""
+    rows = pd.concat([arm.rows for arm in found]).drop_duplicates("run") if found else pd.DataFrame()
+    if rows.empty:
+        return ""
+    wanted = f"{name}:{experiment.stated()[name]}"
+    if not all(wanted in stated.split() for stated in rows["stated"]):
+        return "post hoc"
+    commits = sorted({one[:COMMIT_LENGTH] or "unknown commit" for one in rows["commit"]})
+    span = commits[0] if len(commits) == 1 else f"{commits[0]}..{commits[-1]}"
+    return span + (" (uncommitted changes)" if rows["dirty"].any() else "")

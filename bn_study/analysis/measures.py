@@ -1,0 +1,224 @@
+"""Measures: one number per run, by name. What a claim or a tuning entry asks of a run's records.
+
+A measure is a function `(run, *, ...) -> float` in `MEASURES`; every keyword is supplied by the experiment's YAML, but
+for `level`, which depends on the data set and comes from the claim's or tuning entry's `level`. NaN means "not reached"
+for `steps_to` and "not defined" for the others. `Measure.replacement` says what stands for a missing value.
+"""
+
+import inspect
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from bn_study.errors import UsageError
+from bn_study.plan import parts
+from bn_study.plan.types import Natural, Number
+from bn_study.store import StoredRun
+
+Quantiles = Annotated[list[Annotated[float, Field(ge=0, le=100)]], Field(min_length=1)]
+"""Percentiles, 0 to 100, as in the names of the records: 15 is `activation/unit_q15`."""
+
+SCALES: dict[str, Callable[[float], float]] = {"log2": math.log2, "log10": math.log10}
+
+
+def steps_to(run: StoredRun, *, metric: str, level: Number) -> float:
+    """The first of two consecutive measuring points at or above `level`; NaN if there is none or the run diverged."""
+    points = _points(run, metric)
+    above = points["value"].to_numpy() >= level
+    first = np.flatnonzero(above[:-1] & above[1:])
+    return math.nan if diverged(run) or not first.size else float(points["step"].iloc[first[0]])
+
+
+def final(run: StoredRun, *, metric: str) -> float:
+    """The last recorded value."""
+    return float(_points(run, metric)["value"].iloc[-1])
+
+
+def path_length(
+    run: StoredRun, *, site: str, quantiles: Quantiles, start: Natural, end: Natural, relative: bool
+) -> float:
+    """How far the distribution of a unit's values moved: the sum of |p_q(t) - p_q(t-1)|, mean over units and quantiles.
+
+    t runs over the measuring points from step `start` to step `end` (to the run's last, if it is shorter). `relative`
+    divides each unit's path by its own width, the mean over time of its largest minus its smallest quantile; units
+    without width are left out. In the units of the activation, or of its width. NaN with fewer than two points.
+    Source: the percentiles of Ioffe & Szegedy 2015, Fig. 1b and 1c.
+    """
+    values = _unit_quantiles(run, site, quantiles, start, end)
+    lengths = _lengths(values)
+    if relative:
+        width = np.ptp(values, axis=1).mean(axis=0) if len(values) else np.zeros(values.shape[2])
+        lengths = lengths[width > 0] / width[width > 0]
+    return float(lengths.mean()) if lengths.size else math.nan
+
+
+def path_growth(
+    run: StoredRun, *, site: str, quantiles: Quantiles, start: Natural, end: Natural, relative: bool
+) -> float:
+    """By how much drift grows with depth: least-squares slope of log2 path_length over the index of the hidden layer.
+
+    `site` is the part after the layer's name: `pre` takes every `layer<i>/pre` that was recorded. 0.14 is ten percent
+    more drift with each layer. NaN with fewer than two layers, or where a layer's path has no logarithm.
+    """
+    found = (re.fullmatch(rf"layer(\d+)/{re.escape(site)}", one) for one in run.vectors["site"].unique())
+    layers = sorted(int(match[1]) for match in found if match)
+    if not layers:
+        raise UsageError(f"run {run.id} recorded no vectors at layer<i>/{site}; name the site in the grid's probes")
+    lengths = np.array(
+        [
+            path_length(run, site=f"layer{layer}/{site}", quantiles=quantiles, start=start, end=end, relative=relative)
+            for layer in layers
+        ]
+    )
+    if len(layers) < 2 or not (lengths > 0).all():
+        return math.nan
+    return float(np.polyfit(layers, np.log2(lengths), 1)[0])
+
+
+def unit_path_lengths(run: StoredRun, site: str, quantiles: list[float], start: int, end: int) -> np.ndarray:
+    """The path length of each unit, mean over quantiles, shape (units,); NaN with fewer than two measuring points."""
+    return _lengths(_unit_quantiles(run, site, quantiles, start, end))
+
+
+def median_unit(run: StoredRun, site: str, quantiles: list[float], start: int, end: int) -> int:
+    """The unit of median path length (the lower one of the middle two, the first of equals): "one typical sigmoid"."""
+    lengths = unit_path_lengths(run, site, quantiles, start, end)
+    return int(np.argsort(lengths, kind="stable")[(len(lengths) - 1) // 2])
+
+
+MEASURES: dict[str, Callable[..., float]] = {
+    one.__name__: one for one in (steps_to, final, path_length, path_growth)
+}
+
+
+def diverged(run: StoredRun) -> bool:
+    return run.provenance["status"] == "diverged"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A checked measure: its name, its arguments but for the level, and the scale it is contrasted on."""
+
+    name: str
+    args: Mapping[str, Any]
+    scale: str | None
+
+    @property
+    def needs_level(self) -> bool:
+        return "level" in inspect.signature(MEASURES[self.name]).parameters
+
+    @property
+    def replacement(self) -> Literal["length", "chance", "worst"]:
+        """What stands for a run without a value (DESIGN: statistics).
+
+        length: the run's steps, as for a censored time. chance: 1 / classes, for an accuracy. worst: an extreme of the
+        finite values of either arm, for whatever has no natural floor.
+        """
+        if self.name == "steps_to":
+            return "length"
+        accuracy = str(self.args.get("metric", "")).rpartition("/")[2].startswith("accuracy")
+        return "chance" if accuracy else "worst"
+
+    def label(self, level: float | None) -> str:
+        """The canonical column name, without the scale: `steps_to(level=0.95,metric=test/accuracy)`. Has no spaces."""
+        args = dict(self.args) | ({"level": float(level)} if self.needs_level and level is not None else {})
+        return f"{self.name}({','.join(f'{key}={_word(args[key])}' for key in sorted(args))})"
+
+    def of(self, run: StoredRun, level: float | None) -> float:
+        """The unscaled value; NaN for a diverged run, whatever it recorded; what stands for it is decided later."""
+        if diverged(run):
+            return math.nan
+        return MEASURES[self.name](run, **self.args, **({"level": level} if self.needs_level else {}))
+
+    def scaled(self, value: float) -> float:
+        """The value on the measure's scale; NaN where it has no logarithm."""
+        if self.scale is None or math.isnan(value):
+            return value
+        return SCALES[self.scale](value) if value > 0 else math.nan
+
+
+def parse(spec: Mapping[str, Any]) -> Measure:
+    """`{steps_to: {metric: test/accuracy}, scale: log2}` as a Measure. Raises UsageError for what is wrong with it."""
+    names = [key for key in spec if key != "scale"]
+    if len(names) != 1:
+        raise UsageError(f"a measure is one name with its arguments, and perhaps a scale; found {names or 'no name'}")
+    name, scale = names[0], spec.get("scale")
+    if name not in MEASURES:
+        raise UsageError(parts.unknown("measure", name, MEASURES))
+    if scale is not None and scale not in SCALES:
+        raise UsageError(parts.unknown("scale", str(scale), SCALES))
+    if not isinstance(spec[name] or {}, Mapping):
+        raise UsageError(f"the arguments of {name} must be a mapping, not {spec[name]!r}")
+    arguments = _arguments(name)
+    try:
+        checked = arguments.model_validate(dict(spec[name] or {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "missing":
+            raise UsageError(f"{name} needs the argument {path}") from None
+        if first["type"] == "extra_forbidden":
+            if path == "level":
+                raise UsageError(f"{name}: give the level in `level`, for each data set") from None
+            raise UsageError(parts.unknown(f"argument of {name}", path, arguments.model_fields)) from None
+        raise UsageError(f"{name}: {path}={first['input']!r}: {first['msg'].lower()}") from None
+    return Measure(name, checked.model_dump(), scale)
+
+
+def label(spec: Mapping[str, Any], level: float | None) -> str:
+    """The column name of a measure as written in the YAML, at a level (None where the measure needs none)."""
+    return parse(spec).label(level)
+
+
+@cache
+def _arguments(name: str) -> type[BaseModel]:
+    parameters = inspect.signature(MEASURES[name], eval_str=True).parameters
+    fields = {key: (one.annotation, ...) for key, one in parameters.items() if key not in ("run", "level")}
+    return create_model(name, __config__=ConfigDict(extra="forbid", strict=True), **fields)
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{','.join(_word(one) for one in value)}]"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return re.sub(r"\s+", "_", str(value))
+
+
+def _points(run: StoredRun, metric: str) -> pd.DataFrame:
+    """The records of a metric that belongs to no site, in order of steps."""
+    records = run.records
+    points = records[(records["name"] == metric) & (records["site"] == "")].sort_values("step")
+    if points.empty:
+        known = records.loc[records["site"] == "", "name"].unique()
+        raise UsageError(f"run {run.id}: {parts.unknown('metric', metric, known)}")
+    return points
+
+
+def _unit_quantiles(run: StoredRun, site: str, quantiles: list[float], start: int, end: int) -> np.ndarray:
+    """Shape (points, quantiles, units): the percentiles of each unit at the measuring points from start to end."""
+    vectors = run.vectors[run.vectors["site"] == site]
+    columns = []
+    for quantile in quantiles:
+        name = f"activation/unit_q{quantile:g}"
+        rows = vectors[vectors["name"] == name].sort_values("step")
+        if rows.empty:
+            raise UsageError(f"run {run.id} has no vectors {name} at {site}; add them to the grid's probes")
+        inside = rows["step"].between(start, end)
+        columns.append(np.array(rows["value"].tolist())[inside.to_numpy()])
+    return np.stack(columns, axis=1)
+
+
+def _lengths(values: np.ndarray) -> np.ndarray:
+    if len(values) < 2:
+        return np.full(values.shape[2], math.nan)
+    return np.abs(np.diff(values, axis=0)).sum(axis=0).mean(axis=0)

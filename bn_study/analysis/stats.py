@@ -1,0 +1,135 @@
+"""Tests on paired differences: an estimate with its intervals and p, Holm's correction, and the three decisions.
+
+Seeds are the only replicates and they are paired, so everything here takes one difference per seed. The rules are those
+of DESIGN, section 8; the two confidence levels and the significance level are part of the rule, not of an experiment.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+SIGNIFICANCE = 0.05
+CONFIDENCE = 0.95
+NEGLIGIBLE_CONFIDENCE = 0.90  # two one-sided tests at 5 % are a 90 % interval inside the margins (Schuirmann 1987)
+EXACT_SEEDS = 16  # up to here all 2**n sign flips are enumerated
+ROUNDING = 1e-12  # differences that agree to this relative precision are equal
+
+Outcome = Literal["supported", "contradicted", "inconclusive", "missing"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The mean of n paired differences, its 95 % (low..high) and 90 % intervals (low90..high90), its two-sided p."""
+
+    mean: float
+    low: float
+    high: float
+    low90: float
+    high90: float
+    p: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A decision about one context and its reason in words. `reversed`: the effect is against the claim's direction."""
+
+    outcome: Outcome
+    reason: str
+    reversed: bool = False
+
+
+def estimate(differences: Sequence[float] | np.ndarray, *, replaced: bool) -> Estimate:
+    """Paired Student-t intervals and p; p is the exact sign-flip's where a value was replaced or all are equal.
+
+    differences: one per seed, finite. With fewer than two of them there is no interval and no p (NaN). If all are
+    equal, the interval is the point.
+    """
+    values = np.asarray(differences, dtype=float)
+    if values.size < 2:
+        mean = float(values[0]) if values.size else math.nan
+        return Estimate(mean, math.nan, math.nan, math.nan, math.nan, math.nan, values.size)
+    if np.ptp(values) <= ROUNDING * np.abs(values).max():
+        point = float(values[0])
+        return Estimate(point, point, point, point, point, sign_flip(values), values.size)
+    test = stats.ttest_1samp(values, 0.0)
+    wide, narrow = test.confidence_interval(CONFIDENCE), test.confidence_interval(NEGLIGIBLE_CONFIDENCE)
+    p = sign_flip(values) if replaced else test.pvalue
+    return Estimate(float(values.mean()), *(float(one) for one in (*wide, *narrow, p)), values.size)
+
+
+def sign_flip(differences: np.ndarray) -> float:
+    """Two-sided p of the mean under random signs (Fisher's randomisation test): exact up to 16 seeds, else sampled."""
+    exact = len(differences) <= EXACT_SEEDS
+    result = stats.permutation_test(
+        (differences,),
+        np.mean,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=np.inf if exact else 2**EXACT_SEEDS,
+        rng=np.random.default_rng(0),
+    )
+    return float(result.pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment (Holm 1979), in the given order. NaN stays NaN and does not count."""
+    adjusted = [math.nan] * len(p_values)
+    order = sorted((p, index) for index, p in enumerate(p_values) if not math.isnan(p))
+    largest = 0.0
+    for rank, (p, index) in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * p))
+        adjusted[index] = largest
+    return adjusted
+
+
+def superiority(effect: Estimate, p: float, margin: float) -> Finding:
+    """Supported: there is an effect of at least the margin. Contradicted: it is negligible or reversed. p is Holm's."""
+    if effect.low > 0 and effect.mean >= margin and p <= SIGNIFICANCE:
+        return Finding("supported", f"mean {effect.mean:.3g} reaches the margin {margin:g}, interval above 0")
+    if -margin < effect.low90 and effect.high90 < margin:
+        return Finding("contradicted", f"negligible: 90 % interval within ±{margin:g}")
+    if effect.high < 0 and p <= SIGNIFICANCE:
+        return Finding("contradicted", "reversed: interval below 0", reversed=True)
+    reasons = []
+    if effect.low <= 0 <= effect.high:
+        reasons.append("the interval contains 0")
+    if p > SIGNIFICANCE:
+        reasons.append(f"p {p:.2g} after Holm is above {SIGNIFICANCE:g}")
+    if effect.mean < margin:
+        reasons.append(f"mean {effect.mean:.3g} below the margin {margin:g}")
+    return Finding("inconclusive", ", ".join(reasons))
+
+
+def equivalence(effect: Estimate, p: float, margin: float) -> Finding:
+    """Supported: the 90 % interval lies within the margins. Contradicted: the 95 % interval lies wholly outside."""
+    if -margin < effect.low90 and effect.high90 < margin:
+        return Finding("supported", f"90 % interval within ±{margin:g}")
+    if effect.low > margin or effect.high < -margin:
+        return Finding("contradicted", f"interval wholly outside ±{margin:g}")
+    return Finding("inconclusive", f"90 % interval {effect.low90:.3g} to {effect.high90:.3g} is not within ±{margin:g}")
+
+
+def noninferiority(effect: Estimate, p: float, margin: float) -> Finding:
+    """Supported: the interval lies below the margin (a positive difference is a loss). Contradicted: it lies above."""
+    if effect.high < margin:
+        return Finding("supported", f"interval below the margin {margin:g}")
+    if effect.low > margin:
+        return Finding("contradicted", f"interval above the margin {margin:g}")
+    return Finding("inconclusive", f"the interval contains the margin {margin:g}")
+
+
+TESTS: dict[str, Callable[[Estimate, float, float], Finding]] = {
+    one.__name__: one for one in (superiority, equivalence, noninferiority)
+}
+
+
+def decide(test: str, effect: Estimate, p: float, margin: float) -> Finding:
+    """The decision of a test by name. `p` is adjusted for all contexts of the claim."""
+    if effect.n < 2:
+        return Finding("inconclusive", f"{effect.n} seed: an interval needs at least two")
+    return TESTS[test](effect, p, margin)

@@ -1,0 +1,211 @@
+"""Store -> the two tables from which everything else is drawn: runs (a row per run) and curves (a row per record).
+
+Both are written as CSV and always read back before use, so that a report redrawn from the committed files is the same
+byte for byte. A planned run comes from the store; if it is not there, a committed row of it serves, provided that it
+holds every measure that is asked of the run now. A run that is in neither is absent.
+"""
+
+import csv
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bn_study.analysis.contrast import RESULTS, missing, plain, rank
+from bn_study.analysis.measures import Measure, parse
+from bn_study.plan.experiment import Experiment, PlannedRun
+from bn_study.store import DamagedRun, Store, StoredRun
+
+TEXT = ("run", "grids", "status", "commit", "stated", "measured", "name", "site")
+"""Columns that are text whatever they look like (a commit may be all digits), with "" where there is nothing."""
+CURVES = ("run", "step", "name", "site", "unit", "value")
+HASH = 10  # the hex digits at the end of a run's id: enough to name it in the curves
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A measure that the runs of a grid are asked for; `level` by data set."""
+
+    grid: str
+    measure: Measure
+    level: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Records that a figure draws: all steps of one name and site ("" for none) of a grid's runs.
+
+    unit: None for a scalar; for a per-unit vector the function that picks the unit to draw from the run.
+    """
+
+    grid: str
+    name: str
+    site: str
+    unit: Callable[[StoredRun], int] | None = None
+
+
+def asked(experiment: Experiment) -> list[Asked]:
+    """Every measure of the claims and of the tuning scores, with the grid whose runs it is asked of."""
+    entries = [Asked(one.grid, parse(one.measure), one.level) for one in experiment.claims.values()]
+    return entries + [Asked(one.grid, parse(one.score), one.level) for one in experiment.tune.values()]
+
+
+def runs_table(
+    planned: Sequence[PlannedRun], store: Store, measures: Sequence[Asked], kept: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """A row per run of the plan that the store, or else the committed table `kept`, has.
+
+    Columns: run, grids (separated by spaces), seed, status, diverged_at, classes, commit, dirty, stated (`claim:hash`,
+    separated by spaces), measured (the labels of the measures that were asked of it, separated by spaces), then every
+    setting, then every measure by its label. A setting that a run lacks is missing, and so is a measure that it was
+    not asked for or has no value of. A damaged run is set aside with a warning. Sorted by grids, settings and seed.
+    """
+    committed = {} if kept is None or kept.empty else {row["run"]: row for row in kept.to_dict("records")}
+    rows, labels, settings = [], set(), set()
+    for run in planned:
+        wanted = _labels(run, measures)
+        own = {key: plain(value) for key, value in run.spec.settings.items()}
+        labels |= set(wanted)
+        settings |= set(own) - set(RESULTS)
+        results = _from_store(run, store, wanted) or _from_committed(committed.get(run.spec.id), wanted)
+        if results is None:
+            continue
+        rows.append({"run": run.spec.id, "grids": " ".join(run.grids)} | own | results)
+    columns = [*RESULTS, *sorted(settings), *sorted(labels)]
+    order = [*sorted(settings), "seed", "run"]
+    rows.sort(key=lambda row: [row["grids"], *(rank(row.get(key)) for key in order)])
+    table = pd.DataFrame({key: _column([row.get(key) for row in rows], key in TEXT) for key in columns})
+    return table.astype(dict.fromkeys(labels, "float64"))
+
+
+def curves_table(
+    planned: Sequence[PlannedRun], store: Store, wanted: Sequence[Curve], kept: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """The records that figures draw: run (the 10 hex digits of its id), step, name, site, unit, value.
+
+    Values are rounded to six digits: they are drawn, not tested. Runs that the store lacks are taken from `kept`.
+    Sorted by run in the order of the ids, then name, site, unit and step.
+    """
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for run in sorted(planned, key=lambda one: one.spec.id):
+        curves = [one for one in wanted if one.grid in run.grids]
+        if not curves:
+            continue
+        records = _read(run, store, lambda stored, curves=curves: _records(stored, curves))
+        if records is None and kept is not None:
+            pairs = {(one.name, one.site) for one in curves}
+            same = kept[kept["run"] == run.spec.id[-HASH:]].to_dict("records")
+            records = [row for row in same if (row["name"], row["site"]) in pairs]
+        for row in records or []:
+            key = (run.spec.id, row["name"], row["site"], rank(row["unit"]), row["step"])
+            rows[key] = row | {"run": run.spec.id[-HASH:]}
+    ordered = [rows[key] for key in sorted(rows)]
+    table = pd.DataFrame({key: _column([row[key] for row in ordered], key in TEXT) for key in CURVES})
+    return table.astype({"value": "float64"})
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Numbers are written as their shortest exact text, lines end in a line feed."""
+    table.to_csv(path, index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """The table as written, bit for bit.
+
+    A column becomes whole numbers, floats or truth values only if that gives back its text exactly; otherwise it stays
+    text. Only an empty field is missing, so that the normaliser `none` is a name.
+    """
+    texts = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[])
+    return pd.DataFrame({key: _typed(list(texts[key]), key in TEXT) for key in texts}, columns=texts.columns)
+
+
+def _labels(run: PlannedRun, measures: Sequence[Asked]) -> dict[str, tuple[Measure, float | None]]:
+    """What a run is asked for: the column's name -> the measure and its level for the run's data set."""
+    found = {}
+    for one in measures:
+        if one.grid in run.grids:
+            level = one.level.get(run.spec.dataset.name)
+            found[one.measure.label(level)] = (one.measure, level)
+    return found
+
+
+def _from_store(
+    run: PlannedRun, store: Store, wanted: Mapping[str, tuple[Measure, float | None]]
+) -> dict[str, Any] | None:
+    def results(stored: StoredRun) -> dict[str, Any]:
+        found = stored.provenance
+        stated = found.get("stated") or {}
+        return {
+            "status": found["status"],
+            "diverged_at": found.get("diverged_at"),
+            "classes": found["classes"],
+            "commit": found.get("commit") or "",
+            "dirty": bool(found.get("dirty")),
+            "stated": " ".join(f"{claim}:{stated[claim]}" for claim in sorted(stated)),
+            "measured": " ".join(sorted(wanted)),
+        } | {label: measure.of(stored, level) for label, (measure, level) in wanted.items()}
+
+    return _read(run, store, results)
+
+
+def _from_committed(row: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A committed row, if it was asked for every measure that is wanted now (an empty field alone does not tell)."""
+    if row is None or not set(wanted) <= set(row["measured"].split()):
+        return None
+    kept = (*("status", "diverged_at", "classes", "commit", "dirty", "stated"), *wanted)
+    return {key: row[key] for key in kept} | {"measured": " ".join(sorted(wanted))}
+
+
+def _read(run: PlannedRun, store: Store, use: Callable[[StoredRun], Any]) -> Any:
+    """`use` of the stored run; None if it is not there, or damaged, which sets it aside."""
+    if not store.done(run.spec.id):
+        return None
+    try:
+        return use(store.read(run.spec.id))
+    except DamagedRun as error:
+        target = store.set_aside(run.spec.id)
+        print(f"warning: {error}; the run was moved to {target} and counts as missing", file=sys.stderr)
+        return None
+
+
+def _records(run: StoredRun, curves: Sequence[Curve]) -> list[dict[str, Any]]:
+    found = []
+    for curve in curves:
+        table = run.records if curve.unit is None else run.vectors
+        rows = table[(table["name"] == curve.name) & (table["site"] == curve.site)]
+        unit = None if curve.unit is None or rows.empty else curve.unit(run)
+        for step, value in zip(rows["step"], rows["value"], strict=True):
+            number = float(f"{value if unit is None else value[unit]:.6g}")
+            found.append({"step": int(step), "name": curve.name, "site": curve.site, "unit": unit, "value": number})
+    return found
+
+
+def _column(values: list[Any], text: bool) -> pd.Series:
+    """Values of one column with the type that `_typed` gives them back with."""
+    if text:
+        return pd.Series(values, dtype=str)
+    values = [None if missing(value) else value for value in values]
+    present = [value for value in values if value is not None]
+    complete = len(present) == len(values)
+    if present and all(isinstance(value, bool) for value in present):
+        return pd.Series(values, dtype=bool if complete else "boolean")
+    if present and all(isinstance(value, int) and not isinstance(value, bool) for value in present):
+        return pd.Series(values, dtype="int64" if complete else "Int64")
+    if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in present):
+        return pd.Series(values, dtype="float64")
+    return pd.Series(values, dtype=object)
+
+
+def _typed(texts: list[str], text: bool) -> pd.Series:
+    if not text:
+        present = {one for one in texts if one}
+        for read in ({"True": True, "False": False}.__getitem__, int, float) if "nan" not in present else ():
+            try:
+                if all(repr(read(one)) == one for one in present):
+                    return _column([read(one) if one else None for one in texts], text=False)
+            except (KeyError, ValueError):
+                continue
+    return _column(texts, text)

@@ -1,0 +1,110 @@
+"""Verdicts: what a claim's contexts add up to, and how they are tabled."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bn_study.analysis.stats import Outcome
+
+
+@dataclass(frozen=True)
+class Row:
+    """The verdict in one context.
+
+    estimate, low, high: mean effect and 95 % interval on the measure's scale. p: Holm's, NaN in a context that does not
+    count.
+    n: paired seeds. replaced: runs for whose missing value another stands in. gated: a gate failed, so that the
+    context does not count. reversed: the effect is against the claim's direction.
+    """
+
+    context: str
+    outcome: Outcome
+    reason: str
+    estimate: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    p: float = math.nan
+    n: int = 0
+    replaced: int = 0
+    gated: bool = False
+    reversed: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the runs say about a claim. The numbers are those of the one context, NaN where there are several.
+
+    stated: the commit at which the claim stood when its runs were trained; `post hoc` if it changed since; "" if there
+    are no runs.
+    """
+
+    claim: str
+    statements: tuple[str, ...]
+    says: str
+    test: str
+    margin: float
+    measure: str
+    outcome: Outcome
+    reason: str
+    estimate: float
+    low: float
+    high: float
+    p: float
+    n: int
+    replaced: int
+    rows: tuple[Row, ...]
+    stated: str
+
+
+def verdicts_table(found: Mapping[str, Verdict]) -> pd.DataFrame:
+    """A row per claim, context "", followed by a row per context where there are several."""
+    rows = []
+    for one in found.values():
+        head = {"claim": one.claim, "statements": " ".join(one.statements)}
+        tail = {"says": one.says, "test": one.test, "margin": one.margin, "measure": one.measure, "stated": one.stated}
+        numbers = ("outcome", "estimate", "low", "high", "p", "n", "replaced", "reason")
+        parts = [("", one)] + ([(row.context, row) for row in one.rows] if len(one.rows) > 1 else [])
+        for context, part in parts:
+            rows.append(head | {"context": context} | {key: getattr(part, key) for key in numbers} | tail)
+    columns = "claim statements context outcome estimate low high p n replaced reason says test margin measure stated"
+    return pd.DataFrame(rows, columns=columns.split())
+
+
+def aggregate(says: str, rows: tuple[Row, ...]) -> tuple[Outcome, str]:
+    """What the contexts add up to, and why.
+
+    Contexts whose gates failed do not count; with fewer than half left the claim is inconclusive.
+    always: supported if every context is, contradicted by one. can: supported by one, contradicted if every context is.
+    generally: supported by two thirds without a reversed one, contradicted once two thirds are out of reach, because
+    more than a third are contradicted.
+    """
+    missing = [row for row in rows if row.outcome == "missing"]
+    if missing:
+        first = missing[0]
+        return "missing", f"{len(missing)} of {len(rows)} contexts are missing; {first.context}: {first.reason}"
+    counting = [row for row in rows if not row.gated]
+    failed = [row for row in rows if row.gated]
+    total = len(counting)
+    if total < len(rows) / 2:
+        first = failed[0]
+        return "inconclusive", f"gates failed in {len(failed)} of {len(rows)} contexts; {first.context}: {first.reason}"
+    gated = f"; gates failed in {len(failed)} more ({', '.join(row.context for row in failed)})" if failed else ""
+    count = {outcome: sum(row.outcome == outcome for row in counting) for outcome in ("supported", "contradicted")}
+    supported, contradicted = count["supported"], count["contradicted"]
+    against = [row for row in counting if row.reversed]
+    words = [f"supported in {supported} of {total} contexts"]
+    if contradicted:
+        where = ", ".join(row.context for row in counting if row.outcome == "contradicted")
+        words.append(f"contradicted in {contradicted} ({where})" + (f", reversed in {len(against)}" if against else ""))
+    if supported + contradicted < total:
+        words.append(f"inconclusive in {total - supported - contradicted}")
+    reason = "; ".join(words) + gated
+    holds = {
+        "always": supported == total,
+        "generally": 3 * supported >= 2 * total and not against,
+        "can": supported > 0,
+    }
+    fails = {"always": contradicted > 0, "generally": 3 * contradicted > total, "can": contradicted == total}
+    return ("supported" if holds[says] else "contradicted" if fails[says] else "inconclusive"), reason

@@ -1,0 +1,265 @@
+"""The command line. The only module that knows both halves, each imported inside the command that needs it."""
+
+import argparse
+import json
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bn_study.errors import UsageError
+
+OVERRIDES = """\
+Overrides are Hydra's: dataset=mnist norm=none,batch optimizer.learning_rate=0.1,0.3 'seed=range(8)'
+A comma or range makes a sweep. profile=smoke shortens any experiment to seconds, profile=quick to minutes.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb. Returns 0 done, 1 some run failed, 2 usage or configuration error, 3 interrupted."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except UsageError as error:
+        if options.debug:
+            traceback.print_exc()
+        print(f"bn-study: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 3
+    except BrokenPipeError:  # `bn-study plan | head`
+        sys.stderr.close()
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bn-study",
+        description="Answer questions about batch normalization with evidence.",
+        epilog="Start with: bn-study run faster_convergence profile=quick && bn-study report faster_convergence profile=quick",
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+
+    def verb(
+        name: str, command: Callable[[argparse.Namespace], int], text: str, request: bool
+    ) -> argparse.ArgumentParser:
+        one = verbs.add_parser(
+            name, help=text, description=text, epilog=OVERRIDES if request else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+        one.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        one.set_defaults(command=command)
+        if request:
+            one.add_argument(
+                "request", nargs="*", metavar="[EXPERIMENT] OVERRIDE", help="an experiment and overrides of it"
+            )
+        return one
+
+    verb("list", _list, "List experiments, parts and profiles.", request=False)
+    plan = verb("plan", _plan, "Say which runs there would be, and which are done, missing or waiting.", request=True)
+    plan.add_argument("--json", action="store_true", help="one JSON object a run: id, settings, status")
+    verb("run", _run, "Train the runs that are missing.", request=True)
+    report = verb("report", _report, "Turn stored runs into tables, figures and verdicts.", request=True)
+    report.add_argument("--all", action="store_true", help="every experiment with evidence")
+    report.add_argument("--check", action="store_true", help="write nothing; exit 1 if what is there would change")
+    show = verb("show", _show, "Print what a run is and what it recorded.", request=False)
+    show.add_argument("run", nargs="*", help="ids or beginnings of ids; none shows the latest runs")
+    verb("doctor", _doctor, "Check the installation, the data and the places that are written to.", request=False)
+    return parser
+
+
+# --- verbs ------------------------------------------------------------------------------------------------------------
+
+
+def _list(options: argparse.Namespace) -> int:
+    from bn_study import study
+    from bn_study.plan.compose import experiment_names, experiment_question
+
+    home = study.locate().home
+    print("experiments")
+    for name in experiment_names(home):
+        print(f"  {name:24} {experiment_question(home, name)}")
+    print("\nparts")
+    for kind in ("dataset", "model", "norm", "optimizer", "probe", "measure", "launcher", "profile"):
+        print(f"  {kind:24} {' '.join(sorted(path.stem for path in (home / 'conf' / kind).glob('*.yaml')))}")
+    print("\nEvery option of a part, with its default and meaning: conf/<kind>/<part>.yaml")
+    return 0
+
+
+def _plan(options: argparse.Namespace) -> int:
+    place, experiment, _, _ = _composed(options)
+    from bn_study import sweep
+
+    plan = sweep.plan(experiment, place.store)
+    waiting = [
+        {"id": None, "settings": cell.config, "status": "waiting", "waits": cell.waits}
+        for grid in experiment.grids.values()
+        for cell in grid.cells
+        if cell.waits
+    ][: plan.waiting]
+    if options.json:
+        for run in plan.runs:
+            print(json.dumps({"id": run.spec.id, "settings": run.spec.settings, "status": plan.status(run)}))
+        for cell in waiting:
+            print(json.dumps(cell))
+        return 0
+    print(f"{experiment.name}: {experiment.question}" if experiment.question else experiment.name)
+    for name in experiment.grids:
+        runs = [run for run in plan.runs if name in run.grids]
+        done = sum(plan.status(run) == "done" for run in runs)
+        steps = sum(run.spec.steps for run in runs)
+        print(f"  {name:16} {len(runs):5} runs  {done:5} done  {len(runs) - done:5} missing  {steps:12,} steps")
+    total = len(plan.runs)
+    print(f"  {'in all':16} {total:5} runs  {total - len(plan.missing):5} done  {len(plan.missing):5} missing", end="")
+    print(f"  {plan.waiting} waiting for tuning" if plan.waiting else "")
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    place, experiment, operation, request = _composed(options)
+    from bn_study import sweep
+
+    place.store.prepare()
+    before = sweep.plan(experiment, place.store)
+    print(f"{experiment.name}: {len(before.runs)} runs, {len(before.missing)} to train", flush=True)
+    for warning in sweep.check_data(before.missing):
+        print(f"warning: {warning}", file=sys.stderr)
+    outcome = sweep.run(place, experiment, request, **operation)
+    again = " ".join(["bn-study", "run", *(_quoted(word) for word in request)])
+    plan = outcome.plan
+    statuses = Counter(place.store.read(run_id).provenance["status"] for run_id in sorted(plan.done))
+    print(
+        f"{len(plan.done - before.done)} trained, {len(plan.done)} of {len(plan.runs)} done"
+        + (f", {statuses['diverged']} of them diverged (a result, not a failure)" if statuses["diverged"] else "")
+    )
+    for run_id, line in outcome.failed.items():
+        print(f"failed: {run_id}: {line}\n        {place.store.root / '.failed' / run_id / 'error.txt'}")
+    for line in outcome.deaths:
+        print(line)
+    if outcome.code:
+        print(f"continue with: {again}")
+    else:
+        print(f"next: {again.replace(' run ', ' report ', 1)}")
+    return outcome.code
+
+
+def _report(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from bn_study import evidence, study
+    from bn_study.plan.compose import compose, experiment_names
+
+    place = study.locate()
+    if options.all:
+        if options.request:
+            raise UsageError("--all takes no experiment and no overrides")
+        requests = [[name] for name in experiment_names(place.home) if (place.results / name / "runs.csv").exists()]
+    else:
+        requests = [options.request]
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    different: list[str] = []
+    for request in requests:
+        name, overrides = _split(request)
+        experiment, _ = compose(place.home, name, overrides)
+        evidence.check(experiment)
+        if options.check:
+            changed = evidence.differences(place, experiment)
+            different += changed
+            print(f"{experiment.name}: {'unchanged' if not changed else 'would change: ' + ', '.join(changed)}")
+            continue
+        report = evidence.report(place, experiment)
+        if report.verdicts is not None:
+            console.print(report.verdicts)
+        for path in report.files:
+            print(path)
+        for line in report.remarks:
+            print(line, file=sys.stderr)
+    return 1 if different else 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from bn_study import study
+
+    place = study.locate()
+    ids = place.store.ids()
+    if not options.run:
+        newest = sorted(ids, key=lambda one: (place.store.root / one).stat().st_mtime)[-20:]
+        print("\n".join(newest) if newest else f"no runs in {place.store.root}")
+        return 0
+    for wanted in options.run:
+        found = [one for one in ids if one.startswith(wanted) or one.endswith(wanted)]
+        if not found:
+            raise UsageError(f"no stored run {wanted!r} in {place.store.root}; `bn-study show` lists the latest")
+        for run_id in found:
+            _show_run(place.store.read(run_id))
+    return 0
+
+
+def _show_run(run: Any) -> None:
+    from bn_study.store import DamagedRun
+
+    try:
+        records, provenance, settings = run.records, run.provenance, run.spec["settings"]
+        vectors = run.vectors
+    except DamagedRun as error:
+        print(f"{run.id}\n  damaged: {error}")
+        return
+    print(run.id)
+    at = f" at step {provenance['diverged_at']}" if provenance["status"] == "diverged" else ""
+    print(
+        f"  status     {provenance['status']}{at}, trained in {provenance['seconds']:.1f} s at commit {provenance['commit'][:10]}"
+    )
+    print(
+        "  settings   " + " ".join(f"{key}={_compact(value)}" for key, value in settings.items() if value is not None)
+    )
+    steps = sorted(records["step"].unique())
+    print(f"  measured   {len(records)} values and {len(vectors)} vectors at {len(steps)} steps: {_ends(steps)}")
+    for (name, site), values in records.groupby(["name", "site"], sort=False)["value"]:
+        print(f"  {name:34} {site:16} first {values.iloc[0]:10.4g}   last {values.iloc[-1]:10.4g}")
+    for (name, site), values in vectors.groupby(["name", "site"], sort=False)["value"]:
+        print(f"  {name:34} {site:16} {len(values)} vectors of {len(values.iloc[0])}")
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from bn_study import doctor
+
+    return doctor.examine()
+
+
+# --- helpers ----------------------------------------------------------------------------------------------------------
+
+
+def _composed(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any], list[str]]:
+    from bn_study import evidence, study
+    from bn_study.plan.compose import compose
+
+    place = study.locate()
+    name, overrides = _split(options.request)
+    experiment, operation = compose(place.home, name, overrides)
+    evidence.check(experiment)
+    return place, experiment, operation, options.request
+
+
+def _split(request: list[str]) -> tuple[str | None, list[str]]:
+    from bn_study import sweep
+
+    if not request:
+        raise UsageError("say what: an experiment (bn-study list) or settings, as norm=none,batch 'seed=range(3)'")
+    return sweep.split_request(request)
+
+
+def _quoted(word: str) -> str:
+    import shlex
+
+    return shlex.quote(word)
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":")).replace('"', "")
+
+
+def _ends(steps: list[int]) -> str:
+    shown = [str(step) for step in steps]
+    return ", ".join(shown if len(shown) <= 6 else [*shown[:3], "...", *shown[-2:]])

@@ -1,0 +1,69 @@
+"""A check of the installation, the data and the places that are written to."""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from bn_study import provenance, study
+from bn_study.errors import UsageError
+
+PROBE = "import tensorflow, keras; print('tensorflow', tensorflow.__version__, 'keras', keras.__version__)"
+
+
+def examine() -> int:
+    """Print one line a check. Returns 0 if a sweep could start, 1 otherwise."""
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("python", lambda: f"{platform.python_version()} at {sys.executable}"),
+        ("study", lambda: str(study.locate().home)),
+        ("commit", _commit),
+        ("results", _results),
+        ("cores", lambda: f"{len(os.sched_getaffinity(0))}, so many workers of one thread each by default"),
+        ("tensorflow", _tensorflow),
+        ("data root", _data_root),
+    ]
+    code = 0
+    for name, check in checks:
+        try:
+            print(f"ok    {name:12} {check()}", flush=True)
+        except UsageError as error:
+            print(f"FAIL  {name:12} {error}", flush=True)
+            code = 1
+    return code
+
+
+def _commit() -> str:
+    home = study.locate().home
+    changes = "with changes that decide numbers" if provenance.dirty(home) else "clean"
+    return f"{provenance.commit(home)[:10]} ({changes})"
+
+
+def _results() -> str:
+    store = study.locate().store
+    store.prepare()
+    free = shutil.disk_usage(store.root).free
+    return f"{store.root.parent} is writable, {len(store.ids())} runs stored, {free / 2**30:.0f} GiB free"
+
+
+def _tensorflow() -> str:
+    answer = subprocess.run(
+        [sys.executable, "-c", PROBE], capture_output=True, text=True, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    )
+    if answer.returncode:
+        raise UsageError(
+            f"cannot be imported: {answer.stderr.strip().splitlines()[-1]}; run scripts/test.sh to reinstall"
+        )
+    return answer.stdout.strip()
+
+
+def _data_root() -> str:
+    from bn_study.training.files import data_root
+
+    root = Path(data_root())
+    names = ("mnist.npz", "cifar-10-python.tar.gz", "cifar-10-batches-py", "cifar10_jpeg.npz")
+    there = [name for name in names if (root / name).exists()]
+    source = "BN_STUDY_DATA" if "BN_STUDY_DATA" in os.environ else "default"
+    return f"{root} ({source}): {', '.join(there) or 'none of ' + ', '.join(names) + '; dataset=digits needs none'}"

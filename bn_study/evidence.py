@@ -1,0 +1,104 @@
+"""An experiment and its stored runs -> its folder in results/: tables, verdicts, figures, report.
+
+Runs come from the store, or from the committed tables where the store lacks them, so evidence redraws without the
+cache. Both tables are written first and read back: everything else is drawn from what a reader of the folder has.
+"""
+
+import filecmp
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bn_study import tune
+from bn_study.analysis import check as claims_check
+from bn_study.analysis import claims, tables
+from bn_study.analysis import report as writer
+from bn_study.errors import UsageError
+from bn_study.plan import parts
+from bn_study.plan.compose import expand
+from bn_study.plan.experiment import Experiment
+from bn_study.study import Study
+
+
+@dataclass
+class Report:
+    """What was written. verdicts: a table for the terminal, or None for an experiment without claims."""
+
+    folder: Path
+    verdicts: Any = None
+    files: list[Path] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+def check(experiment: Experiment) -> None:
+    """Everything that is known to be wrong with claims, tuning and figures before anything is trained."""
+    claims_check.check(experiment)
+    for name, figure in experiment.figures.items():
+        where = f"experiments/{experiment.name}.yaml: figures.{name}"
+        options = {key: value for key, value in figure.items() if key != "kind"}
+        try:
+            parts.checked("figure", str(figure.get("kind")), options, f"figures.{name}")
+        except UsageError as error:
+            raise UsageError(f"{where}: {error}") from None
+        if "grid" in options and options["grid"] not in experiment.grids:
+            raise UsageError(f"{where}: {parts.unknown('grid', str(options['grid']), experiment.grids)}")
+
+
+def folder_of(place: Study, experiment: Experiment) -> Path:
+    """results/<experiment>/ for the committed experiment; results/local/ for one that overrides changed."""
+    if experiment.changed:
+        return place.results / "local" / f"{experiment.name}-{experiment.digest}"
+    return place.results / experiment.name
+
+
+def report(place: Study, experiment: Experiment) -> Report:
+    """Write an experiment's folder. Raises UsageError if no run of it is there."""
+    folder = folder_of(place, experiment)
+    return _write(place, experiment, source=folder, target=folder)
+
+
+def differences(place: Study, experiment: Experiment) -> list[str]:
+    """The files that `report` would change, by rendering into a temporary folder."""
+    folder = folder_of(place, experiment)
+    with tempfile.TemporaryDirectory() as temporary:
+        fresh = Path(temporary) / folder.name
+        _write(place, experiment, source=folder, target=fresh)
+        names = {path.name for one in (folder, fresh) if one.is_dir() for path in one.iterdir() if path.is_file()}
+        return sorted(name for name in names if not _same(folder / name, fresh / name))
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
+
+
+def _write(place: Study, experiment: Experiment, source: Path, target: Path) -> Report:
+    """Tables of the runs that are in the store or in `source`, and all that follows from them, into `target`."""
+    kept_runs, kept_curves = (
+        tables.read_csv(source / name) if (source / name).is_file() else None for name in ("runs.csv", "curves.csv")
+    )
+    measures = tables.asked(experiment)
+    planned, waiting = expand(experiment, {})
+    runs = tables.runs_table(planned, place.store, measures, kept_runs)
+    if waiting:
+        planned, waiting = expand(experiment, tune.choose(experiment, runs))
+        runs = tables.runs_table(planned, place.store, measures, kept_runs)
+    if runs.empty:
+        raise UsageError(f"{experiment.name}: no run is there yet; train with `bn-study run` and the same words")
+    target.mkdir(parents=True, exist_ok=True)
+    tables.write_csv(runs, target / "runs.csv")
+    runs = tables.read_csv(target / "runs.csv")
+    curves = tables.curves_table(planned, place.store, writer.curves(experiment, runs), kept_curves)
+    tables.write_csv(curves, target / "curves.csv")
+    curves = tables.read_csv(target / "curves.csv")
+    tuned = tune.choose(experiment, runs)
+    found = claims.verdicts(experiment, runs, tuned)
+    files = writer.write(target, experiment, runs, curves, found, tuned)
+    done = Report(
+        target, writer.terminal(found) if found else None, [target / "runs.csv", target / "curves.csv", *files]
+    )
+    if len(runs) < len(planned) or waiting:
+        done.remarks.append(
+            f"{len(planned) - len(runs)} runs are missing and {waiting} wait for tuning; `bn-study run` trains them"
+        )
+    return done

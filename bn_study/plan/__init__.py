@@ -1,0 +1,1 @@
+"""What is asked: parts, runs, experiments, and how YAML and overrides become them."""

@@ -1,0 +1,401 @@
+"""conf/ + experiments/ + overrides -> Experiment. The only module that imports Hydra.
+
+A factor is a setting by its dotted name. Later ones win: experiment's base, grid, profile, command line. In a grid, a
+profile and a sweep of the command line a list is an axis; a setting that is itself a list (`model.widths`) is written
+as a list of lists there. An axis that replaces `seed` leaves tuning grids alone, so tuned values stay unseen by it.
+"""
+
+import copy
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
+
+from bn_study.errors import UsageError
+from bn_study.plan import parts
+from bn_study.plan.experiment import Cell, Claim, Experiment, Factors, Grid, PlannedRun, Tune, Tuned
+from bn_study.plan.spec import RunSpec
+
+GROUPS = {
+    "dataset": "dataset",
+    "model": "model",
+    "norm": "norm",
+    "optimizer": "optimizer",
+    "measure": "measure",
+    "probes": "probe",
+}
+"""Setting that chooses a part -> its Hydra group, the folder in conf/."""
+SCALARS = ("steps", "batch_size", "seed")
+OPERATION = ("launcher", "workers", "threads")
+"""Settings of the call, not of a run."""
+ADHOC = "adhoc"
+Axes = dict[str, list[Any]]
+Stated = TypeVar("Stated", Tune, Claim)
+
+
+def experiment_names(home: Path) -> list[str]:
+    return sorted(path.stem for path in (home / "experiments").glob("*.yaml"))
+
+
+def compose(home: Path, name: str | None, overrides: Iterable[str]) -> tuple[Experiment, Factors]:
+    """The experiment that a command line asks for, and the settings of the call (launcher, workers, threads).
+
+    name: a file in experiments/, or None for the one grid that the overrides describe.
+    Raises UsageError for anything that cannot be planned, before anything starts.
+    """
+    asked = _parse(overrides)
+    operation = _operation(home, {key: asked.pop(key) for key in OPERATION if key in asked})
+    profile: Axes = {}
+    if "profile" in asked:
+        profile = _profile(home, asked.pop("profile"))
+    if name is None:
+        where, stated = "command line", {"question": "", "source": "", "grids": {"sweep": {}}}
+    else:
+        where, stated = f"experiments/{name}.yaml", _read_experiment(home, name)
+    stated = _Sections(where, stated)
+    tune = {key: _stated(Tune, f"{where}: tune.{key}", entry) for key, entry in stated.entries("tune").items()}
+    claims = stated.entries("claims", like=True)
+    written = stated.entries("grids", like=True)
+    if not written:
+        raise UsageError(f"{where}: grids: there are none; name at least one")
+    for entry in claims.values():
+        entry.setdefault("grid", next(iter(written)))
+    tuning_grids = {entry.grid for entry in tune.values()}
+    builder = _GridBuilder(home, tune)
+    for grid, factors in written.items():
+        changed = {key: axis for key, axis in asked.items() if not (key == "seed" and grid in tuning_grids)}
+        fixed = {key: axis for key, axis in profile.items() if not (key == "seed" and grid in tuning_grids)}
+        builder.add(f"{where}: grids.{grid}", grid, stated.section("base"), factors, fixed, changed)
+    builder.finish(where, stated.section("base"), asked)
+    experiment = Experiment(
+        name=name or ADHOC,
+        question=stated.text("question"),
+        source=stated.text("source"),
+        grids=builder.grids,
+        tune=tune,
+        claims={key: _stated(Claim, f"{where}: claims.{key}", entry) for key, entry in claims.items()},
+        figures=stated.entries("figures"),
+        discussion=stated.text("discussion"),
+        changed=tuple(f"{key}={_text(axis)}" for key, axis in sorted((profile | asked).items())),
+    )
+    stated.nothing_else()
+    return experiment, operation
+
+
+def expand(experiment: Experiment, tuned: Mapping[str, Tuned]) -> tuple[list[PlannedRun], int]:
+    """The runs of an experiment, each once, in the order of its grids; and how many cells still wait for tuning.
+
+    A function of the experiment and the tuned values alone, so whoever expands again finds the same runs.
+    """
+    specs: dict[str, RunSpec] = {}
+    grids: dict[str, list[str]] = {}
+    waiting = 0
+    for grid in experiment.grids.values():
+        for cell in grid.cells:
+            config = _filled(cell, experiment, tuned)
+            if config is None:
+                waiting += 1
+                continue
+            spec = parts.specify(config)
+            known = specs.setdefault(spec.id, spec)
+            if known.canonical() != spec.canonical():
+                raise AssertionError(f"two different runs share the id {spec.id}")
+            asking = grids.setdefault(spec.id, [])
+            if grid.name not in asking:
+                asking.append(grid.name)
+    return [PlannedRun(spec, tuple(grids[run_id])) for run_id, spec in specs.items()], waiting
+
+
+def _filled(cell: Cell, experiment: Experiment, tuned: Mapping[str, Tuned]) -> dict[str, Any] | None:
+    if not cell.waits:
+        return cell.config
+    config = copy.deepcopy(cell.config)
+    for factor, entry in cell.waits.items():
+        per = experiment.tune[entry].per
+        arm = tuple(_get(config, key) for key in per)
+        if entry not in tuned or arm not in tuned[entry].chosen:
+            return None
+        _set(config, factor, tuned[entry].chosen[arm][factor])
+    return config
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+
+
+def _parse(overrides: Iterable[str]) -> Axes:
+    """`key=value` and sweeps in Hydra's grammar -> an axis per key."""
+    axes: Axes = {}
+    for text in overrides:
+        override = _override(text)
+        if override.is_add() or override.is_delete() or override.package is not None:
+            raise UsageError(f"{text!r}: only `setting=value` is understood here, without + or ~ or @")
+        axes[override.key_or_group] = _values(override, text)
+    return axes
+
+
+def _override(text: str) -> Override:
+    try:
+        return OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        raise UsageError(
+            f"cannot read {text!r}: {str(error).splitlines()[0]}; write setting=value or setting=a,b,c"
+        ) from None
+
+
+def _values(override: Override, text: str) -> list[Any]:
+    if not override.is_sweep_override():
+        return [override.value()]
+    key = override.key_or_group
+    values = [_override(f"{key}={one}").value() for one in override.sweep_string_iterator()]
+    if not values:
+        raise UsageError(f"{text}: the list is empty; give at least one value")
+    return values
+
+
+def _axis(key: str, value: Any, where: str) -> list[Any]:
+    """A factor of a grid or a profile: a list is an axis, a text in Hydra's grammar may be (`range(8)`)."""
+    if isinstance(value, list):
+        if not value:
+            raise UsageError(f"{where}.{key}: the list is empty; give at least one value")
+        return value
+    if isinstance(value, str) and "(" in value:
+        return _values(_override(f"{key}={value}"), f"{where}.{key}={value}")
+    return [value]
+
+
+def _operation(home: Path, asked: Axes) -> Factors:
+    if len(asked.get("launcher", [])) > 1:
+        raise UsageError("launcher: give one, not a list")
+    config = _Composer(home)({"launcher": asked["launcher"][0]} if "launcher" in asked else {})
+    for key in ("workers", "threads"):
+        value = asked.get(key, [config[key]])[0]
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            raise UsageError(f"{key}={value}: give a whole number of at least 1")
+        config[key] = value
+    return {"launcher": config["launcher"]["name"], "workers": config["workers"], "threads": config["threads"]}
+
+
+def _profile(home: Path, names: list[Any]) -> Axes:
+    known = _names(home, "profile")
+    if len(names) != 1 or names[0] not in known:
+        raise UsageError(parts.unknown("profile", _text(names), known))
+    where = f"conf/profile/{names[0]}.yaml"
+    return {key: _axis(key, value, where) for key, value in _load(home / where, where).items()}
+
+
+def experiment_question(home: Path, name: str) -> str:
+    """The question that an experiment file asks."""
+    return str(_read_experiment(home, name).get("question") or "")
+
+
+# --- experiment files -------------------------------------------------------------------------------------------------
+
+
+def _read_experiment(home: Path, name: str) -> dict[str, Any]:
+    known = experiment_names(home)
+    if name not in known:
+        raise UsageError(parts.unknown("experiment", name, known))
+    return _load(home / "experiments" / f"{name}.yaml", f"experiments/{name}.yaml")
+
+
+def _load(path: Path, where: str) -> dict[str, Any]:
+    """Through OmegaConf, for which `1e-3` is a number (plain YAML 1.1 reads a text)."""
+    try:
+        content = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    except (OmegaConfBaseException, OSError, ValueError) as error:
+        raise UsageError(f"{where}: {' '.join(str(error).split())}") from None
+    except Exception as error:  # yaml.YAMLError, which OmegaConf lets through
+        raise UsageError(f"{where}: not readable as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"{where}: expected `key: value` lines")
+    return content
+
+
+class _Sections:
+    """The top level of an experiment file."""
+
+    NAMES = ("question", "source", "base", "grids", "tune", "claims", "figures", "discussion")
+
+    def __init__(self, where: str, content: dict[str, Any]) -> None:
+        self.where = where
+        self.content = content
+
+    def nothing_else(self) -> None:
+        for key in self.content:
+            if key not in self.NAMES:
+                raise UsageError(f"{self.where}: {parts.unknown('section', key, self.NAMES)}")
+
+    def text(self, key: str) -> str:
+        return str(self.content.get(key) or "")
+
+    def section(self, key: str) -> dict[str, Any]:
+        section = self.content.get(key) or {}
+        if not isinstance(section, dict):
+            raise UsageError(f"{self.where}: {key}: expected `name: value` lines")
+        return section
+
+    def entries(self, key: str, like: bool = False) -> dict[str, dict[str, Any]]:
+        """The named entries of a section; with `like`, an entry may start from another one."""
+        entries: dict[str, dict[str, Any]] = {}
+        for name, entry in self.section(key).items():
+            if not isinstance(entry, dict):
+                raise UsageError(f"{self.where}: {key}.{name}: expected `setting: value`")
+            entry = copy.deepcopy(entry)
+            if like and "like" in entry:
+                model = entry.pop("like")
+                if model not in entries:
+                    raise UsageError(
+                        f"{self.where}: {key}.{name}: {parts.unknown('entry before it', str(model), entries)}"
+                    )
+                entry = copy.deepcopy(entries[model]) | entry
+            entries[name] = entry
+        return entries
+
+
+def _stated(model: type[Stated], where: str, entry: dict[str, Any]) -> Stated:
+    try:
+        return model.model_validate(entry)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(one) for one in first["loc"])
+        if first["type"] == "missing":
+            raise UsageError(f"{where}: {key} is missing; state it") from None
+        if first["type"] == "extra_forbidden":
+            raise UsageError(f"{where}: {parts.unknown('field', key, model.model_fields)}") from None
+        raise UsageError(f"{where}: {key}: {first['msg']}") from None
+
+
+# --- grids ------------------------------------------------------------------------------------------------------------
+
+
+class _Composer:
+    """Hydra's composition, once for each choice of parts: it takes tens of milliseconds."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.known: dict[str, dict[str, Any]] = {}
+
+    def __call__(self, choices: Mapping[str, Any]) -> dict[str, Any]:
+        overrides = []
+        for key, value in sorted(choices.items()):
+            group = GROUPS.get(key, key)
+            chosen = value if isinstance(value, list) else [value]
+            for one in chosen:
+                if one not in _names(self.home, group):
+                    raise UsageError(parts.unknown(group, str(one), _names(self.home, group)))
+            overrides.append(f"{group}=[{','.join(chosen)}]" if key == "probes" else f"{group}={value}")
+        cached = self.known.get(str(overrides))
+        if cached is None:
+            GlobalHydra.instance().clear()
+            with initialize_config_dir(str((self.home / "conf").resolve()), version_base="1.3"):
+                cached = OmegaConf.to_container(hydra_compose("config", overrides), resolve=False)
+            if choices.get("probes") == []:
+                cached["probes"] = {}
+            self.known[str(overrides)] = cached
+        return copy.deepcopy(cached)
+
+
+class _GridBuilder:
+    """Grids of one experiment, and a check that every setting it names reached at least one run."""
+
+    def __init__(self, home: Path, tune: Mapping[str, Tune]) -> None:
+        self.composer = _Composer(home)
+        self.tune = tune
+        self.grids: dict[str, Grid] = {}
+        self.reached: set[str] = set()
+        self.options: set[str] = set()
+
+    def add(self, where: str, name: str, base: Factors, factors: Factors, profile: Axes, asked: Axes) -> None:
+        own = {key: _axis(key, value, where) for key, value in factors.items()}
+        axes = {key: [value] for key, value in base.items()} | own | profile | asked
+        cells: dict[str, Cell] = {}
+        reached: set[str] = set()
+        options: set[str] = set()
+        for values in itertools.product(*axes.values()):
+            cell = self._cell(dict(zip(axes, values, strict=True)), reached, options)
+            cells.setdefault(repr(cell), cell)
+        self.reached |= reached
+        self.options |= options
+        for key in own:
+            if key not in profile and key not in asked and key not in reached:
+                raise UsageError(f"{where}: {parts.unknown('setting', key, options)}")
+        self.grids[name] = Grid(
+            name, {key: axis if len(axis) > 1 else axis[0] for key, axis in axes.items()}, tuple(cells.values())
+        )
+
+    def finish(self, where: str, base: Factors, asked: Axes) -> None:
+        for source, keys in ((f"{where}: base", base), ("command line", asked)):
+            for key in keys:
+                if key not in self.reached and (source == "command line" or key not in asked):
+                    raise UsageError(f"{source}: {parts.unknown('setting', key, self.options)}")
+
+    def _cell(self, factors: Factors, reached: set[str], options: set[str]) -> Cell:
+        choices = {key: factors[key] for key in GROUPS if key in factors}
+        for key, value in choices.items():
+            if not isinstance(value, list if key == "probes" else str):
+                hint = "a list of probes in brackets" if key == "probes" else "the name of one part"
+                raise UsageError(f"{key}={value}: give {hint}")
+        config = self.composer(choices)
+        for key in OPERATION:
+            del config[key]
+        options |= set(_dotted(config)) | set(GROUPS)
+        waits = {}
+        for key, value in factors.items():
+            if key in GROUPS:
+                reached.add(key)
+            elif _has(config, key) and key.split(".")[-1] != "name":
+                reached.add(key)
+                if isinstance(value, str) and value in self.tune and key in self.tune[value].factors:
+                    waits[key] = value
+                else:
+                    _set(config, key, value)
+        if not waits:
+            parts.specify(config)
+        return Cell(config, waits)
+
+
+def _names(home: Path, group: str) -> list[str]:
+    return sorted(path.stem for path in (home / "conf" / group).glob("*.yaml"))
+
+
+def _dotted(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in config.items():
+        if isinstance(value, dict):
+            yield from _dotted(value, f"{prefix}{key}.")
+        elif key != "name":
+            yield prefix + key
+
+
+def _has(config: Any, key: str) -> bool:
+    for one in key.split("."):
+        if not isinstance(config, dict) or one not in config:
+            return False
+        config = config[one]
+    return not isinstance(config, dict)
+
+
+def _get(config: Any, key: str) -> Any:
+    for one in key.split("."):
+        config = config[one]
+    return config["name"] if isinstance(config, dict) else config
+
+
+def _set(config: dict[str, Any], key: str, value: Any) -> None:
+    *folders, last = key.split(".")
+    for one in folders:
+        config = config[one]
+    config[last] = value
+
+
+def _text(axis: list[Any]) -> str:
+    return ",".join(str(one).replace(" ", "") for one in axis)

@@ -1,0 +1,153 @@
+"""A question, the runs that bear on it, the claims they can support or contradict. Types only; `compose` fills them."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bn_study.plan.spec import RunSpec
+
+Factors = dict[str, Any]
+"""Settings by dotted name, as on the command line: `{"norm": "batch", "optimizer.learning_rate": 0.1}`."""
+
+
+class _Stated(BaseModel):
+    """What an experiment file may say: nothing beyond the named fields, and the types they name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tune(_Stated):
+    """How a factor's value is chosen for each arm: on selection seeds and validation data only.
+
+    `score` is one measure, averaged over seeds; ties go to the smaller value, a diverged run is the worst.
+    """
+
+    grid: str
+    factors: list[str]
+    per: list[str]
+    score: dict[str, Any]
+    level: dict[str, float] = Field(default_factory=dict)
+    best: Literal["min", "max"]
+
+
+class Claim(_Stated):
+    """A statement that runs can support or contradict: measure x contrast x test x margin (DESIGN: statistics).
+
+    measure: `{name: {arguments}}`, optionally with `scale: log2 | log10`.
+    contrast: weights by selector (`norm=batch`, or `norm=batch norm.placement=before`), and `constant` for a threshold.
+    at: factors that are held at a value, or at the value that a tuning entry chose for each arm.
+    contexts: factors whose every value is a context with a verdict of its own.
+    grid: the grid the runs come from; the experiment's first one if not given.
+    """
+
+    statements: list[str]
+    says: Literal["always", "generally", "can"] = "generally"
+    measure: dict[str, Any]
+    level: dict[str, float] = Field(default_factory=dict)
+    contrast: dict[str, float]
+    at: Factors = Field(default_factory=dict)
+    contexts: list[str] = Field(default_factory=list)
+    grid: str
+    test: Literal["superiority", "equivalence", "noninferiority"]
+    margin: float = Field(gt=0)
+    gates: list[str] = Field(default_factory=list)
+    expect: str = ""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a tuning entry chose.
+
+    chosen: for each arm (its values of the factors `per`, in that order) the value of every tuned factor.
+    at_edge: the arms whose choice is the smallest or largest value that the grid offered.
+    """
+
+    per: tuple[str, ...]
+    chosen: dict[tuple[Any, ...], Factors]
+    at_edge: frozenset[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One point of a grid: a complete configuration, but for factors that wait for a tuning entry.
+
+    config: nested, as composed. waits: factor -> name of the tuning entry that will fill it.
+    """
+
+    config: dict[str, Any]
+    waits: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The product of its factors' values, as cells."""
+
+    name: str
+    factors: Factors
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A composed experiment. `changed` is the list of overrides that make it differ from the committed file."""
+
+    name: str
+    question: str
+    source: str
+    grids: dict[str, Grid]
+    tune: dict[str, Tune]
+    claims: dict[str, Claim]
+    figures: dict[str, Factors]
+    discussion: str
+    changed: tuple[str, ...]
+
+    @property
+    def tuning_grids(self) -> set[str]:
+        """Grids that only serve to choose values: their seeds are never reported."""
+        return {entry.grid for entry in self.tune.values()}
+
+    @property
+    def digest(self) -> str:
+        """Ten hex digits that tell changed compositions of one experiment apart."""
+        content = {
+            "grids": {
+                name: [cell.config | {"waits": cell.waits} for cell in grid.cells] for name, grid in self.grids.items()
+            },
+            "tune": {name: entry.model_dump() for name, entry in self.tune.items()},
+            "claims": {name: claim.model_dump() for name, claim in self.claims.items()},
+        }
+        return _digest(content)
+
+    def stated(self) -> dict[str, str]:
+        """A hash of each claim as it stands, with all it depends on: its grid, the tuning it uses and that one's grid.
+
+        Written into every run's provenance; a claim whose hash is not the one of its runs was changed after training.
+        """
+        return {name: self._hash(claim) for name, claim in self.claims.items()}
+
+    def _hash(self, claim: Claim) -> str:
+        tuning = {value: self.tune[value] for value in claim.at.values() if value in self.tune}
+        content = {
+            "claim": claim.model_dump(),
+            "tune": {name: entry.model_dump() for name, entry in tuning.items()},
+            "grids": {
+                name: [cell.config | {"waits": cell.waits} for cell in self.grids[name].cells]
+                for name in {claim.grid} | {entry.grid for entry in tuning.values()}
+            },
+        }
+        return _digest(content)
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run of a plan, with the grids that ask for it."""
+
+    spec: RunSpec
+    grids: tuple[str, ...]

@@ -1,0 +1,186 @@
+"""Parts by name: which there are, what arguments they take, and a run made of checked ones.
+
+A part is a file in a part folder. Its arguments are the keyword-only parameters of one function, read by parsing the
+source: importing a layer or a probe would import TensorFlow, which takes seconds and is not needed to check a number.
+"""
+
+import ast
+import difflib
+import importlib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from bn_study.errors import UsageError
+from bn_study.plan import types
+from bn_study.plan.spec import Part, RunSpec
+
+PACKAGE = Path(__file__).resolve().parent.parent
+FUNCTIONS = {
+    "dataset": "training/load",
+    "model": "training/build",
+    "norm": "training/layer",
+    "probe": "training/measure",
+    "figure": "analysis/draw",
+    "mirror": "analysis/export",
+}
+"""Kind of part -> the half it belongs to and the function that its files define."""
+
+_STRICT = ConfigDict(extra="forbid", strict=True)
+
+
+def names(kind: str) -> list[str]:
+    """The parts of a kind that have a file, sorted."""
+    half, _ = FUNCTIONS[kind].split("/")
+    return sorted(path.stem for path in (PACKAGE / half / kind).glob("*.py") if not path.stem.startswith("_"))
+
+
+def find(kind: str, name: str) -> ModuleType:
+    """Import a part's file."""
+    half, _ = FUNCTIONS[kind].split("/")
+    return importlib.import_module(f"bn_study.{half}.{kind}.{name}")
+
+
+def call(kind: str, part: Part, *positional: Any) -> Any:
+    """Call a part's function with its checked arguments."""
+    _, function = FUNCTIONS[kind].split("/")
+    return getattr(find(kind, part.name), function)(*positional, **part.args)
+
+
+@cache
+def parameters(kind: str, name: str) -> dict[str, Any]:
+    """Keyword-only parameters of a part's function and their annotations, by parsing its source."""
+    half, function = FUNCTIONS[kind].split("/")
+    source = (PACKAGE / half / kind / f"{name}.py").read_text()
+    definition = next(
+        node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == function
+    )
+    vocabulary = vars(types)
+    return {
+        argument.arg: eval(ast.unparse(argument.annotation), {"__builtins__": __builtins__}, vocabulary)
+        for argument in definition.args.kwonlyargs
+        if argument.annotation is not None
+    }
+
+
+@cache
+def _schema(kind: str, name: str) -> type[BaseModel]:
+    fields = {key: (annotation, ...) for key, annotation in parameters(kind, name).items()}
+    return create_model(f"{kind} {name}", __config__=_STRICT, **fields)
+
+
+def checked(kind: str, name: str, args: Mapping[str, Any], prefix: str | None = None) -> Part:
+    """A part with coerced arguments.
+
+    Raises UsageError for an unknown part or option (with the nearest name), a wrong type or a value out of range.
+    """
+    if name not in names(kind):
+        raise UsageError(unknown(kind, name, names(kind)))
+    return Part(name, _validate(_schema(kind, name), args, prefix or kind))
+
+
+class _Run(BaseModel):
+    """The settings that belong to no part."""
+
+    model_config = _STRICT
+    steps: types.Natural
+    batch_size: types.Count
+    seed: types.Natural
+
+
+class _Measure(BaseModel):
+    """When to measure: `points` steps, evenly spaced on a log scale from step `first` to the end, and step 0.
+
+    reestimate: training images from which a normaliser's statistics are re-estimated before measuring.
+    """
+
+    model_config = _STRICT
+    points: types.Count
+    first: types.Count
+    reestimate: types.Count
+
+
+_OPTIMIZER_RANGES = {
+    "learning_rate": types.Positive,
+    "momentum": types.BelowOne,
+    "beta_1": types.BelowOne,
+    "beta_2": types.BelowOne,
+    "epsilon": types.Positive,
+    "decay_at": list[types.Fraction],
+    "decay_factor": types.Positive,
+}
+_OPTIMIZER_TYPES = {bool: bool, int: types.Number, float: types.Number, str: str}
+
+
+def _optimizer(args: Mapping[str, Any]) -> Part:
+    """An optimizer is any class of Keras: its file in conf/ names the class, and its arguments keep their types."""
+    fields = {
+        key: (_OPTIMIZER_RANGES.get(key, _OPTIMIZER_TYPES.get(type(value), Any)), ...) for key, value in args.items()
+    }
+    name = args["name"]
+    coerced = _validate(create_model(f"optimizer {name}", __config__=_STRICT, **fields), args, "optimizer")
+    return Part(coerced.pop("name"), coerced)
+
+
+def specify(config: Mapping[str, Any]) -> RunSpec:
+    """A complete nested configuration -> the run it describes.
+
+    Raises UsageError where a value has the wrong type or is out of range.
+    """
+    chosen = {
+        kind: checked(kind, config[kind]["name"], {key: value for key, value in config[kind].items() if key != "name"})
+        for kind in ("dataset", "model", "norm")
+    }
+    probes = tuple(_probe(name, options) for name, options in sorted(config["probes"].items()))
+    plain = _validate(_Run, {key: config[key] for key in _Run.model_fields}, None)
+    measure = _validate(_Measure, config["measure"], "measure")
+    return RunSpec(**chosen, optimizer=_optimizer(config["optimizer"]), probes=probes, measure=measure, **plain)
+
+
+def _probe(name: str, options: Mapping[str, Any]) -> Part:
+    """A probe's own arguments, and `every`, which belongs to whoever owns the loop (see training/train.py)."""
+    own = {key: value for key, value in options.items() if key != "every"}
+    every = _validate(_Every, {"every": options.get("every")}, f"probes.{name}")
+    part = checked("probe", name, own, f"probes.{name}")
+    return Part(name, dict(part.args) | every)
+
+
+class _Every(BaseModel):
+    model_config = _STRICT
+    every: types.Count | None
+
+
+def _validate(schema: type[BaseModel], values: Mapping[str, Any], prefix: str | None) -> dict[str, Any]:
+    try:
+        model = schema.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join([*([prefix] if prefix else []), *(str(one) for one in first["loc"] if isinstance(one, str))])
+        if first["type"] == "extra_forbidden":
+            raise UsageError(unknown("option", key, [f"{prefix}.{name}" for name in schema.model_fields])) from None
+        if first["type"] == "missing":
+            raise UsageError(f"{key} has no value; give one, as {key}=...") from None
+        raise UsageError(f"{key}={_shown(first['input'])}: {_reason(first)}") from None
+    return {key: getattr(model, key) for key in schema.model_fields}
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else str(value)
+
+
+def _reason(error: Mapping[str, Any]) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    return message[0].lower() + message[1:]
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """The message for a name that does not exist: the nearest one that does, and all of them if they are few."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else ""
+    rest = f"there are: {', '.join(known)}" if len(known) <= 15 else ""
+    return f"unknown {what} {name!r}" + "".join(f"; {one}" for one in (hint, rest) if one)

@@ -1,0 +1,88 @@
+"""A run, fully described, and its identity."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from bn_study.plan.types import FileContent
+
+RECIPE = 1
+"""Bumped when the mathematics or the random streams of training change; CHANGELOG.md says why."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One chosen part of a run: a file in a part folder, and its checked arguments."""
+
+    name: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """Everything that decides a run's numbers, and nothing else.
+
+    Values are already coerced by `plan/parts.py`, so `1`, `1.0` and `1e0` make the same learning rate and the same id.
+    `probes` and `measure` belong to the identity because they decide what is recorded.
+    """
+
+    dataset: Part
+    model: Part
+    norm: Part
+    optimizer: Part
+    steps: int
+    batch_size: int
+    seed: int
+    probes: tuple[Part, ...]
+    measure: Mapping[str, Any]
+    recipe: int = RECIPE
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The run in the words of the command line: `{"norm": "batch", "norm.momentum": 0.9, "seed": 3, ...}`."""
+        flat: dict[str, Any] = {}
+        for kind in ("dataset", "model", "norm", "optimizer"):
+            part = getattr(self, kind)
+            flat[kind] = part.name
+            flat |= {f"{kind}.{key}": _plain(value) for key, value in part.args.items()}
+        flat |= {"steps": self.steps, "batch_size": self.batch_size, "seed": self.seed}
+        flat["probes"] = [probe.name for probe in self.probes]
+        for probe in self.probes:
+            flat |= {f"probes.{probe.name}.{key}": _plain(value) for key, value in probe.args.items()}
+        flat |= {f"measure.{key}": value for key, value in self.measure.items()}
+        return flat
+
+    def canonical(self) -> str:
+        """The JSON text that is hashed: sorted keys, no nulls (a null means "as before the option existed")."""
+        content = {one.name: _identity(getattr(self, one.name)) for one in fields(self)}
+        return json.dumps(_without_nulls(content), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @property
+    def id(self) -> str:
+        """`<norm>-<model>-<dataset>-s<seed>-<10 hex digits>`: readable in front, the hash of `canonical()` behind."""
+        digest = hashlib.sha256(self.canonical().encode()).hexdigest()[:10]
+        return f"{self.norm.name}-{self.model.name}-{self.dataset.name}-s{self.seed}-{digest}"
+
+
+def _identity(value: Any) -> Any:
+    if isinstance(value, Part):
+        return {"name": value.name} | {key: _identity(argument) for key, argument in value.args.items()}
+    if isinstance(value, FileContent):
+        return {"sha256": value.sha256}
+    if isinstance(value, Mapping):
+        return {key: _identity(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_identity(one) for one in value]
+    return value
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(one) for key, one in value.items() if one is not None}
+    return value
+
+
+def _plain(value: Any) -> Any:
+    return value.path if isinstance(value, FileContent) else value

@@ -1,0 +1,63 @@
+"""The annotations that part functions may use: what a YAML value must be before a run is planned.
+
+A part function annotates every keyword with one of these names, a builtin or a `Literal`. `plan/parts.py` reads the
+annotations from the source and checks values against them, so a wrong value is refused before TensorFlow is imported.
+"""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainValidator
+
+
+def _whole(value: Any) -> Any:
+    """`1e3` is a float to YAML; as a count it means 1000."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+BelowOne = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
+Natural = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class FileContent:
+    """A user's file. Its content takes part in a run's identity; its place does not."""
+
+    path: str
+    sha256: str
+
+
+def _read(value: Any) -> FileContent:
+    if isinstance(value, FileContent):
+        return value
+    path = Path(str(value)).expanduser()
+    if not path.is_file():
+        raise ValueError(f"no file at {path}; give the path of an existing file")
+    if not os.access(path, os.R_OK):
+        raise ValueError(f"{path} cannot be read; check its permissions")
+    with open(path, "rb") as file:
+        return FileContent(str(path.resolve()), hashlib.file_digest(file, "sha256").hexdigest())
+
+
+File = Annotated[FileContent, PlainValidator(_read)]
+
+__all__ = [
+    "BelowOne",
+    "Count",
+    "File",
+    "FileContent",
+    "Fraction",
+    "Literal",
+    "Natural",
+    "NonNegative",
+    "Number",
+    "Positive",
+]

@@ -1,0 +1,186 @@
+"""Plan -> workers -> summary."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from bn_study import tune
+from bn_study.analysis import tables
+from bn_study.errors import UsageError
+from bn_study.plan import parts
+from bn_study.plan.compose import expand
+from bn_study.plan.experiment import Experiment, PlannedRun
+from bn_study.progress import Progress
+from bn_study.store import Store
+from bn_study.study import Study
+
+POLL = 0.25
+"""Seconds between looks at the workers."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of an experiment as far as its tuned values are known.
+
+    waiting: cells that no run stands for yet, because a value is still to be tuned.
+    done: ids of the runs that the store had when the plan was made.
+    """
+
+    runs: list[PlannedRun]
+    waiting: int
+    done: frozenset[str]
+
+    def status(self, run: PlannedRun) -> Literal["done", "missing"]:
+        return "done" if run.spec.id in self.done else "missing"
+
+    @property
+    def missing(self) -> list[PlannedRun]:
+        return [run for run in self.runs if run.spec.id not in self.done]
+
+
+def plan(experiment: Experiment, store: Store) -> Plan:
+    """What is to be trained, as a function of the store: whoever asks again finds the same runs, or more."""
+    runs, waiting = expand(experiment, {})
+    if waiting:
+        scores = [one for one in tables.asked(experiment) if one.grid in experiment.tuning_grids]
+        chosen = tune.choose(experiment, tables.runs_table(runs, store, scores))
+        runs, waiting = expand(experiment, chosen)
+    return Plan(runs, waiting, frozenset(run.spec.id for run in runs if store.done(run.spec.id)))
+
+
+def split_request(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """`[EXPERIMENT] [OVERRIDE ...]` -> name or None, overrides."""
+    if words and "=" not in words[0]:
+        return words[0], list(words[1:])
+    return None, list(words)
+
+
+def check_data(runs: Sequence[PlannedRun]) -> list[str]:
+    """Load every data set of a plan once, so that nothing starts on data that are missing or wrong.
+
+    Returns warnings. Raises UsageError for data that cannot be used, or a batch larger than the training split.
+    """
+    warnings: list[str] = []
+    smallest: dict[str, int] = {}
+    for run in runs:
+        dataset = run.spec.dataset
+        key = repr(dataset)
+        if key not in smallest:
+            data = parts.call("dataset", dataset)
+            smallest[key] = len(data.train)
+            warnings += data.warnings
+        if run.spec.batch_size > smallest[key]:
+            raise UsageError(
+                f"batch_size={run.spec.batch_size}: dataset={dataset.name} has {smallest[key]} training examples here; "
+                "give a batch of at most that many"
+            )
+    return warnings
+
+
+@dataclass
+class Outcome:
+    """How a call of `run` ended.
+
+    failed: run id -> the last line of its error. deaths: a line for each worker that did not end by itself.
+    """
+
+    plan: Plan
+    interrupted: bool = False
+    failed: dict[str, str] = field(default_factory=dict)
+    deaths: list[str] = field(default_factory=list)
+
+    @property
+    def code(self) -> int:
+        if self.interrupted:
+            return 3
+        return 1 if self.failed or self.plan.missing or self.plan.waiting else 0
+
+
+def run(
+    place: Study, experiment: Experiment, request: Sequence[str], launcher: str, workers: int | None, threads: int
+) -> Outcome:
+    """Train what is missing. `request` is the command line's words, from which every worker composes the same plan."""
+    todo = plan(experiment, place.store)
+    call = uuid.uuid4().hex[:12]
+    progress = Progress(place.store, lambda: plan(experiment, place.store), call)
+    if not todo.missing and not todo.waiting:
+        return Outcome(todo)
+    environment = _environment(threads)
+    if launcher == "inline":
+        interrupted, deaths = _inline(place, experiment, call, environment, progress)
+    else:
+        cores = len(os.sched_getaffinity(0))
+        count = min(workers or max(cores // threads, 1), max(len(todo.missing), 1))
+        interrupted, deaths = _local(place.store, call, request, count, environment, progress)
+    final = plan(experiment, place.store)
+    failures = {run.spec.id: place.store.failed(run.spec.id, call) for run in final.missing}
+    return Outcome(final, interrupted, {key: line for key, line in failures.items() if line is not None}, deaths)
+
+
+def _environment(threads: int) -> dict[str, str]:
+    """Set before TensorFlow is imported: afterwards it has made its threads."""
+    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    return dict.fromkeys(names, str(threads)) | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+
+
+def _inline(
+    place: Study, experiment: Experiment, call: str, environment: dict[str, str], progress: Progress
+) -> tuple[bool, list[str]]:
+    from bn_study.worker import Worker
+
+    os.environ.update(environment)
+    with progress:
+
+        def stop() -> bool:
+            progress.update()
+            return False
+
+        try:
+            Worker(place, experiment, call, stop).work()
+        except KeyboardInterrupt:
+            return True, []
+        progress.update()
+    return False, []
+
+
+def _local(
+    store: Store, call: str, request: Sequence[str], count: int, environment: dict[str, str], progress: Progress
+) -> tuple[bool, list[str]]:
+    """Child processes in sessions of their own, so that Ctrl-C reaches them as our SIGTERM, read between stretches.
+
+    What they print (TensorFlow greets at length) goes to a log, which is named if one of them dies.
+    """
+    command = [sys.executable, "-m", "bn_study.worker", call, *request]
+    children: list[tuple[subprocess.Popen[bytes], Path]] = []
+    for number in range(count):
+        log = store.log(f"{call}-{number}")
+        with open(log, "wb") as file:
+            child = subprocess.Popen(
+                command, env=os.environ | environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+                start_new_session=True,
+            )  # fmt: skip
+        children.append((child, log))
+    interrupted = False
+    with progress:
+        while any(child.poll() is None for child, _ in children):
+            try:
+                progress.update()
+                time.sleep(POLL)
+            except KeyboardInterrupt:
+                interrupted = True
+                for child, _ in children:
+                    child.terminate()
+        progress.update()
+    return interrupted, [_death(child.returncode, log) for child, log in children if child.returncode not in (0, 3)]
+
+
+def _death(code: int, log: Path) -> str:
+    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    return f"a worker {how}; its log is {log}"

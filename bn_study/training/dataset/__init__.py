@@ -1,0 +1,1 @@
+"""One file per data set: `load(*, ...)` returns its Data. The values are in conf/dataset/."""

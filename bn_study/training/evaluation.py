@@ -1,0 +1,142 @@
+"""A look at a network between two training steps, which changes no variable and draws no random number.
+
+A normaliser's statistics at inference are a choice, and the choice is a metric of one run, never an arm of its own:
+
+* `reestimated`: of training examples, taken through the network as it is now (all normalisers using these examples);
+* `moving`: the moving averages that training left behind; `moving_unbiased`: with the variance times m/(m-1);
+* `batch`: each batch of evaluated examples by its own statistics, as training does, dropout off.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property, partial
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bn_study.training import loss
+from bn_study.training.data import Data, Split
+from bn_study.training.network import Network
+
+SOURCES = ("reestimated", "moving", "moving_unbiased", "batch")
+_CHUNK = 1000
+"""Examples of one forward pass: more would leave the processor's cache."""
+
+
+class Evaluator:
+    """Compiled forward passes of one network, with statistics handed in as values."""
+
+    def __init__(self, network: Network, data: Data) -> None:
+        self.network = network
+        self.data = data
+        self.variables = [variable for pair in network.statistics for variable in pair]
+        inputs = tf.TensorSpec((None, *data.shape), tf.float32)
+        targets = tf.TensorSpec((None, *data.train.targets.shape[1:]), data.train.targets.dtype)
+        statistics = [tf.TensorSpec(variable.shape, tf.float32) for variable in self.variables]
+        self.score = tf.function(self._score, input_signature=(inputs, targets, statistics))
+        self.observe = tf.function(self._observe, input_signature=(inputs, statistics))
+        self.estimate = tf.function(self._estimate, input_signature=(inputs,))
+        self.score_batch = tf.function(self._score_batch, input_signature=(inputs, targets))
+        self._slices: dict[tuple[str, int], Split] = {}
+
+    def slice(self, split: str, count: int | None) -> Split:
+        """A fixed part of a split, or all of it."""
+        whole: Split = getattr(self.data, split)
+        key = split, len(whole) if count is None else count
+        if key not in self._slices:
+            self._slices[key] = whole.slice(key[1])
+        return self._slices[key]
+
+    def _score(self, inputs, targets, statistics):
+        with keras.StatelessScope(state_mapping=list(zip(self.variables, statistics, strict=True))):
+            outputs = self.network.model(inputs, training=False)
+        return self._sums(targets, outputs)
+
+    def _score_batch(self, inputs, targets):
+        with keras.StatelessScope(), self.network.estimating():
+            outputs = self.network.model(inputs, training=False)
+        return self._sums(targets, outputs)
+
+    def _sums(self, targets, outputs):
+        losses = tf.reduce_sum(loss.per_example(self.data)(targets, outputs))
+        right = tf.constant(np.nan) if self.data.classes is None else tf.reduce_sum(loss.correct(targets, outputs))
+        return losses, right
+
+    def _observe(self, inputs, statistics):
+        with keras.StatelessScope(state_mapping=list(zip(self.variables, statistics, strict=True))):
+            return self.network.observed(inputs, training=False)
+
+    def _estimate(self, inputs):
+        with keras.StatelessScope() as scope, self.network.estimating():
+            self.network.model(inputs, training=False)
+        return [scope.get_current_value(variable) for variable in self.variables]
+
+
+class Evaluation:
+    """What a probe may look at, at one measuring point.
+
+    step: the optimizer step it follows. final: whether it is the run's last one.
+    """
+
+    def __init__(self, evaluator: Evaluator, batch_size: int, reestimate: int, step: int, final: bool) -> None:
+        self.evaluator = evaluator
+        self.network = evaluator.network
+        self.data = evaluator.data
+        self.batch_size = batch_size
+        self.step = step
+        self.final = final
+        self._reestimate = reestimate
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources of statistics that this network distinguishes."""
+        return SOURCES if self.network.statistics else SOURCES[:1]
+
+    @cached_property
+    def reestimated(self) -> list:
+        """Statistics of fixed training examples, all in one forward pass, each layer seeing the others normalised so."""
+        if not self.network.statistics:
+            return []
+        return self.evaluator.estimate(self.evaluator.slice("train", self._reestimate).inputs)
+
+    def statistics(self, source: str) -> list:
+        """The values that stand for the normalisers' means and variances, in pairs."""
+        if source == "reestimated":
+            return self.reestimated
+        factor = 1.0
+        values = []
+        for layer in self.network.normalizers:
+            if source == "moving_unbiased":
+                # Keras 3 averages the biased variance; m is what one mean is taken over in training
+                m = self.batch_size * int(np.prod(layer.input.shape[1:-1]))
+                factor = m / max(m - 1, 1)
+            for mean, variance in layer.statistics:
+                values += [mean.value, variance.value * factor]
+        return values
+
+    def loss_and_accuracy(self, split: str, count: int | None, source: str) -> tuple[float, float]:
+        """Means over `count` fixed examples of a split (None: all). Accuracy is NaN for a regression.
+
+        With the source `batch`, batches have the size of training's, and an incomplete last one is left out.
+        """
+        part = self.evaluator.slice(split, count)
+        if source == "batch":
+            size = min(self.batch_size, len(part))
+            used, score = len(part) // size * size, self.evaluator.score_batch
+        else:
+            size, used = _CHUNK, len(part)
+            score = partial(self.evaluator.score, statistics=self.statistics(source))
+        sums = np.sum([score(inputs, targets) for inputs, targets in _chunks(part, used, size)], axis=0)
+        return float(sums[0]) / used, float(sums[1]) / used
+
+    def sites(self, split: str, count: int) -> dict[str, np.ndarray]:
+        """Values at every site for fixed examples, with re-estimated statistics: (count, ...) each."""
+        part = self.evaluator.slice(split, count)
+        observed = self.evaluator.observe(part.inputs, self.reestimated)
+        return {site: observed[site].numpy() for site in self.network.sites}
+
+
+def _chunks(part: Split, used: int, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for start in range(0, used, size):
+        stop = min(start + size, used)
+        yield part.inputs[start:stop], part.targets[start:stop]

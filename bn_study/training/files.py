@@ -1,0 +1,167 @@
+"""Where data files lie and how they are read: nothing is believed unchecked, and no code in them is run."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+from bn_study.errors import UsageError
+from bn_study.plan.types import FileContent
+
+
+class Arrays(NamedTuple):
+    """A data set as stored, in the layout of Keras' `mnist.npz`.
+
+    x_train, x_test: pixels, (n, height, width), (n, height, width, channels) or (n, features).
+    y_train, y_test: class labels from 0, (n,).
+    """
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+
+
+def data_root() -> Path:
+    """The folder that holds data files: BN_STUDY_DATA, else `~/.cache/bn_study`. It need not exist.
+
+    Raises UsageError if it is there and cannot be read.
+    """
+    root = Path(os.path.expanduser(os.environ.get("BN_STUDY_DATA") or "~/.cache/bn_study"))
+    if os.path.exists(root) and not (os.path.isdir(root) and os.access(root, os.R_OK | os.X_OK)):
+        raise UsageError(f"the data root {root} is not a folder that can be read; set BN_STUDY_DATA to one")
+    return root
+
+
+def keras_folders() -> list[Path]:
+    """Where Keras keeps downloads: KERAS_HOME or `~/.keras`, and the one it takes where that cannot be written."""
+    home = os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras")
+    return [Path(home, "datasets"), Path("/tmp" if os.path.isdir("/tmp") else tempfile.gettempdir(), ".keras/datasets")]
+
+
+def locate(name: str, in_root: Sequence[str], in_keras: Sequence[str]) -> Path:
+    """The first file or folder that exists, in the data root, then in Keras' cache, then after Keras' download.
+
+    name: what Keras calls the data set. in_root, in_keras: places relative to the data root and to Keras' cache.
+    Raises UsageError where none exists and the download fails.
+    """
+    ours = [data_root() / place for place in in_root]
+    places = [*ours, *(folder / place for folder in keras_folders() for place in in_keras)]
+    found = _existing(places)
+    if not found:
+        reason = download(name)
+        found = _existing(places)
+    if not found:
+        raise UsageError(
+            f"no {name} on this machine, and it could not be downloaded ({reason}).\n"
+            f"Put it at {' or '.join(map(str, ours))} (the folder is BN_STUDY_DATA), or use dataset=digits"
+        )
+    return found
+
+
+def _existing(places: Sequence[Path]) -> Path | None:
+    # os.path.exists, not Path.exists: a folder that may not be entered counts as empty instead of raising
+    return next((place for place in places if os.path.exists(place)), None)
+
+
+def download(name: str) -> str:
+    """Let Keras fill its own cache with its data set `name`; the last line of its complaint, if it has one.
+
+    In a process of its own: importing Keras imports TensorFlow, which this process may not want, and Keras draws a
+    progress bar on standard output, which is not ours to give away.
+    """
+    print(f"downloading {name} with Keras, once", file=sys.stderr)
+    script = f"import socket; socket.setdefaulttimeout(60); from keras.datasets import {name}; {name}.load_data()"
+    try:
+        child = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    except OSError as error:
+        return str(error)
+    complaint = child.stderr.strip().splitlines() if child.returncode else []
+    return complaint[-1][:200] if complaint else "Keras' cache does not have it"
+
+
+def digest(arrays: Sequence[np.ndarray]) -> str:
+    """SHA-256 over the arrays' raw bytes, in C order, one array after the other."""
+    total = hashlib.sha256()
+    for array in arrays:
+        total.update(np.ascontiguousarray(array).data)
+    return total.hexdigest()
+
+
+def read_npz(file: Path | FileContent) -> Arrays:
+    """The four arrays of an .npz file, checked: see `checked`. A FileContent must still have its SHA-256.
+
+    Raises UsageError, naming the file, where it cannot be read, is no .npz, lacks an array, or holds Python objects.
+    """
+    path = Path(file.path) if isinstance(file, FileContent) else file
+    try:
+        with open(path, "rb") as stream:
+            if isinstance(file, FileContent) and hashlib.file_digest(stream, "sha256").hexdigest() != file.sha256:
+                raise UsageError(f"{path} changed while it was in use; start the command again")
+            return checked(_members(stream, path), path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}; check its permissions") from error
+
+
+def _members(stream: BinaryIO, path: Path) -> Arrays:
+    stream.seek(0)
+    if not zipfile.is_zipfile(stream):
+        raise UsageError(f"{path} is not an .npz archive, or only the beginning of one; replace it")
+    stream.seek(0)
+    try:
+        with np.load(stream, allow_pickle=False) as archive:
+            missing = [name for name in Arrays._fields if name not in archive.files]
+            if missing:
+                raise UsageError(f"{path} lacks {', '.join(missing)}; it must hold {', '.join(Arrays._fields)}")
+            return Arrays(*(archive[name] for name in Arrays._fields))
+    except UsageError:
+        raise
+    except Exception as error:  # a damaged archive raises a dozen types, from zlib.error to MemoryError
+        if "allow_pickle" in str(error):
+            raise UsageError(f"{path} holds Python objects (pickles), which are not read; save plain arrays") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UsageError(f"{path} is damaged ({reason[:200]}); replace it") from error
+
+
+def checked(arrays: Arrays, path: Path) -> Arrays:
+    """The same arrays, if they make a data set for classification; else UsageError, naming `path`.
+
+    Pixels must be uint8 or finite floats and alike in train and test; labels whole numbers from 0, (n,) or (n, 1), and
+    no class of the test split may be missing from the training split.
+    """
+    for split, pixels, labels in (("train", *arrays[:2]), ("test", *arrays[2:])):
+        x, y = f"{path}: x_{split}", f"{path}: y_{split}"
+        if pixels.dtype != np.uint8 and pixels.dtype.kind != "f":
+            raise UsageError(f"{x} is {pixels.dtype}; store pixels as uint8 or float32")
+        if pixels.ndim not in (2, 3, 4) or pixels.size == 0:
+            raise UsageError(f"{x} has shape {pixels.shape}; use (n, height, width[, channels]) or (n, features)")
+        if not _finite(pixels):
+            raise UsageError(f"{x} holds NaN or values that float32 cannot hold; remove or replace them")
+        if labels.shape not in ((len(pixels),), (len(pixels), 1)):
+            raise UsageError(f"{y} has shape {labels.shape}; it must hold a class for each of {len(pixels)} inputs")
+        if labels.dtype.kind not in "iuf" or not _finite(labels) or (labels != np.floor(labels)).any():
+            raise UsageError(f"{y} ({labels.dtype}) must hold class numbers: whole numbers from 0")
+        for label in (labels.min(), labels.max()):
+            if not 0 <= label < len(arrays.x_train):
+                raise UsageError(f"{y} holds the label {label}; classes are numbered from 0, and fewer than inputs")
+    if arrays.x_train.shape[1:] != arrays.x_test.shape[1:] or arrays.x_train.dtype != arrays.x_test.dtype:
+        kinds = " and ".join(f"{pixels.dtype} {pixels.shape[1:]}" for pixels in (arrays.x_train, arrays.x_test))
+        raise UsageError(f"{path}: inputs of x_train and x_test differ: {kinds}")
+    unknown = np.setdiff1d(arrays.y_test, arrays.y_train)
+    if len(unknown):
+        raise UsageError(f"{path}: y_test holds the class {unknown[0]:.0f}, which y_train lacks")
+    return arrays
+
+
+def _finite(values: np.ndarray) -> bool:
+    if values.dtype.kind != "f":
+        return True
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, which is what is asked
+        return bool(np.isfinite(values.astype(np.float32, copy=False)).all())

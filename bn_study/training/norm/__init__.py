@@ -1,0 +1,1 @@
+"""One small file per norm; `conf/norm/` gives its arguments."""

@@ -1,0 +1,1 @@
+"""One small file per probe; `conf/probe/` gives its arguments."""

@@ -1,0 +1,31 @@
+"""Loss and accuracy as training goes on."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from bn_study.plan.types import Count
+from bn_study.training.evaluation import Evaluation
+from bn_study.training.network import Network
+
+
+def measure(
+    network: Network,
+    evaluation: Evaluation,
+    *,
+    images: Count,
+    sources: list[Literal["reestimated", "moving", "moving_unbiased", "batch"]],
+) -> Iterator[tuple[str, str, float]]:
+    """Yield `<split>/loss` and `<split>/accuracy` (classifiers only), and `..._<source>` for other sources of statistics.
+
+    The plain name means re-estimated statistics. On the way `images` fixed examples of each split and the given
+    sources; at the end validation and test in full, with every source.
+    """
+    wanted = [source for source in evaluation.sources if evaluation.final or source in sources]
+    for split in ("train", "validation", "test"):
+        count = None if evaluation.final and split != "train" else images
+        for source in wanted:
+            suffix = "" if source == "reestimated" else f"_{source}"
+            loss, accuracy = evaluation.loss_and_accuracy(split, count, source)
+            yield f"{split}/loss{suffix}", "", loss
+            if evaluation.data.classes is not None:
+                yield f"{split}/accuracy{suffix}", "", accuracy

@@ -1,0 +1,29 @@
+"""How large the gradients are, layer by layer."""
+
+from collections.abc import Iterator
+
+import keras
+import tensorflow as tf
+
+from bn_study.training import loss
+from bn_study.training.evaluation import Evaluation
+from bn_study.training.network import Network
+
+
+def measure(network: Network, evaluation: Evaluation) -> Iterator[tuple[str, str, float]]:
+    """Yield `gradient/weight`, the norm of the loss' gradient by a layer's kernel, and `gradient/delta`, by its Wx+b.
+
+    One fixed batch of training examples, of training's size, in training mode but for dropout, which is off. The norm
+    by Wx+b is over batch and units together; it vanishes where the one by the kernel may not (CLAIMS 3.2).
+    """
+    part = evaluation.evaluator.slice("train", evaluation.batch_size)
+    kernels = [layer.kernel for layer in network.linear]
+    with keras.StatelessScope(), network.estimating(), tf.GradientTape() as tape:
+        observed = network.observed(part.inputs, training=False)
+        value = tf.reduce_mean(loss.per_example(evaluation.data)(part.targets, observed["output"]))
+    names = [layer.name for layer in network.linear]
+    linear = [observed["output" if name == "output" else f"{name}/linear"] for name in names]
+    weights, deltas = tape.gradient(value, [[kernel.value for kernel in kernels], linear])
+    for name, weight, delta in zip(names, weights, deltas, strict=True):
+        yield "gradient/weight", f"{name}/linear", float(tf.norm(weight))
+        yield "gradient/delta", f"{name}/linear", float(tf.norm(delta))

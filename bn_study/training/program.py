@@ -1,0 +1,87 @@
+"""A network, its optimizer and their compiled functions: made once, used by every run of one architecture.
+
+Tracing and compiling take seconds, more than many a run. A run after others starts from exactly the values that it
+would start from alone, so sharing changes nothing but the time.
+"""
+
+import dataclasses
+from functools import partial
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bn_study.plan import parts
+from bn_study.plan.spec import Part, RunSpec
+from bn_study.training import loss
+from bn_study.training.data import Data
+from bn_study.training.network import Network
+
+CHUNK = {True: 500, False: 50}
+"""Longest stretch of steps in one call, for compiled MLPs and for others: between calls Python is awake for signals."""
+_RATE_OPTIONS = ("learning_rate", "decay_at", "decay_factor")
+
+
+def shared(spec: RunSpec) -> str:
+    """The key under which runs share a program: all of a run but what is handed to the compiled functions as values."""
+    args = {key: value for key, value in spec.optimizer.args.items() if key not in _RATE_OPTIONS}
+    optimizer = Part(spec.optimizer.name, args)
+    return dataclasses.replace(spec, optimizer=optimizer, seed=0, steps=0, probes=(), measure={}).canonical()
+
+
+def build_network(spec: RunSpec, data: Data) -> Network:
+    """The network of a run as initialised."""
+    norm = partial(parts.call, "norm", spec.norm)
+    return parts.call("model", spec.model, data, norm, spec.seed)
+
+
+class Program:
+    """The training loop of one architecture on one data set."""
+
+    def __init__(self, spec: RunSpec, data: Data) -> None:
+        self.network = build_network(spec, data)
+        self.chunk = CHUNK[self.network.xla]
+        options = {key: value for key, value in spec.optimizer.args.items() if key not in ("keras", *_RATE_OPTIONS)}
+        self.optimizer = getattr(keras.optimizers, spec.optimizer.args["keras"])(learning_rate=1.0, **options)
+        self.optimizer.build(self.network.model.trainable_variables)
+        self._optimizer_start = [variable.numpy() for variable in self.optimizer.variables]
+        self._inputs = tf.constant(data.train.inputs)
+        self._targets = tf.constant(data.train.targets)
+        self._loss = loss.per_example(data)
+        self._loop = tf.function(self._steps, jit_compile=self.network.xla)
+        self._buffer = np.zeros((self.chunk, spec.batch_size), np.int32), np.zeros(self.chunk, np.float32)
+
+    def reset(self, spec: RunSpec, data: Data) -> None:
+        """Put every variable at the value that a fresh network of this run has."""
+        fresh = build_network(spec, data)
+        for mine, start in zip(self.network.model.variables, fresh.model.variables, strict=True):
+            mine.assign(start)
+        for variable, value in zip(self.optimizer.variables, self._optimizer_start, strict=True):
+            variable.assign(value)
+
+    def advance(self, rows: np.ndarray, rates: np.ndarray) -> tuple[int, float]:
+        """Train on the batches in `rows` (steps, batch_size) at learning rates `rates` (steps,).
+
+        Returns the number of steps taken and the last one's loss; fewer steps if that loss is not finite.
+        """
+        count = len(rows)
+        all_rows, all_rates = self._buffer
+        all_rows[:count], all_rates[:count] = rows, rates
+        taken, last = self._loop(
+            self._inputs, self._targets, tf.constant(all_rows), tf.constant(all_rates), tf.constant(count)
+        )
+        return int(taken), float(last)
+
+    def _steps(self, inputs, targets, rows, rates, count):
+        model, optimizer = self.network.model, self.optimizer
+        step, value = tf.constant(0), tf.constant(0.0)
+        while step < count and tf.math.is_finite(value):
+            batch = rows[step]
+            with tf.GradientTape() as tape:
+                outputs = model(tf.gather(inputs, batch), training=True)
+                value = tf.reduce_mean(self._loss(tf.gather(targets, batch), outputs))
+            gradients = tape.gradient(value, model.trainable_variables)
+            optimizer.learning_rate.assign(rates[step])
+            optimizer.apply(gradients, model.trainable_variables)
+            step += 1
+        return step, value

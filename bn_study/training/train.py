@@ -1,0 +1,117 @@
+"""The loop: train to the next measuring point, let the probes look, write down what they say.
+
+Why it is fast: the data are in memory, and a stretch of steps is one call of a compiled `while` loop that gathers its
+batches by index (program.py). Python is awake only between stretches. Runs of one architecture share the compiled
+loop. Nothing else is special.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bn_study.plan import parts
+from bn_study.plan.spec import Part, RunSpec
+from bn_study.training.batches import Batches, learning_rates
+from bn_study.training.data import Data
+from bn_study.training.evaluation import Evaluation, Evaluator
+from bn_study.training.program import Program, shared
+
+
+@dataclass
+class Trained:
+    """What a run leaves: scalars, vectors, and the step whose loss was not finite, if one was."""
+
+    records: pd.DataFrame
+    vectors: pd.DataFrame
+    diverged_at: int | None
+
+
+@dataclass
+class Programs:
+    """The compiled program of the architecture trained last, and the data set loaded last."""
+
+    _data: tuple[Part, Data] | None = None
+    _program: tuple[str, Program, Evaluator] | None = None
+
+    def data(self, dataset: Part) -> Data:
+        if self._data is None or self._data[0] != dataset:
+            self._data = dataset, parts.call("dataset", dataset)
+        return self._data[1]
+
+    def has(self, spec: RunSpec) -> bool:
+        return self._program is not None and self._program[0] == shared(spec)
+
+    def start(self, spec: RunSpec) -> tuple[Program, Evaluator]:
+        """The program of a run, with every variable at the run's first value."""
+        data = self.data(spec.dataset)
+        if not self.has(spec):
+            program = Program(spec, data)
+            self._program = shared(spec), program, Evaluator(program.network, data)
+        _, program, evaluator = self._program
+        program.reset(spec, data)
+        return program, evaluator
+
+
+def train(spec: RunSpec, programs: Programs, note: Callable[[int], None]) -> Trained:
+    """Train one run and measure it on the way.
+
+    note: called between stretches of steps with the number of steps taken.
+    """
+    program, evaluator = programs.start(spec)
+    batches = Batches(spec.seed, len(programs.data(spec.dataset).train), spec.batch_size)
+    book = _Book()
+    step, diverged_at = 0, None
+    for point, probes in measuring_points(spec):
+        while step < point and diverged_at is None:
+            count = min(point - step, program.chunk)
+            taken, loss = program.advance(batches.rows(step, count), learning_rates(spec, step, count))
+            step += taken
+            diverged_at = None if math.isfinite(loss) else step
+            note(step)
+        if diverged_at is not None:
+            break
+        evaluation = Evaluation(
+            evaluator, spec.batch_size, spec.measure["reestimate"], step=step, final=step == spec.steps
+        )
+        for probe in probes:
+            for name, site, value in parts.call("probe", probe, program.network, evaluation):
+                book.write(step, name, site, value)
+    return Trained(*book.tables(), diverged_at)
+
+
+def measuring_points(spec: RunSpec) -> list[tuple[int, list[Part]]]:
+    """When to measure: (step, probes) in order of steps. Step 0 and the last one always.
+
+    A probe whose `every` is given looks at every so many steps, the others at points evenly spaced on a log scale.
+    """
+    first = min(spec.measure["first"], max(spec.steps, 1))
+    spaced = np.geomspace(first, max(spec.steps, 1), spec.measure["points"]).round().astype(int)
+    points: dict[int, list[Part]] = {}
+    for probe in spec.probes:
+        args = dict(probe.args)
+        every = args.pop("every")
+        steps = spaced if every is None else np.arange(0, spec.steps, every)
+        for step in {0, spec.steps, *(int(one) for one in steps if one < spec.steps)}:
+            points.setdefault(step, []).append(Part(probe.name, args))
+    points.setdefault(spec.steps, [])
+    return sorted(points.items())
+
+
+@dataclass
+class _Book:
+    scalars: list[tuple[int, str, str, float]] = field(default_factory=list)
+    vectors: list[tuple[int, str, str, np.ndarray]] = field(default_factory=list)
+
+    def write(self, step: int, name: str, site: str, value: Any) -> None:
+        if np.ndim(value):
+            self.vectors.append((step, name, site, np.asarray(value, np.float32)))
+        else:
+            self.scalars.append((step, name, site, float(value)))
+
+    def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        columns = ["step", "name", "site", "value"]
+        return pd.DataFrame(self.scalars, columns=columns), pd.DataFrame(self.vectors, columns=columns)

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Installs, checks the style, runs the tests: scripts/test.sh [--all] [pytest arguments]; --all adds the slow tests.
+set -euo pipefail
+
+root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-2}
+
+selection="not slow"
+if [ "${1:-}" = --all ]; then
+    selection=""
+    shift
+fi
+
+"$root/scripts/install.sh"
+cd "$root"
+echo "test.sh: ruff check"
+.venv/bin/python -m ruff check .
+# mypy is configured but does not decide here: TensorFlow and Keras come without types, so it sees little of training.
+echo "test.sh: pytest -m \"$selection\" $*"
+.venv/bin/python -m pytest -m "$selection" "$@"

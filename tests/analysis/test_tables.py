@@ -1,0 +1,179 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bn_study.analysis.measures import parse
+from bn_study.analysis.tables import Asked, Curve, curves_table, read_csv, runs_table, write_csv
+from bn_study.plan.experiment import PlannedRun
+from bn_study.plan.spec import Part, RunSpec
+from bn_study.store import Store
+
+STEPS = Asked("speed", parse({"steps_to": {"metric": "test/accuracy"}, "scale": "log2"}), {"digits": 0.5})
+LAST = Asked("select", parse({"final": {"metric": "test/accuracy"}}), {})
+STEPS_LABEL, LAST_LABEL = "steps_to(level=0.5,metric=test/accuracy)", "final(metric=test/accuracy)"
+
+
+def planned(norm, seed, grids=("speed",), rate=0.1):
+    norms = {"none": Part("none", {}), "batch": Part("batch", {"placement": "before", "center": True, "groups": 4})}
+    model = Part("mlp", {"widths": [100, 100], "dropout": None})
+    spec = RunSpec(
+        Part("digits", {}), model, norms[norm], Part("sgd", {"learning_rate": rate}), 1000, 60, seed, (Part("curves"),), {}
+    )
+    return PlannedRun(spec, grids)
+
+
+def publish(store, run, accuracies=(0.1, 0.6, 1 / 3 + 0.4), status="complete", **provenance):
+    rows = [(100 * (index + 1), "test/accuracy", "", value) for index, value in enumerate(accuracies)]
+    records = pd.DataFrame(rows, columns=["step", "name", "site", "value"])
+    vectors = pd.DataFrame(
+        [(step, "activation/unit_q50", "layer1/pre", np.array([0.0, step / 7])) for step in (100, 200)],
+        columns=["step", "name", "site", "value"],
+    )
+    facts = {"status": status, "diverged_at": None, "classes": 10, "commit": "1234567890", "dirty": False}
+    store.publish(run.spec, records, vectors, facts | {"stated": {"faster": "abc", "a": "123"}} | provenance)
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "runs")
+    store.prepare()
+    return store
+
+
+def through_csv(table, folder):
+    write_csv(table, folder / "table.csv")
+    return read_csv(folder / "table.csv")
+
+
+def test_a_row_per_stored_run_with_every_setting_and_measure(store):
+    runs = [planned("none", 0), planned("batch", 0, ("speed", "select")), planned("batch", 1)]
+    for run in runs[:2]:
+        publish(store, run)
+    table = runs_table(runs, store, [STEPS, LAST])
+    assert len(table) == 2
+    none, batch = table.set_index("norm").loc["none"], table.set_index("norm").loc["batch"]
+    assert (none[STEPS_LABEL], batch[STEPS_LABEL]) == (200, 200)
+    assert math.isnan(none[LAST_LABEL]) and batch[LAST_LABEL] == 1 / 3 + 0.4
+    assert batch["grids"] == "speed select" and batch["model.widths"] == "[100,100]" and batch["probes"] == '["curves"]'
+    assert batch["stated"] == "a:123 faster:abc" and batch["status"] == "complete" and batch["classes"] == 10
+    assert pd.isna(none["norm.placement"]) and batch["norm.center"] and batch["norm.groups"] == 4
+
+
+def test_the_tables_come_back_bit_for_bit(store, tmp_path):
+    runs = [planned("none", 0), planned("batch", 0), planned("batch", 1)]
+    publish(store, runs[0])
+    publish(store, runs[1], status="diverged", diverged_at=17)
+    publish(store, runs[2], accuracies=(0.1, 0.2, 0.3))
+    table = runs_table(runs, store, [STEPS])
+    again = through_csv(table, tmp_path)
+    pd.testing.assert_frame_equal(again, table)
+    first = (tmp_path / "table.csv").read_bytes()
+    through_csv(again, tmp_path)
+    assert (tmp_path / "table.csv").read_bytes() == first
+    assert b"\r" not in first and again["diverged_at"].dropna().tolist() == [17]
+    assert set(again["norm"]) == {"none", "batch"} and again["commit"].iloc[0] == "1234567890"
+
+
+cells = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**60), 2**60),
+    st.floats(allow_nan=False),
+    st.sampled_from(["none", "NA", "null", "True", "true", "1e-3", "007", "1.0", "nan", "inf", 'a "b", c', "~", "é"]),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(cells, cells, st.floats(), st.text("0123456789ef", max_size=10)), min_size=1, max_size=5))
+def test_any_csv_is_written_as_it_was_read(tmp_path_factory, rows):
+    folder = tmp_path_factory.mktemp("csv")
+    write_csv(pd.DataFrame(rows, columns=["a", "b", "value", "run"], dtype=object), folder / "one.csv")
+    table = read_csv(folder / "one.csv")
+    write_csv(table, folder / "two.csv")
+    assert (folder / "two.csv").read_bytes() == (folder / "one.csv").read_bytes()
+    pd.testing.assert_frame_equal(read_csv(folder / "two.csv"), table)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.floats(), min_size=1, max_size=6))
+def test_floats_are_exact(tmp_path_factory, values):
+    again = through_csv(pd.DataFrame({"x": values, "n": 1}), tmp_path_factory.mktemp("csv"))["x"]
+    assert np.array_equal(again.astype(float).to_numpy(), np.array(values), equal_nan=True)
+
+
+def test_order_does_not_depend_on_the_plan(store):
+    runs = [planned(norm, seed, rate=rate) for norm in ("none", "batch") for rate in (10.0, 9.0) for seed in (10, 9)]
+    for run in runs:
+        publish(store, run)
+    table = runs_table(runs, store, [STEPS])
+    pd.testing.assert_frame_equal(table, runs_table(runs[::-1], store, [STEPS]))
+    assert table["seed"].tolist() == [9, 10] * 4 and table["optimizer.learning_rate"].tolist()[:4] == [9, 9, 10, 10]
+
+
+def test_committed_rows_serve_where_the_store_has_none(store, tmp_path):
+    runs = [planned("none", 0), planned("batch", 0)]
+    for run in runs:
+        publish(store, run)
+    table = runs_table(runs, store, [STEPS])
+    empty = Store(tmp_path / "empty")
+    again = runs_table(runs, empty, [STEPS], kept=through_csv(table, tmp_path))
+    pd.testing.assert_frame_equal(again, table)
+    curves = curves_table(runs, store, [Curve("speed", "test/accuracy", "")])
+    kept = through_csv(curves, tmp_path)
+    wanted = [Curve("speed", "test/accuracy", "")]
+    pd.testing.assert_frame_equal(curves_table(runs, empty, wanted, kept), curves)
+    assert curves_table(runs, empty, [Curve("speed", "test/loss", "")], kept).empty
+
+
+def test_a_committed_row_without_a_measure_that_is_asked_now_does_not_serve(store, tmp_path):
+    run, other = planned("none", 0), planned("none", 1, ("select",))
+    publish(store, run)
+    publish(store, other)
+    kept = runs_table([run, other], store, [STEPS, LAST])
+    empty = Store(tmp_path / "empty")
+    both = [STEPS, Asked("speed", LAST.measure, {})]
+    assert LAST_LABEL in kept and runs_table([run], empty, both, kept=kept).empty
+    assert len(runs_table([run], empty, [STEPS], kept=kept)) == 1
+
+
+def test_the_store_wins_over_committed_rows(store):
+    run = planned("none", 0)
+    publish(store, run)
+    table = runs_table([run], store, [STEPS])
+    assert runs_table([run], store, [STEPS], kept=table.assign(**{STEPS_LABEL: 5.0}))[STEPS_LABEL].tolist() == [200]
+
+
+def test_a_damaged_run_is_set_aside_and_counts_as_missing(store, capsys):
+    run = planned("none", 0)
+    publish(store, run)
+    with open(store.root / run.spec.id / "records.parquet", "ab") as file:
+        file.write(b"x")
+    assert runs_table([run], store, [STEPS]).empty
+    assert not store.done(run.spec.id) and "counts as missing" in capsys.readouterr().err
+    assert set(runs_table([run], store, [STEPS])) >= {"run", "seed", STEPS_LABEL, "norm"}
+
+
+def test_curves_hold_what_is_asked_for_and_no_more(store, tmp_path):
+    run, other = planned("none", 0), planned("none", 1, ("select",))
+    publish(store, run)
+    publish(store, other)
+    wanted = [
+        Curve("speed", "test/accuracy", ""),
+        Curve("speed", "activation/unit_q50", "layer1/pre", unit=lambda stored: 1),
+    ]
+    table = curves_table([run, other], store, wanted)
+    assert set(table["run"]) == {run.spec.id[-10:]}
+    scalars, vectors = table[table["site"] == ""], table[table["site"] == "layer1/pre"]
+    assert scalars["value"].tolist() == [0.1, 0.6, 0.733333] and scalars["unit"].isna().all()
+    assert vectors["value"].tolist() == [14.2857, 28.5714] and vectors["unit"].tolist() == [1, 1]
+    pd.testing.assert_frame_equal(through_csv(table, tmp_path), table)
+
+
+def test_curves_of_a_whole_experiment_stay_small(tmp_path):
+    rows = [("0123456789", step, "test/accuracy", "", None, 0.123457) for _ in range(112 * 2) for step in range(60)]
+    write_csv(pd.DataFrame(rows, columns=["run", "step", "name", "site", "unit", "value"]), tmp_path / "curves.csv")
+    assert (tmp_path / "curves.csv").stat().st_size < 1e6

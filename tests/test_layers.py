@@ -1,0 +1,286 @@
+"""Who may import whom: plan -> store | training -> analysis -> tune, sweep -> cli, and no arrow that runs back up.
+
+ROOMS says it as data; the modules are parsed, not imported. An import counts wherever it stands, in a function and
+under `if TYPE_CHECKING` too. A new module that no room holds fails the test: name it in the room where it belongs.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import bn_study
+
+PACKAGE = Path(bn_study.__file__).parent
+FILE = "tests/test_layers.py"
+
+PLAN = ("plan.types", "plan.parts", "plan.spec", "plan.experiment")
+PARTS = ("training.dataset.*", "training.model.*", "training.norm.*", "training.probe.*")
+HELPERS = tuple(  # what train and the parts share
+    f"training.{name}" for name in ("batches", "data", "evaluation", "files", "images", "loss", "network", "program")
+)
+NUMBERS = tuple(f"analysis.{name}" for name in ("measures", "stats", "contrast", "verdict"))
+ERRANDS = ("tune", "sweep", "launch*", "progress", "provenance", "study")
+NETWORKS = ("keras", "tensorflow")
+ARRAYS = ("numpy", "pandas", "scipy")
+
+
+@dataclass(frozen=True)
+class Room:
+    """The modules that match a pattern, and what they may import besides the standard library and bn_study.errors.
+
+    Modules of one room import each other only if the room's own patterns stand in `imports`; that this runs one way is
+    then the matter of the test for circles. What stands in `inside` is allowed within functions only.
+    """
+
+    modules: tuple[str, ...]
+    imports: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    inside: tuple[str, ...] = ()
+
+
+ROOMS = (  # the first room that holds a module decides
+    # 1: what is asked
+    Room(("errors",)),
+    Room(PLAN, imports=PLAN, libraries=("pydantic",)),
+    # 2: how the question is read, where runs are kept, how a run is made
+    Room(("plan.compose",), imports=PLAN, libraries=("hydra", "omegaconf", "pydantic")),
+    Room(("store",), imports=PLAN, libraries=("pyarrow", *ARRAYS)),
+    Room(HELPERS, imports=PLAN + HELPERS, libraries=NETWORKS + ARRAYS),
+    Room(PARTS, imports=PLAN + HELPERS, libraries=("sklearn", *NETWORKS, *ARRAYS)),
+    Room(("training.train",), imports=PLAN + HELPERS, libraries=NETWORKS + ARRAYS),  # parts: only through plan.parts
+    # 3: what the runs show; it reads files and knows nothing of training
+    Room(("analysis.measures",), imports=(*PLAN, "store"), libraries=("pydantic", *ARRAYS)),
+    Room(("analysis.tables",), imports=(*PLAN, *NUMBERS, "store"), libraries=("pyarrow", *ARRAYS)),
+    Room(NUMBERS, imports=PLAN + NUMBERS, libraries=ARRAYS),
+    Room(("analysis.check", "analysis.claims"), imports=PLAN + NUMBERS, libraries=ARRAYS),
+    Room(("analysis.figure.*",), imports=(*PLAN, *NUMBERS, "analysis.tables"), libraries=("matplotlib", *ARRAYS)),
+    Room(
+        ("analysis.mirror.*",),
+        imports=(*PLAN, "store", "analysis.tables"),
+        libraries=ARRAYS,
+        inside=("wandb", "tensorboard"),
+    ),
+    Room(
+        ("analysis.report", "analysis.report.*"),
+        imports=(
+            *(*PLAN, *NUMBERS, "store"),
+            *("analysis.tables", "analysis.claims", "analysis.figure.*", "analysis.report.*"),
+        ),
+        libraries=("jinja2", "matplotlib", *ARRAYS),
+    ),
+    # 4: what carries a plan out; only a worker trains, only the Slurm launcher knows submitit
+    Room(
+        ("worker",),
+        imports=(*PLAN, *HELPERS, *NUMBERS, *ERRANDS, "plan.compose", "store", "training.train", "analysis.tables"),
+        libraries=NETWORKS + ARRAYS,
+    ),
+    Room(
+        ("launch*slurm",),
+        imports=(*PLAN, *ERRANDS, "plan.compose", "store", "worker"),
+        libraries=("submitit",),
+    ),
+    Room(
+        ERRANDS,
+        imports=(*PLAN, *NUMBERS, *ERRANDS, "plan.compose", "store", "analysis.check", "analysis.tables", "worker"),
+        libraries=("rich", *ARRAYS),
+    ),
+    Room(
+        ("evidence",),  # store -> results/<experiment>/
+        imports=(*PLAN, *ERRANDS, "plan.compose", "store", "analysis.*"),
+        libraries=ARRAYS,
+    ),
+    # 5: what knows both halves, command by command, so that `--help` and `list` start at once
+    Room(("cli",), imports=PLAN, libraries=("rich",), inside=("*",)),
+    Room(("doctor",), imports=(*PLAN, "provenance", "study"), libraries=("rich",), inside=("*",)),
+    Room(("__main__",), imports=("cli",)),
+    # their __init__.py holds words at most
+    Room(("bn_study", "plan", "training", "training.*", "analysis", "analysis.figure", "analysis.mirror")),
+)
+
+# Importing TensorFlow takes seconds: only these may do it by being imported.
+HEAVY = ("training.*", "worker")
+
+
+@dataclass(frozen=True)
+class Import:
+    target: str  # within the package "plan.spec", without "bn_study."; of another library its first name
+    own: bool
+    line: int
+    inside: bool  # within a function
+
+
+def modules(package: Path) -> dict[str, ast.Module]:
+    """Every module of the package by its dotted name, without the package's own: `plan.spec`, `plan.__init__`."""
+    paths = {".".join(path.relative_to(package).with_suffix("").parts): path for path in sorted(package.rglob("*.py"))}
+    return {name: ast.parse(path.read_text(encoding="utf-8"), str(path)) for name, path in paths.items()}
+
+
+def matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def imports(name: str, tree: ast.Module, known: set[str]) -> Iterator[Import]:
+    """What a module imports; `from package import name` means the module of that name where there is one."""
+
+    def nodes(parent: ast.AST, inside: bool) -> Iterator[tuple[ast.AST, bool]]:
+        for node in ast.iter_child_nodes(parent):
+            yield node, inside
+            yield from nodes(node, inside or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+    for node, inside in nodes(tree, False):
+        if isinstance(node, ast.Import):
+            targets = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            source = node.module or ""
+            if node.level:  # "." is the package that holds this module
+                holder = f"bn_study.{name}".split(".")[: -node.level]
+                source = ".".join([*holder, *filter(None, [source])])
+            names = [f"{source}.{alias.name}" for alias in node.names]
+            targets = [name if name.removeprefix("bn_study.") in known else source for name in names]
+        else:
+            continue
+        for target in dict.fromkeys(targets):
+            first, _, rest = target.partition(".")
+            own = first == "bn_study"
+            yield Import((rest or "__init__") if own else first, own, node.lineno, inside)
+
+
+def layer_violations(package: Path) -> list[str]:
+    trees = modules(package)
+    found = []
+    for name, tree in trees.items():
+        room = next((room for room in ROOMS if matches(name, room.modules)), None)
+        if room is None:
+            found.append(f"{name}: no room holds this module; name it in ROOMS or in a tuple above it, in {FILE}")
+            continue
+        for item in imports(name, tree, set(trees)):
+            if item.own:
+                allowed = matches(item.target, ("__init__", "errors", *room.imports))
+            else:
+                allowed = item.target in sys.stdlib_module_names or item.target in room.libraries
+            if not allowed and not (item.inside and matches(item.target, room.inside)):
+                what = f"bn_study.{item.target}" if item.own else item.target
+                where = " at its top" if matches(item.target, room.inside) else ""
+                found.append(f"{name}:{item.line} imports {what}{where}, which its room in {FILE} does not allow")
+    return found
+
+
+def arrows(package: Path, top_only: bool = False) -> dict[str, list[str]]:
+    """What each module imports of the package and of NETWORKS."""
+    trees = modules(package)
+    return {
+        name: sorted(
+            {
+                item.target
+                for item in imports(name, tree, set(trees))
+                if (item.target in trees if item.own else item.target in NETWORKS) and not (top_only and item.inside)
+            }
+        )
+        for name, tree in trees.items()
+    }
+
+
+def ways(graph: dict[str, list[str]], start: str, goals: tuple[str, ...]) -> Iterator[list[str]]:
+    """Ways from a module to the goals: not all, but one at least for every goal that can be reached."""
+    seen: set[str] = set()
+    stack = [[start]]
+    while stack:
+        way = stack.pop()
+        for target in graph.get(way[-1], []):
+            if target in goals:
+                yield [*way, target]
+            elif target not in seen:
+                seen.add(target)
+                stack.append([*way, target])
+
+
+def circles(package: Path) -> list[str]:
+    graph = arrows(package)  # a circle is found from each of its modules and told from the first
+    return [" -> ".join(way) for name in graph for way in ways(graph, name, (name,)) if name == min(way)]
+
+
+def slow_starts(package: Path) -> list[str]:
+    graph = arrows(package, top_only=True)
+    return [" -> ".join(way) for name in graph if not matches(name, HEAVY) for way in ways(graph, name, NETWORKS)]
+
+
+def test_imports_keep_to_the_layers():
+    assert layer_violations(PACKAGE) == []
+
+
+def test_no_circles():
+    assert circles(PACKAGE) == []
+
+
+def test_only_training_loads_tensorflow_at_once():
+    assert slow_starts(PACKAGE) == []
+
+
+def write(package: Path, sources: dict[str, str]) -> Path:
+    for name, source in sources.items():
+        path = package / f"{name.replace('.', '/')}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source, encoding="utf-8")
+    return package
+
+
+def test_what_is_allowed_passes(tmp_path):
+    sources = {
+        "training.norm.batch": "import keras\nfrom bn_study.training.network import Network\n",
+        "analysis.mirror.wandb": "def export():\n    import wandb\n",
+        "cli": "def main():\n    from bn_study.training import train\n",
+        "training.train": "import tensorflow as tf\nfrom ..plan import parts\nfrom . import data\n",
+        "training.data": "import numpy.random\n",
+        "plan.parts": "import ast, pydantic\nfrom bn_study.errors import UsageError\n",
+    }
+    assert layer_violations(write(tmp_path, sources)) == []
+    assert circles(tmp_path) == []
+    assert slow_starts(tmp_path) == []
+
+
+FORBIDDEN = {
+    "upward": ("plan.spec", "from bn_study.store import Store\n"),
+    "hidden in a function": ("analysis.stats", "class Test:\n    def run(self):\n        import tensorflow\n"),
+    "for types only": (
+        "analysis.claims",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from bn_study.training.train import Run\n",
+    ),
+    "a part another part": ("training.norm.layer", "from bn_study.training.norm.batch import layer\n"),
+    "a part another part, relatively": ("training.norm.group", "from ..norm import batch\n"),
+    "a part the loop": ("training.probe.curves", "from bn_study.training import train\n"),
+    "train a part": ("training.train", "import bn_study.training.norm.batch\n"),
+    "a mirror at its top": ("analysis.mirror.wandb", "import wandb\n"),
+    "the command line at its top": ("cli", "from bn_study.plan.compose import compose\n"),
+    "sweep instead of the worker": ("sweep", "def run():\n    from bn_study.training.train import train\n"),
+    "a library elsewhere": ("sweep", "import submitit\n"),
+}
+
+
+def test_what_is_forbidden_is_found(tmp_path):
+    for number, (case, (name, source)) in enumerate(FORBIDDEN.items()):
+        others = {"training.norm.batch": "", "training.train": ""}
+        package = write(tmp_path / str(number), others | {name: source})
+        found = layer_violations(package)
+        assert len(found) == 1 and found[0].startswith(f"{name}:{len(source.splitlines())} imports"), (case, found)
+
+
+def test_a_module_without_a_room_is_named(tmp_path):
+    (message,) = layer_violations(write(tmp_path, {"analysis.extra": ""}))
+    assert message.startswith("analysis.extra: no room holds this module; name it in ROOMS") and FILE in message
+
+
+def test_circles_are_found(tmp_path):
+    sources = {"plan.spec": "def check():\n    from bn_study.plan import parts\n", "plan.parts": "from . import spec\n"}
+    assert circles(write(tmp_path, sources)) == ["plan.parts -> plan.spec -> plan.parts"]
+
+
+def test_slow_starts_are_found(tmp_path):
+    sources = {
+        "sweep": "from bn_study import worker\n",
+        "worker": "from bn_study.training import train\n",
+        "training.train": "import tensorflow\n",
+    }
+    assert slow_starts(write(tmp_path, sources)) == ["sweep -> worker -> training.train -> tensorflow"]
