@@ -90,11 +90,12 @@ def _list(options: argparse.Namespace) -> int:
 
 def _plan(options: argparse.Namespace) -> int:
     place, experiment, _, _ = _composed(options)
-    from bn_study import sweep
+    from bn_study.agenda import agenda
+    from bn_study.analysis.contrast import flatten
 
-    plan = sweep.plan(experiment, place.store)
+    plan = agenda(experiment, place.store)
     waiting = [
-        {"id": None, "settings": cell.config, "status": "waiting", "waits": cell.waits}
+        {"id": None, "settings": flatten(cell.config), "status": "waiting", "waits": cell.waits}
         for grid in experiment.grids.values()
         for cell in grid.cells
         if cell.waits
@@ -120,15 +121,16 @@ def _plan(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     place, experiment, operation, request = _composed(options)
     from bn_study import sweep
+    from bn_study.agenda import agenda
 
     place.store.prepare()
-    before = sweep.plan(experiment, place.store)
+    before = agenda(experiment, place.store)
     print(f"{experiment.name}: {len(before.runs)} runs, {len(before.missing)} to train", flush=True)
     for warning in sweep.check_data(before.missing):
         print(f"warning: {warning}", file=sys.stderr)
     outcome = sweep.run(place, experiment, request, **operation)
     again = " ".join(["bn-study", "run", *(_quoted(word) for word in request)])
-    plan = outcome.plan
+    plan = outcome.agenda
     statuses = Counter(place.store.read(run_id).provenance["status"] for run_id in sorted(plan.done))
     print(
         f"{len(plan.done - before.done)} trained, {len(plan.done)} of {len(plan.runs)} done"
@@ -243,11 +245,11 @@ def _composed(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any], li
 
 
 def _split(request: list[str]) -> tuple[str | None, list[str]]:
-    from bn_study import sweep
+    from bn_study.agenda import split_request
 
     if not request:
         raise UsageError("say what: an experiment (bn-study list) or settings, as norm=none,batch 'seed=range(3)'")
-    return sweep.split_request(request)
+    return split_request(request)
 
 
 def _quoted(word: str) -> str:

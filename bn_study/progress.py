@@ -2,15 +2,12 @@
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
 
+from bn_study.agenda import Agenda
 from bn_study.store import DamagedRun, Store
-
-if TYPE_CHECKING:
-    from bn_study.sweep import Plan
 
 QUIET_INTERVAL = 60.0
 """Seconds between lines where there is no terminal."""
@@ -19,15 +16,15 @@ QUIET_INTERVAL = 60.0
 class Progress:
     """Looks at the store, never at the workers: a second call that shares the work sees the same."""
 
-    def __init__(self, store: Store, plan: Callable[[], "Plan"], call: str) -> None:
+    def __init__(self, store: Store, look: Callable[[], Agenda], call: str) -> None:
         self.store = store
-        self.replan = plan
+        self.look = look
         self.call = call
         self.console = Console(stderr=True)
         self.live = (
             Live(console=self.console, refresh_per_second=4, transient=True) if self.console.is_terminal else None
         )
-        self.plan = plan()
+        self.agenda = look()
         self.statuses: dict[str, str] = {}
         self.at_start = self._steps_done()
         self.started = time.monotonic()
@@ -53,27 +50,27 @@ class Progress:
     def line(self, now: float) -> str:
         """`38/148 runs · 110 left · 5,214 steps/s · 2 diverged · 0 failed · 4m 10s left`."""
         steps = self._steps_done()
-        if self.plan.waiting and len(self.statuses) == len(self.plan.runs):
-            self.plan = self.replan()
-        total = sum(run.spec.steps for run in self.plan.runs)
+        if self.agenda.waiting and len(self.statuses) == len(self.agenda.runs):
+            self.agenda = self.look()
+        total = sum(run.spec.steps for run in self.agenda.runs)
         done, diverged = len(self.statuses), sum(status == "diverged" for status in self.statuses.values())
         failed = sum(
             self.store.failed(run.spec.id, self.call) is not None
-            for run in self.plan.runs
+            for run in self.agenda.runs
             if run.spec.id not in self.statuses
         )
         rate = (steps - self.at_start) / max(now - self.started, 1e-9)
         left = duration((total - steps) / rate) + " left" if rate > 0 else "starting"
-        waiting = f" · {self.plan.waiting} waiting for tuning" if self.plan.waiting else ""
+        waiting = f" · {self.agenda.waiting} waiting for tuning" if self.agenda.waiting else ""
         return (
-            f"{done}/{len(self.plan.runs)} runs · {len(self.plan.runs) - done} left{waiting} · {rate:,.0f} steps/s · "
+            f"{done}/{len(self.agenda.runs)} runs · {len(self.agenda.runs) - done} left{waiting} · {rate:,.0f} steps/s · "
             f"{diverged} diverged · {failed} failed · {left}"
         )
 
     def _steps_done(self) -> int:
         """Steps of finished runs and of those under way; a diverged run counts as run to its end."""
         steps = 0
-        for run in self.plan.runs:
+        for run in self.agenda.runs:
             if run.spec.id not in self.statuses and self.store.done(run.spec.id):
                 try:
                     self.statuses[run.spec.id] = self.store.read(run.spec.id).provenance["status"]

@@ -11,11 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from bn_study import tune
-from bn_study.analysis import tables
+from bn_study.agenda import Agenda, agenda
 from bn_study.errors import UsageError
 from bn_study.plan import parts
-from bn_study.plan.compose import expand
 from bn_study.plan.experiment import Experiment, PlannedRun
 from bn_study.progress import Progress
 from bn_study.store import Store
@@ -23,43 +21,6 @@ from bn_study.study import Study
 
 POLL = 0.25
 """Seconds between looks at the workers."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The runs of an experiment as far as its tuned values are known.
-
-    waiting: cells that no run stands for yet, because a value is still to be tuned.
-    done: ids of the runs that the store had when the plan was made.
-    """
-
-    runs: list[PlannedRun]
-    waiting: int
-    done: frozenset[str]
-
-    def status(self, run: PlannedRun) -> Literal["done", "missing"]:
-        return "done" if run.spec.id in self.done else "missing"
-
-    @property
-    def missing(self) -> list[PlannedRun]:
-        return [run for run in self.runs if run.spec.id not in self.done]
-
-
-def plan(experiment: Experiment, store: Store) -> Plan:
-    """What is to be trained, as a function of the store: whoever asks again finds the same runs, or more."""
-    runs, waiting = expand(experiment, {})
-    if waiting:
-        scores = [one for one in tables.asked(experiment) if one.grid in experiment.tuning_grids]
-        chosen = tune.choose(experiment, tables.runs_table(runs, store, scores))
-        runs, waiting = expand(experiment, chosen)
-    return Plan(runs, waiting, frozenset(run.spec.id for run in runs if store.done(run.spec.id)))
-
-
-def split_request(words: Sequence[str]) -> tuple[str | None, list[str]]:
-    """`[EXPERIMENT] [OVERRIDE ...]` -> name or None, overrides."""
-    if words and "=" not in words[0]:
-        return words[0], list(words[1:])
-    return None, list(words)
 
 
 def check_data(runs: Sequence[PlannedRun]) -> list[str]:
@@ -91,7 +52,7 @@ class Outcome:
     failed: run id -> the last line of its error. deaths: a line for each worker that did not end by itself.
     """
 
-    plan: Plan
+    agenda: Agenda
     interrupted: bool = False
     failed: dict[str, str] = field(default_factory=dict)
     deaths: list[str] = field(default_factory=list)
@@ -100,16 +61,16 @@ class Outcome:
     def code(self) -> int:
         if self.interrupted:
             return 3
-        return 1 if self.failed or self.plan.missing or self.plan.waiting else 0
+        return 1 if self.failed or self.agenda.missing or self.agenda.waiting else 0
 
 
 def run(
     place: Study, experiment: Experiment, request: Sequence[str], launcher: str, workers: int | None, threads: int
 ) -> Outcome:
     """Train what is missing. `request` is the command line's words, from which every worker composes the same plan."""
-    todo = plan(experiment, place.store)
+    todo = agenda(experiment, place.store)
     call = uuid.uuid4().hex[:12]
-    progress = Progress(place.store, lambda: plan(experiment, place.store), call)
+    progress = Progress(place.store, lambda: agenda(experiment, place.store), call)
     if not todo.missing and not todo.waiting:
         return Outcome(todo)
     environment = _environment(threads)
@@ -119,7 +80,7 @@ def run(
         cores = len(os.sched_getaffinity(0))
         count = min(workers or max(cores // threads, 1), max(len(todo.missing), 1))
         interrupted, deaths = _local(place.store, call, request, count, environment, progress)
-    final = plan(experiment, place.store)
+    final = agenda(experiment, place.store)
     failures = {run.spec.id: place.store.failed(run.spec.id, call) for run in final.missing}
     return Outcome(final, interrupted, {key: line for key, line in failures.items() if line is not None}, deaths)
 

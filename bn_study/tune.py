@@ -79,7 +79,7 @@ def _at_edge(best: Key, candidates: Sequence[Key]) -> bool:
     """Whether a numeric factor with more than one value is at the smallest or the largest one offered."""
     for index, value in enumerate(best):
         offered = {one[index] for one in candidates}
-        numeric = all(isinstance(one, (int, float)) for one in offered)
-        if numeric and len(offered) > 1 and value in (min(offered), max(offered)):
+        numbers = [one for one in offered if isinstance(one, (int, float))]
+        if len(numbers) == len(offered) > 1 and value in (min(numbers), max(numbers)):
             return True
     return False

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from bn_study import provenance, study, sweep
+from bn_study import provenance, study
+from bn_study.agenda import agenda, split_request
 from bn_study.plan.compose import compose
 from bn_study.plan.experiment import Experiment, PlannedRun
 from bn_study.store import Lease
@@ -47,12 +48,12 @@ class Worker:
     def work(self) -> None:
         """Train until every run of the experiment is done, failed in this call, or waits for one that failed."""
         seen: set[str] = set()
-        runs = sweep.plan(self.experiment, self.store).runs
+        runs = agenda(self.experiment, self.store).runs
         while True:
             pending = [run for run in runs if self._pending(run.spec.id)]
             if not pending:
                 seen |= {run.spec.id for run in runs}
-                runs = sweep.plan(self.experiment, self.store).runs  # a tuned value may have come in
+                runs = agenda(self.experiment, self.store).runs  # a tuned value may have come in
                 if all(run.spec.id in seen for run in runs):
                     return
                 continue
@@ -113,7 +114,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
     parent = os.getppid()
     place = study.locate()
-    name, overrides = sweep.split_request(request)
+    name, overrides = split_request(request)
     experiment, _ = compose(place.home, name, overrides)
     try:
         Worker(place, experiment, call, stop=lambda: bool(stopping) or os.getppid() != parent).work()

@@ -6,7 +6,7 @@ under `if TYPE_CHECKING` too. A new module that no room holds fails the test: na
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -17,12 +17,13 @@ PACKAGE = Path(bn_study.__file__).parent
 FILE = "tests/test_layers.py"
 
 PLAN = ("plan.types", "plan.parts", "plan.spec", "plan.experiment")
-PARTS = ("training.dataset.*", "training.model.*", "training.norm.*", "training.probe.*")
+FOLDERS = ("training.dataset", "training.model", "training.norm", "training.probe")
+PARTS = tuple(f"{folder}.*" for folder in FOLDERS)
 HELPERS = tuple(  # what train and the parts share
     f"training.{name}" for name in ("batches", "data", "evaluation", "files", "images", "loss", "network", "program")
 )
 NUMBERS = tuple(f"analysis.{name}" for name in ("measures", "stats", "contrast", "verdict"))
-ERRANDS = ("tune", "sweep", "launch*", "progress", "provenance", "study")
+ERRANDS = ("agenda", "tune", "sweep", "launch*", "progress", "provenance", "study")
 NETWORKS = ("keras", "tensorflow")
 ARRAYS = ("numpy", "pandas", "scipy")
 
@@ -96,8 +97,8 @@ ROOMS = (  # the first room that holds a module decides
     Room(("cli",), imports=PLAN, libraries=("rich",), inside=("*",)),
     Room(("doctor",), imports=(*PLAN, "provenance", "study"), libraries=("rich",), inside=("*",)),
     Room(("__main__",), imports=("cli",)),
-    # their __init__.py holds words at most
-    Room(("bn_study", "plan", "training", "training.*", "analysis", "analysis.figure", "analysis.mirror")),
+    # an __init__.py that holds words at most
+    Room(("bn_study", "plan", "training", *FOLDERS, "analysis", "analysis.figure", "analysis.mirror")),
 )
 
 # Importing TensorFlow takes seconds: only these may do it by being imported.
@@ -106,23 +107,27 @@ HEAVY = ("training.*", "worker")
 
 @dataclass(frozen=True)
 class Import:
-    target: str  # within the package "plan.spec", without "bn_study."; of another library its first name
+    target: str  # "plan.spec" for bn_study.plan.spec; the first name for another library, "numpy" for numpy.random
     own: bool
     line: int
     inside: bool  # within a function
 
 
 def modules(package: Path) -> dict[str, ast.Module]:
-    """Every module of the package by its dotted name, without the package's own: `plan.spec`, `plan.__init__`."""
-    paths = {".".join(path.relative_to(package).with_suffix("").parts): path for path in sorted(package.rglob("*.py"))}
-    return {name: ast.parse(path.read_text(encoding="utf-8"), str(path)) for name, path in paths.items()}
+    """Every module by its name within the package: `plan.spec`; `plan` is plan/__init__.py, `bn_study` the root's."""
+    trees = {}
+    for path in sorted(package.rglob("*.py")):
+        place = path.parent if path.name == "__init__.py" else path.with_suffix("")
+        name = ".".join(place.relative_to(package).parts) or "bn_study"
+        trees[name] = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    return trees
 
 
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def imports(name: str, tree: ast.Module, known: set[str]) -> Iterator[Import]:
+def imports(tree: ast.Module, known: Container[str]) -> Iterator[Import]:
     """What a module imports; `from package import name` means the module of that name where there is one."""
 
     def nodes(parent: ast.AST, inside: bool) -> Iterator[tuple[ast.AST, bool]]:
@@ -134,10 +139,7 @@ def imports(name: str, tree: ast.Module, known: set[str]) -> Iterator[Import]:
         if isinstance(node, ast.Import):
             targets = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            source = node.module or ""
-            if node.level:  # "." is the package that holds this module
-                holder = f"bn_study.{name}".split(".")[: -node.level]
-                source = ".".join([*holder, *filter(None, [source])])
+            source = "." * node.level + (node.module or "")  # with a dot in front no room allows it: say the full name
             names = [f"{source}.{alias.name}" for alias in node.names]
             targets = [name if name.removeprefix("bn_study.") in known else source for name in names]
         else:
@@ -145,7 +147,7 @@ def imports(name: str, tree: ast.Module, known: set[str]) -> Iterator[Import]:
         for target in dict.fromkeys(targets):
             first, _, rest = target.partition(".")
             own = first == "bn_study"
-            yield Import((rest or "__init__") if own else first, own, node.lineno, inside)
+            yield Import((rest or first) if own else (first or target), own, node.lineno, inside)
 
 
 def layer_violations(package: Path) -> list[str]:
@@ -156,9 +158,9 @@ def layer_violations(package: Path) -> list[str]:
         if room is None:
             found.append(f"{name}: no room holds this module; name it in ROOMS or in a tuple above it, in {FILE}")
             continue
-        for item in imports(name, tree, set(trees)):
+        for item in imports(tree, trees):
             if item.own:
-                allowed = matches(item.target, ("__init__", "errors", *room.imports))
+                allowed = matches(item.target, ("bn_study", "errors", *room.imports))
             else:
                 allowed = item.target in sys.stdlib_module_names or item.target in room.libraries
             if not allowed and not (item.inside and matches(item.target, room.inside)):
@@ -175,7 +177,7 @@ def arrows(package: Path, top_only: bool = False) -> dict[str, list[str]]:
         name: sorted(
             {
                 item.target
-                for item in imports(name, tree, set(trees))
+                for item in imports(tree, trees)
                 if (item.target in trees if item.own else item.target in NETWORKS) and not (top_only and item.inside)
             }
         )
@@ -232,7 +234,7 @@ def test_what_is_allowed_passes(tmp_path):
         "training.norm.batch": "import keras\nfrom bn_study.training.network import Network\n",
         "analysis.mirror.wandb": "def export():\n    import wandb\n",
         "cli": "def main():\n    from bn_study.training import train\n",
-        "training.train": "import tensorflow as tf\nfrom ..plan import parts\nfrom . import data\n",
+        "training.train": "import tensorflow as tf\nfrom bn_study.training import data\n",
         "training.data": "import numpy.random\n",
         "plan.parts": "import ast, pydantic\nfrom bn_study.errors import UsageError\n",
     }
@@ -249,7 +251,7 @@ FORBIDDEN = {
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from bn_study.training.train import Run\n",
     ),
     "a part another part": ("training.norm.layer", "from bn_study.training.norm.batch import layer\n"),
-    "a part another part, relatively": ("training.norm.group", "from ..norm import batch\n"),
+    "a relative import": ("training.train", "from .data import Data\n"),
     "a part the loop": ("training.probe.curves", "from bn_study.training import train\n"),
     "train a part": ("training.train", "import bn_study.training.norm.batch\n"),
     "a mirror at its top": ("analysis.mirror.wandb", "import wandb\n"),
@@ -273,7 +275,10 @@ def test_a_module_without_a_room_is_named(tmp_path):
 
 
 def test_circles_are_found(tmp_path):
-    sources = {"plan.spec": "def check():\n    from bn_study.plan import parts\n", "plan.parts": "from . import spec\n"}
+    sources = {
+        "plan.parts": "from bn_study.plan import spec\n",
+        "plan.spec": "def check():\n    from bn_study.plan import parts\n",
+    }
     assert circles(write(tmp_path, sources)) == ["plan.parts -> plan.spec -> plan.parts"]
 
 

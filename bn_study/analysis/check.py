@@ -94,8 +94,8 @@ def _check_claim(
 
 def _check_arm(arm: contrast.Arm, context: dict[str, Any], table: pd.DataFrame) -> None:
     """A context must hold a cell a seed; a factor with the value None is one that tuning will fix."""
-    named = {key: value for key, value in context.items() if value is not None and not contrast.lacks(arm.rows, key)}
-    rows = contrast.where(arm.rows, named)
+    named = {key: value for key, value in context.items() if value is not None}
+    rows = contrast.narrowed(arm, named)
     if rows.empty:
         raise UsageError(f"{arm.selector} has no cell in the context {_words(named)}")
     free = [key for key, value in context.items() if value is None and key in rows]

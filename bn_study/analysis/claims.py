@@ -4,7 +4,6 @@ The rules are those of DESIGN, section 8. Each context (a value of the claim's c
 own; `says` decides what they add up to.
 """
 
-import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from bn_study.analysis.verdict import Row, Verdict, aggregate
 from bn_study.plan.experiment import Claim, Experiment, Factors, Tuned
 
 COMMIT_LENGTH = 10
+NO_EFFECT = estimate([], replaced=False)
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class _Context:
     name: str
     note: str
     replaced: int = 0
-    against: Estimate | None = None
-    favour: Estimate | None = None
+    against: Estimate = NO_EFFECT
+    favour: Estimate = NO_EFFECT
     missing: str = ""
     gate: str = ""
-    censored: bool = False
+    censored: str = ""
     undefined: str = ""
 
 
@@ -58,9 +58,9 @@ def verdict(name: str, experiment: Experiment, runs: pd.DataFrame, tuned: Mappin
     contexts = contrast.contexts(planned, claim.contexts)
     if absent or not contexts:
         what = absent or claim.contexts
-        rows = (Row("", "missing", f"no run of the plan has {' or '.join(what)}"),)
+        rows: tuple[Row, ...] = (Row("", "missing", f"no run of the plan has {' or '.join(what)}"),)
     else:
-        rows = _rows(claim, measure, [_context(claim, measure, planned, found, one, gate, tuned) for one in contexts])
+        rows = _rows(claim, [_context(claim, measure, planned, found, one, gate, tuned) for one in contexts])
     levels = [claim.level.get(dataset) for dataset in sorted(set(cells["dataset"]))]
     labels = " | ".join(dict.fromkeys(measure.label(level) for level in levels))
     words = f"{measure.scale} {labels}" if measure.scale else labels
@@ -95,7 +95,9 @@ def _context(
     values, absent, edges = [], [], []
     for plan, arm in zip(planned, found, strict=True):
         rows = contrast.in_context(arm, context)
-        wanted = {int(seed) for seed in _plan_rows(plan, context)["seed"]}
+        wanted = {int(seed) for seed in contrast.narrowed(plan, context)["seed"]}
+        if not wanted:
+            return _Context(name, "", missing=f"no run of the plan has {arm.selector} here")
         lost = sorted(wanted - {int(seed) for seed in rows.get("seed", [])})
         if lost:
             seeds = f" (seed {', '.join(map(str, lost))})" if len(lost) < len(wanted) else ""
@@ -116,13 +118,9 @@ def _context(
         favour,
         missing=f"{' and '.join(absent)} are missing" if absent else "",
         gate=", ".join(filter(None, [gate, *edges])),
-        censored=all(len(one.replaced) > len(one.values) / 2 for one in values),
+        censored=_censored(measure, values),
         undefined=f"{measure.name} has no value in {' and '.join(undefined)}" if undefined else "",
     )
-
-
-def _plan_rows(arm: contrast.Arm, context: Factors) -> pd.DataFrame:
-    return contrast.where(arm.rows, {key: value for key, value in context.items() if not contrast.lacks(arm.rows, key)})
 
 
 def _edges(claim: Claim, selector: str, rows: pd.DataFrame, tuned: Mapping[str, Tuned]) -> list[str]:
@@ -138,6 +136,22 @@ def _edges(claim: Claim, selector: str, rows: pd.DataFrame, tuned: Mapping[str, 
     return reasons
 
 
+def _censored(measure: Measure, values: list[contrast.Values]) -> str:
+    """Why stand-ins outweigh what was measured, or "".
+
+    A run's length and chance are bounds, so one arm may consist of them. The worst value of either arm says nothing of
+    the size of an effect: an arm that mostly consists of it would look equal to the other one.
+    """
+    lost = [one.selector for one in values if len(one.replaced) > len(one.values) / 2]
+    if measure.replacement == "worst" and lost:
+        return f"more than half of the runs of {' and '.join(lost)} diverged and have no value"
+    if len(lost) < len(values):
+        return ""
+    whose = {1: "", 2: " of both arms"}.get(len(values), " of every arm")
+    what = "did not reach the level" if measure.name == "steps_to" else "diverged"
+    return f"more than half of the runs{whose} {what}"
+
+
 def _ends(test: str, down: Estimate, up: Estimate) -> tuple[Estimate, Estimate]:
     """Which replacement stands against the claim: the lower effect for superiority, the higher loss for
     non-inferiority, the one further from zero for equivalence.
@@ -147,20 +161,18 @@ def _ends(test: str, down: Estimate, up: Estimate) -> tuple[Estimate, Estimate]:
     return up, down
 
 
-def _rows(claim: Claim, measure: Measure, found: list[_Context]) -> tuple[Row, ...]:
+def _rows(claim: Claim, found: list[_Context]) -> tuple[Row, ...]:
     """Holm over the contexts that count, then each context's decision."""
     counting = [one for one in found if not (one.missing or one.gate or one.undefined)]
     against = dict(zip((one.name for one in counting), holm([one.against.p for one in counting]), strict=True))
     favour = dict(zip((one.name for one in counting), holm([one.favour.p for one in counting]), strict=True))
     ends = [(against.get(one.name, math.nan), favour.get(one.name, math.nan)) for one in found]
-    return tuple(_row(claim, measure, one, *p) for one, p in zip(found, ends, strict=True))
+    return tuple(_row(claim, one, *p) for one, p in zip(found, ends, strict=True))
 
 
-def _row(claim: Claim, measure: Measure, one: _Context, p: float, p_favour: float) -> Row:
-    finding = _finding(claim, measure, one, p, p_favour)
-    effect = one.against or Estimate(*[math.nan] * 6, 0)
-    if one.undefined:
-        effect = dataclasses.replace(effect, mean=math.nan, low=math.nan, high=math.nan)
+def _row(claim: Claim, one: _Context, p: float, p_favour: float) -> Row:
+    finding = _finding(claim, one, p, p_favour)
+    effect = NO_EFFECT if one.undefined else one.against
     return Row(
         one.name,
         finding.outcome,
@@ -176,16 +188,13 @@ def _row(claim: Claim, measure: Measure, one: _Context, p: float, p_favour: floa
     )
 
 
-def _finding(claim: Claim, measure: Measure, one: _Context, p: float, p_favour: float) -> Finding:
+def _finding(claim: Claim, one: _Context, p: float, p_favour: float) -> Finding:
     if one.missing or one.undefined:
         return Finding("missing", one.missing or one.undefined)
     if one.gate:
         return Finding("inconclusive", one.gate)
     if one.censored:
-        lost = "did not reach the level" if measure.replacement == "length" else "have no value"
-        arms = len([key for key in claim.contrast if key != contrast.CONSTANT])
-        whose = {1: "", 2: " of both arms"}.get(arms, " of every arm")
-        return Finding("inconclusive", f"more than half of the runs{whose} {lost}")
+        return Finding("inconclusive", one.censored)
     finding = decide(claim.test, one.against, p, claim.margin)
     other = decide(claim.test, one.favour, p_favour, claim.margin)
     if finding.outcome == "contradicted" and other.outcome != "contradicted":

@@ -170,9 +170,14 @@ def rank(value: Any) -> tuple[int, float, str]:
     return (1, float(found), "") if isinstance(found, (int, float)) else (2, 0.0, str(found))
 
 
+def narrowed(arm: Arm, context: Factors) -> pd.DataFrame:
+    """The arm's rows with a context's values; a factor that the arm lacks is no condition."""
+    return where(arm.rows, {factor: value for factor, value in context.items() if not lacks(arm.rows, factor)})
+
+
 def in_context(arm: Arm, context: Factors) -> pd.DataFrame:
     """The arm's rows in a context: a row a seed. Raises UsageError if the claim leaves a factor open."""
-    rows = where(arm.rows, {factor: value for factor, value in context.items() if not lacks(arm.rows, factor)})
+    rows = narrowed(arm, context)
     left = left_open(rows)
     if left:
         raise UsageError(f"{arm.selector} has several runs of one seed; name {' or '.join(left)} in `at` or `contexts`")
@@ -180,13 +185,14 @@ def in_context(arm: Arm, context: Factors) -> pd.DataFrame:
 
 
 def left_open(rows: pd.DataFrame) -> list[str]:
-    """The settings in which rows of one seed differ; none where there is a row a seed."""
+    """The settings in which rows of one seed differ (the part, not its options); none where there is a row a seed."""
     doubled = rows[rows.duplicated("seed", keep=False)] if len(rows) else rows
     if doubled.empty:
         return []
     same = where(doubled, {"seed": doubled["seed"].iloc[0]})
     settings = [key for key in same if key not in RESULTS and "(" not in key]
-    return [key for key in settings if len({comparable(value) for value in same[key]}) > 1]
+    varied = [key for key in settings if len({comparable(value) for value in same[key]}) > 1]
+    return [key for key in varied if key.partition(".")[0] not in varied or "." not in key]
 
 
 @dataclass(frozen=True)

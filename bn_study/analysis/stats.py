@@ -59,7 +59,8 @@ def estimate(differences: Sequence[float] | np.ndarray, *, replaced: bool) -> Es
     test = stats.ttest_1samp(values, 0.0)
     wide, narrow = test.confidence_interval(CONFIDENCE), test.confidence_interval(NEGLIGIBLE_CONFIDENCE)
     p = sign_flip(values) if replaced else test.pvalue
-    return Estimate(float(values.mean()), *(float(one) for one in (*wide, *narrow, p)), values.size)
+    low, high, low90, high90 = (float(one) for one in (*wide, *narrow))
+    return Estimate(float(values.mean()), low, high, low90, high90, float(p), values.size)
 
 
 def sign_flip(differences: np.ndarray) -> float:

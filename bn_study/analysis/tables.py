@@ -76,7 +76,11 @@ def runs_table(
         rows.append({"run": run.spec.id, "grids": " ".join(run.grids)} | own | results)
     columns = [*RESULTS, *sorted(settings), *sorted(labels)]
     order = [*sorted(settings), "seed", "run"]
-    rows.sort(key=lambda row: [row["grids"], *(rank(row.get(key)) for key in order)])
+
+    def place(row: Mapping[str, Any]) -> list[Any]:
+        return [row["grids"], *(rank(row.get(key)) for key in order)]
+
+    rows.sort(key=place)
     table = pd.DataFrame({key: _column([row.get(key) for row in rows], key in TEXT) for key in columns})
     return table.astype(dict.fromkeys(labels, "float64"))
 

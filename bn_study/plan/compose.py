@@ -357,8 +357,7 @@ class _GridBuilder:
                 reached.add(key)
                 if isinstance(value, str) and value in self.tune and key in self.tune[value].factors:
                     waits[key] = value
-                else:
-                    _set(config, key, value)
+                _set(config, key, value)
         if not waits:
             parts.specify(config)
         return Cell(config, waits)

@@ -48,7 +48,7 @@ class Network:
     @cached_property
     def observed(self) -> keras.Model:
         """The same layers, with every site as an output: inputs -> {site: value, "output": value}."""
-        return keras.Model(self.model.inputs, self.sites | {"output": self.model.outputs[0]})
+        return keras.Model(self.model.inputs[0], self.sites | {"output": self.model.outputs[0]})
 
     @cached_property
     def normalizers(self) -> list[Normalizer]:

@@ -20,9 +20,8 @@ STEPS_LABEL, LAST_LABEL = "steps_to(level=0.5,metric=test/accuracy)", "final(met
 def planned(norm, seed, grids=("speed",), rate=0.1):
     norms = {"none": Part("none", {}), "batch": Part("batch", {"placement": "before", "center": True, "groups": 4})}
     model = Part("mlp", {"widths": [100, 100], "dropout": None})
-    spec = RunSpec(
-        Part("digits", {}), model, norms[norm], Part("sgd", {"learning_rate": rate}), 1000, 60, seed, (Part("curves"),), {}
-    )
+    optimizer = Part("sgd", {"learning_rate": rate})
+    spec = RunSpec(Part("digits", {}), model, norms[norm], optimizer, 1000, 60, seed, (Part("curves"),), {})
     return PlannedRun(spec, grids)
 
 

@@ -49,7 +49,7 @@ def build(
             last = index == len(filters_of_block) - 1
             chain.hidden(
                 lambda filters=filters, **options: keras.layers.Conv2D(filters, 3, padding="same", **options),
-                then=pool() if last else None,
+                then=pool(2) if last else None,
             )
     chain.reshape(keras.layers.Flatten())
     for units in dense:

@@ -1,0 +1,48 @@
+"""An experiment against the store: which runs there are to be, and which of them are done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bn_study import tune
+from bn_study.analysis import tables
+from bn_study.plan.compose import expand
+from bn_study.plan.experiment import Experiment, PlannedRun
+from bn_study.store import Store
+
+
+@dataclass(frozen=True)
+class Agenda:
+    """The runs of an experiment as far as its tuned values are known.
+
+    waiting: cells that no run stands for yet, because a value is still to be tuned.
+    done: ids of the runs that the store had when it was made.
+    """
+
+    runs: list[PlannedRun]
+    waiting: int
+    done: frozenset[str]
+
+    def status(self, run: PlannedRun) -> Literal["done", "missing"]:
+        return "done" if run.spec.id in self.done else "missing"
+
+    @property
+    def missing(self) -> list[PlannedRun]:
+        return [run for run in self.runs if run.spec.id not in self.done]
+
+
+def agenda(experiment: Experiment, store: Store) -> Agenda:
+    """What is to be trained, as a function of the store: whoever asks again finds the same runs, or more."""
+    runs, waiting = expand(experiment, {})
+    if waiting:
+        scores = [one for one in tables.asked(experiment) if one.grid in experiment.tuning_grids]
+        chosen = tune.choose(experiment, tables.runs_table(runs, store, scores))
+        runs, waiting = expand(experiment, chosen)
+    return Agenda(runs, waiting, frozenset(run.spec.id for run in runs if store.done(run.spec.id)))
+
+
+def split_request(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """`[EXPERIMENT] [OVERRIDE ...]` -> name or None, overrides."""
+    if words and "=" not in words[0]:
+        return words[0], list(words[1:])
+    return None, list(words)

@@ -1,0 +1,97 @@
+"""How every figure looks, and how it is saved so that the same numbers give the same bytes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import matplotlib.style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+COLUMN = 3.25
+"""Width of one column of a two-column page, in inches."""
+PAGE = 6.75
+"""Width of both columns, in inches."""
+
+BLUE = "#0072B2"  # of Okabe & Ito's colours, which colour-blind readers can tell apart
+BLACK = "#000000"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How an arm is drawn, the same in every figure; dashes tell the arms apart in black-and-white print."""
+
+    label: str
+    color: str
+    dashes: str
+
+
+LOOKS = {"none": Look("Without BN", BLACK, "--"), "batch": Look("With BN", BLUE, "-")}
+"""By the value of `norm`."""
+
+SETTINGS: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so that it is there on every machine
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "legend.fontsize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "lines.linewidth": 1.0,
+    "legend.fancybox": False,
+    "legend.framealpha": 1.0,
+    "legend.edgecolor": BLACK,
+    "legend.borderpad": 0.4,
+    "patch.linewidth": 0.6,
+    "savefig.dpi": 200,
+    "svg.fonttype": "path",  # looks the same where the font is missing
+    "svg.hashsalt": "bn_study",  # otherwise the ids inside an SVG are random
+    "agg.path.chunksize": 0,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Matplotlib's own defaults and SETTINGS, whatever the user's matplotlibrc says; undone at the end."""
+    with matplotlib.style.context("default"), matplotlib.rc_context(SETTINGS):
+        yield
+
+
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write `<name>.svg` and `<name>.png`, without dates and versions, which change where the picture does not."""
+    paths = [folder / f"{name}.svg", folder / f"{name}.png"]
+    with style():
+        for path, metadata in zip(paths, ({"Date": None, "Creator": None}, {"Software": None}), strict=True):
+            figure.savefig(path, metadata=metadata)
+    return paths
+
+
+def step_ticks(axes: Axes, steps: int) -> None:
+    """An axis from 0 to the run's length, with five equal ticks, written 10K from a thousand on."""
+    ticks = [round(steps * part / 5) for part in range(1, 6)]
+    texts = [f"{tick / 1000:.3g}K" if steps >= 1000 else str(tick) for tick in ticks]
+    axes.set_xlim(0, max(steps, 1))
+    if steps:
+        axes.set_xticks(ticks, texts)
+
+
+def say(axes: Axes, text: str) -> None:
+    """Words in the middle of a panel that has nothing to show."""
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color="0.4")
+
+
+def cross(axes: Axes, step: float, value: float, color: str) -> None:
+    """The end of a run that diverged: at the nearest edge if outside of the axis, at the bottom without a value."""
+    low, high = axes.get_ylim()
+    height = min(max(value, low), high) if value == value else low
+    axes.plot([step], [height], linestyle="none", marker="x", markersize=5, color=color, clip_on=False, zorder=5)

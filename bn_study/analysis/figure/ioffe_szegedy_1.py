@@ -1,0 +1,279 @@
+"""Ioffe & Szegedy 2015, Fig. 1: faster training, and steadier inputs of a late layer (cards C01 and C05).
+
+(a) test accuracy against training steps, mean and 95 % t-interval over seeds; (b, c) the {15, 50, 85}th percentiles of
+what enters the nonlinearity of one unit of the last hidden layer, without and with batch normalization. The paper shows
+"one typical sigmoid"; here a rule chooses it: the unit of median path length in the arm's run with the smallest seed.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, MaxNLocator, MultipleLocator
+from scipy import stats
+
+from bn_study.analysis.figure import _tables
+from bn_study.analysis.figure._style import LOOKS, PAGE, cross, say, step_ticks, style
+from bn_study.analysis.figure._tables import Tables, select
+from bn_study.analysis.measures import median_unit
+from bn_study.analysis.stats import CONFIDENCE
+from bn_study.analysis.tables import Curve
+
+PANELS = {"b": "none", "c": "batch"}
+NORMS = tuple(PANELS.values())
+ACCURACY = "test/accuracy"
+QUANTILES = (15, 50, 85)
+COLUMNS = ("panel", "norm", "series", "run", "unit", "step", "value", "low", "high", "n")
+FLOOR = 0.7  # of the accuracy axis in the paper
+INPUT = 2.7  # of the paper's axis of a unit's input, which is symmetric
+
+
+def curves(runs: pd.DataFrame, *, grid: str) -> dict[str, list[Curve]]:
+    """Run id -> records: the accuracy of every run shown, three percentiles of one unit of one run an arm."""
+    shown, _ = select(runs, grid, NORMS)
+    wanted = {run: [Curve(grid, ACCURACY, "")] for run in shown["run"]}
+    for _, arm in shown.groupby("norm"):
+        typical = _typical(arm)
+        if site := _site(typical):
+            start, end = _window(runs, typical)
+            unit = partial(median_unit, site=site, quantiles=list(QUANTILES), start=start, end=end)
+            wanted[typical["run"]] += [Curve(grid, f"activation/unit_q{one}", site, unit) for one in QUANTILES]
+    return wanted
+
+
+def plotted(tables: Tables, *, grid: str) -> pd.DataFrame:
+    """Every number in the figure, a row each.
+
+    series: `accuracy` (value: mean over n runs, with its 95 % interval), `p15`, `p50`, `p85` (of one unit of one run),
+    `diverged` (where a run ended; value: the last one it recorded), `path_length` (mean over n seeds), and `ratio`
+    (path length without over path length with batch normalization, geometric mean over paired seeds).
+    """
+    shown, _ = select(tables.runs, grid, NORMS)
+    arms = {norm: shown[shown["norm"] == norm] for norm in NORMS}
+    rows = [row for norm, arm in arms.items() for row in _accuracy(tables, arm, norm)]
+    rows += [row for panel, norm in PANELS.items() for row in _percentiles(tables, arms[norm], panel, norm)]
+    return pd.DataFrame([*rows, *_drifts(tables.runs, arms)], columns=COLUMNS)
+
+
+def caption(tables: Tables, *, grid: str) -> str:
+    """What is shown, by which rules, of which runs."""
+    shown, fixed = select(tables.runs, grid, NORMS)
+    data = plotted(tables, grid=grid)
+    series = set(data["series"])
+    text = [
+        "After Ioffe & Szegedy 2015, Fig. 1 (cards C01 and C05). (a) Test accuracy against training steps, statistics "
+        "re-estimated on training data: mean over seeds and, where there are two or more, its 95 % t-interval."
+    ]
+    if "p50" in series:
+        text.append(
+            "(b, c) 15th, 50th and 85th percentile, over fixed test examples, of what enters the "
+            f"{_tables.activation(shown)} of one unit of the last hidden layer: the unit of median path length in the "
+            f"run with the smallest seed ({', '.join(_units(shown, data))})."
+        )
+    if "path_length" in series:
+        start, end = _window(tables.runs, shown.iloc[0])
+        text.append(
+            f"Drift: path length of these percentiles from step {start:,} to {end:,}, mean over percentiles, units and "
+            "seeds; plain/BN: geometric mean of its ratio over paired seeds."
+        )
+    if "diverged" in series:
+        text.append("✕: a run diverged there; means go on without it.")
+    if fixed:
+        text.append(f"Shown of several: the runs with {' '.join(f'{key}={value}' for key, value in fixed.items())}.")
+    return " ".join([*text, _tables.described(shown)])
+
+
+def draw(tables: Tables, *, grid: str) -> Figure:
+    """The figure, of the numbers in `plotted`."""
+    data = plotted(tables, grid=grid)
+    shown, _ = select(tables.runs, grid, NORMS)
+    steps = int(shown["steps"].max()) if len(shown) else 0
+    with style():
+        figure = Figure(figsize=(PAGE, 2.2), layout="constrained")
+        left, *others = figure.subplots(1, 3, width_ratios=(1.2, 1, 1))
+        for axes in (left, *others):
+            step_ticks(axes, steps)
+        _draw_accuracy(left, data[data["panel"] == "a"])
+        left.set_xlabel("training steps\n(a)")
+        bound = _bound(data)
+        for axes, (panel, norm) in zip(others, PANELS.items(), strict=True):
+            _draw_percentiles(axes, data[data["panel"] == panel], norm, bound)
+            axes.set_xticklabels([])
+            axes.set_xlabel(f"\n({panel}) {LOOKS[norm].label}")
+        others[1].sharey(others[0])
+        others[1].tick_params(labelleft=False)
+        figure.align_xlabels()
+    return figure
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------------
+
+
+def _row(panel: str, norm: str, series: str, **numbers: Any) -> dict[str, Any]:
+    return {"panel": panel, "norm": norm, "series": series} | numbers
+
+
+def _accuracy(tables: Tables, arm: pd.DataFrame, norm: str) -> Iterator[dict[str, Any]]:
+    """The mean curve of an arm, and where each of its runs ended that diverged."""
+    lines = [(row, _tables.curve(tables, row["run"], ACCURACY)) for row in arm.to_dict("records")]
+    if not lines:
+        return
+    means = pd.concat([line for _, line in lines]).groupby("step")["value"].agg(["mean", "std", "count"])
+    for step, mean, deviation, count in means.itertuples():
+        low, high = _interval(mean, deviation, count)
+        yield _row("a", norm, "accuracy", step=step, value=mean, low=low, high=high, n=count)
+    for row, line in lines:
+        yield from _end(row, "a", line)
+
+
+def _percentiles(tables: Tables, arm: pd.DataFrame, panel: str, norm: str) -> Iterator[dict[str, Any]]:
+    """One unit of one run of an arm, and where that run ended if it diverged."""
+    if arm.empty:
+        return
+    typical = _typical(arm)
+    lines = {quantile: _tables.curve(tables, typical["run"], f"activation/unit_q{quantile}") for quantile in QUANTILES}
+    for quantile, line in lines.items():
+        for step, value, unit in line.itertuples(index=False):
+            yield _row(panel, norm, f"p{quantile}", run=typical["run"], unit=unit, step=step, value=value)
+    if len(lines[50]):
+        yield from _end(typical, panel, lines[50])
+
+
+def _drifts(runs: pd.DataFrame, arms: dict[str, pd.DataFrame]) -> Iterator[dict[str, Any]]:
+    """The drift index of each arm, and its ratio: geometric, as the claim contrasts it, over seeds of both."""
+    lengths = {norm: _path_lengths(runs, arm) for norm, arm in arms.items()}
+    for panel, norm in PANELS.items():
+        if len(values := lengths[norm]):
+            low, high = _interval(values.mean(), values.std(), len(values))
+            yield _row(panel, norm, "path_length", value=values.mean(), low=low, high=high, n=len(values))
+    plain, normalised = (lengths[norm] for norm in NORMS)
+    if len(logs := np.log2((plain / normalised).dropna())):
+        value, low, high = 2 ** np.array([logs.mean(), *_interval(logs.mean(), logs.std(), len(logs))])
+        yield _row("c", "", "ratio", value=value, low=low, high=high, n=len(logs))
+
+
+def _end(row: Mapping[str, Any], panel: str, line: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Where a run ended, if it diverged, at the last finite value it recorded."""
+    if row["status"] == "diverged":
+        finite = line["value"][np.isfinite(line["value"])]
+        value = float(finite.iloc[-1]) if len(finite) else math.nan
+        yield _row(panel, row["norm"], "diverged", run=row["run"], step=int(row["diverged_at"]), value=value)
+
+
+def _interval(mean: float, deviation: float, count: int) -> tuple[float, float]:
+    """95 % Student-t interval of a mean; NaN with one value."""
+    if count < 2:
+        return math.nan, math.nan
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * deviation / math.sqrt(count)
+    return mean - half, mean + half
+
+
+def _path_lengths(runs: pd.DataFrame, arm: pd.DataFrame) -> pd.Series:
+    """The drift index by seed, of the runs that have one."""
+    column = None if arm.empty else _drift(runs, _site(arm.iloc[0]))
+    lengths = pd.Series(dtype=float) if column is None else arm.set_index("seed")[column[0]].dropna()
+    return lengths[lengths > 0]
+
+
+def _typical(arm: pd.DataFrame) -> pd.Series:
+    """The run whose unit is shown: the arm's smallest seed, whatever became of it."""
+    return arm.sort_values("seed").iloc[0]
+
+
+def _units(shown: pd.DataFrame, data: pd.DataFrame) -> Iterator[str]:
+    for norm in NORMS:
+        line = data[(data["norm"] == norm) & (data["series"] == "p50")]
+        if len(line):
+            seed = shown.loc[shown["run"] == line["run"].iloc[0], "seed"].iloc[0]
+            yield f"{LOOKS[norm].label} unit {int(line['unit'].iloc[0])} of seed {seed}"
+
+
+def _site(run: pd.Series) -> str:
+    """What enters the nonlinearity of the last hidden layer; "" for a model without a list of widths."""
+    widths = _tables.hidden(run.get("model.widths"))
+    return f"layer{len(widths)}/pre" if widths else ""
+
+
+def _drift(runs: pd.DataFrame, site: str) -> tuple[str, int, int] | None:
+    """The column of the drift index that a claim asked for, with its first and last step; None if there is none."""
+    quantiles = ",".join(map(str, QUANTILES))
+    label = rf"path_length\(end=(\d+),quantiles=\[{quantiles}\],relative=false,site={re.escape(site)},start=(\d+)\)"
+    for column in runs.columns:
+        if match := re.fullmatch(label, column):
+            return column, int(match[2]), int(match[1])
+    return None
+
+
+def _window(runs: pd.DataFrame, run: pd.Series) -> tuple[int, int]:
+    """The steps over which a path is measured: the drift index's, or the whole run where it has none."""
+    column, steps = _drift(runs, _site(run)), int(run["steps"])
+    return (0, steps) if column is None or column[1] >= steps else (column[1], min(column[2], steps))
+
+
+# --- picture ----------------------------------------------------------------------------------------------------------
+
+
+def _draw_accuracy(axes: Axes, data: pd.DataFrame) -> None:
+    means = data[data["series"] == "accuracy"]
+    for norm, line in means.groupby("norm", sort=False):
+        look = LOOKS[norm]
+        axes.fill_between(line["step"], line["low"], line["high"], color=look.color, alpha=0.2, linewidth=0)
+        axes.plot(line["step"], line["value"], look.dashes, color=look.color, label=look.label)
+    axes.set_ylim(*_accuracy_limits(means))
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(MultipleLocator(0.1 if high - low < 0.45 else 0.2))
+    axes.set_ylabel("test accuracy")
+    _draw_ends(axes, data)
+    if means.empty:
+        say(axes, "no accuracy")
+    else:
+        axes.legend(loc="lower right")
+
+
+def _accuracy_limits(means: pd.DataFrame) -> tuple[float, float]:
+    """The paper's 0.7 to 1, unless an arm ends below: then from below everything, so that no arm is out of sight."""
+    last = means.groupby("norm")["value"].last()
+    if (last >= FLOOR).all():
+        return FLOOR, 1.0
+    return math.floor(10 * means["value"].min()) / 10, 1.0
+
+
+def _draw_percentiles(axes: Axes, data: pd.DataFrame, norm: str, bound: float) -> None:
+    for quantile in QUANTILES:
+        line = data[data["series"] == f"p{quantile}"]
+        axes.plot(line["step"], line["value"].where(np.isfinite(line["value"])), "-", color=LOOKS[norm].color)
+    axes.set_ylim(-bound, bound)
+    axes.yaxis.set_major_locator(FixedLocator([-2, 0, 2]) if bound == INPUT else MaxNLocator(5, symmetric=True))
+    _draw_ends(axes, data)
+    if not data["series"].str.startswith("p").any():
+        say(axes, "no percentiles")
+    axes.text(0.96, 0.04, "\n".join(_inset(data)), transform=axes.transAxes, ha="right", va="bottom", fontsize=7)
+
+
+def _inset(data: pd.DataFrame) -> Iterator[str]:
+    for series, text in (("path_length", "drift"), ("ratio", "plain/BN")):
+        for value in data.loc[data["series"] == series, "value"]:
+            yield f"{text} {value:.3g}"
+
+
+def _draw_ends(axes: Axes, data: pd.DataFrame) -> None:
+    for row in data[data["series"] == "diverged"].to_dict("records"):
+        cross(axes, row["step"], row["value"], LOOKS[row["norm"]].color)
+
+
+def _bound(data: pd.DataFrame) -> float:
+    """Half the height of panels b and c: the paper's, or more where a unit's input is larger.
+
+    Runs that diverged do not count, unless there are no others: they may leave any scale.
+    """
+    lines = data[data["series"].isin([f"p{one}" for one in QUANTILES]) & np.isfinite(data["value"].astype(float))]
+    lost = set(data.loc[data["series"] == "diverged", "run"])
+    counting = lines[[run not in lost for run in lines["run"]]]
+    largest = (counting if len(counting) else lines)["value"].abs().max() if len(lines) else 0.0
+    return INPUT if largest <= INPUT else 1.3 * float(largest)

@@ -1,0 +1,54 @@
+"""Numbers and verdicts in words, the same in the terminal and on the page."""
+
+import math
+
+from bn_study.analysis.contrast import CONSTANT
+from bn_study.analysis.measures import parse
+from bn_study.analysis.verdict import Row, Verdict
+from bn_study.plan.experiment import Claim
+
+BASES = {"log2": 2.0, "log10": 10.0}
+NOTHING = "–"
+
+
+def number(value: float) -> str:
+    """Three digits; a dash where there is no number."""
+    return NOTHING if math.isnan(value) else f"{value:.3g}"
+
+
+def interval(row: Row | Verdict) -> str:
+    """`0.93 [0.81, 1.1]`; without brackets where one seed gives no interval."""
+    if math.isnan(row.estimate) or math.isnan(row.low):
+        return number(row.estimate)
+    return f"{number(row.estimate)} [{number(row.low)}, {number(row.high)}]"
+
+
+def probability(p: float) -> str:
+    return "< 0.0001" if p < 0.0001 else NOTHING if math.isnan(p) else f"{p:.2g}"
+
+
+def effect(claim: Claim, row: Row | Verdict) -> str:
+    """What an estimate on a measure's scale means: `norm=batch needs 1.9 [1.7, 2.1] times fewer steps than norm=none`.
+
+    "" where the number needs no translation: without a scale (but for accuracies), or with other weights than 1 and -1.
+    """
+    measure = parse(claim.measure)
+    arms = {weight: selector for selector, weight in claim.contrast.items() if selector != CONSTANT}
+    if math.isnan(row.estimate) or len(claim.contrast) != 2 or set(arms) != {1.0, -1.0}:
+        return ""
+    plus, minus = arms[1.0], arms[-1.0]
+    if measure.scale is None:
+        if measure.replacement != "chance":
+            return ""
+        return f"{plus} {_times(*(100 * one for one in (row.estimate, row.low, row.high)))} points above {minus}"
+    ratios = [BASES[measure.scale] ** one for one in (row.estimate, row.low, row.high)]
+    if measure.name != "steps_to":
+        return f"{measure.name} of {plus} is {_times(*ratios)} times that of {minus}"
+    if row.estimate >= 0:
+        return f"{minus} needs {_times(*ratios)} times fewer steps than {plus}"
+    mean, low, high = (1 / one for one in ratios)
+    return f"{minus} needs {_times(mean, high, low)} times more steps than {plus}"
+
+
+def _times(mean: float, low: float, high: float) -> str:
+    return number(mean) if math.isnan(low) else f"{number(mean)} [{number(low)}, {number(high)}]"

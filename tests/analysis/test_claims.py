@@ -1,0 +1,419 @@
+import math
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bn_study.analysis.check import check
+from bn_study.analysis.claims import verdict, verdicts
+from bn_study.analysis.contrast import comparable, flatten, parse_selector
+from bn_study.analysis.measures import parse
+from bn_study.analysis.stats import holm
+from bn_study.analysis.verdict import Row, aggregate, verdicts_table
+from bn_study.errors import UsageError
+from bn_study.plan.experiment import Cell, Claim, Experiment, Grid, Tune, Tuned
+
+STEPS = {"steps_to": {"metric": "test/accuracy"}, "scale": "log2"}
+LOSS = {"final": {"metric": "test/loss"}}
+ACCURACY = {"final": {"metric": "test/accuracy"}}
+PLAIN = [12.0, 12.4, 11.8, 12.2, 12.1, 11.9, 12.3, 12.0]
+NORMED = [10.1, 10.3, 9.9, 10.2, 9.8, 10.4, 10.0, 10.2]
+
+
+def experiment(claims, tune=None, norms=("none", "batch"), rates=(0.1, 1.0, 10.0), seeds=8, changed=(), twin=False):
+    def cells(numbers):
+        for norm in norms:
+            for rate in rates:
+                for seed in numbers:
+                    placement = {"placement": "before"} if norm == "batch" else {}
+                    config = {
+                        **{"dataset": {"name": "digits"}, "norm": {"name": norm} | placement},
+                        **{"optimizer": {"name": "sgd", "learning_rate": rate}, "seed": seed, "steps": 8192},
+                    }
+                    yield Cell(config, {})
+                    if twin:
+                        yield Cell(config | {"batch_size": 7}, {})
+
+    grids = {"speed": Grid("speed", {}, tuple(cells(range(seeds)))), "select": Grid("select", {}, tuple(cells([100])))}
+    tunes = {name: Tune(**entry) for name, entry in (tune or {}).items()}
+    stated = {name: Claim(**{"statements": ["S000-a"], "grid": "speed"} | entry) for name, entry in claims.items()}
+    return Experiment("x", "", "", grids, tunes, stated, {}, "", tuple(changed))
+
+
+def claim(**changes):
+    return {
+        "measure": STEPS,
+        "level": {"digits": 0.9},
+        "contrast": {"norm=none": 1, "norm=batch": -1},
+        "at": {"optimizer.learning_rate": 0.1},
+        "test": "superiority",
+        "margin": 0.5,
+    } | changes
+
+
+def table(one, name, values, diverged=(), **columns):
+    """Runs of the grid: values is {(norm, rate): [a scaled value a seed]}; diverged: (norm, seed)."""
+    measure = parse(one.claims[name].measure)
+    rows = []
+    for cell in one.grids["speed"].cells:
+        flat = flatten(cell.config)
+        series = values.get((flat["norm"], flat["optimizer.learning_rate"]), [])
+        if flat["seed"] < len(series):
+            value = series[flat["seed"]]
+            status = "diverged" if (flat["norm"], flat["seed"]) in diverged else "complete"
+            label = measure.label(one.claims[name].level.get("digits"))
+            facts = {"run": f"run{len(rows)}", "grids": "speed", "status": status, "classes": 10}
+            facts |= {"commit": "a" * 40, "dirty": False, "measured": label}
+            facts["stated"] = " ".join(f"{key}:{value}" for key, value in one.stated().items())
+            rows.append(flat | facts | {label: 2**value if measure.scale == "log2" else value} | columns)
+    return pd.DataFrame(rows)
+
+
+def judge(values, claim_=None, diverged=(), tuned=None, **others):
+    one = experiment({"it": claim_ or claim()}, **others)
+    return verdict("it", one, table(one, "it", values, diverged), tuned or {})
+
+
+def two(plain, normed):
+    return {("none", 0.1): plain, ("batch", 0.1): normed}
+
+
+def test_a_clear_difference_is_supported():
+    found = judge(two(PLAIN, NORMED))
+    differences = np.subtract(PLAIN, NORMED)
+    assert found.outcome == "supported" and found.n == 8 and found.replaced == 0
+    assert found.estimate == pytest.approx(differences.mean())
+    assert found.low < found.estimate < found.high and found.p < 1e-5
+    assert found.stated == "a" * 10
+    assert found.measure == "log2 steps_to(level=0.9,metric=test/accuracy)"
+
+
+@pytest.mark.parametrize(
+    ("normed", "outcome", "reason"),
+    [
+        ([value + 3 for value in NORMED], "contradicted", "reversed: interval below 0"),
+        ([value + 0.01 * (-1) ** seed for seed, value in enumerate(PLAIN)], "contradicted", "negligible"),
+        ([value - 0.4 - 0.02 * (-1) ** seed for seed, value in enumerate(PLAIN)], "contradicted", "negligible"),
+        ([value - 0.45 - 0.2 * (-1) ** seed for seed, value in enumerate(PLAIN)], "inconclusive", "below the margin"),
+        ([value - 1 - 3 * (-1) ** seed for seed, value in enumerate(PLAIN)], "inconclusive", "contains 0"),
+    ],
+)
+def test_other_outcomes(normed, outcome, reason):
+    found = judge(two(PLAIN, normed))
+    assert found.outcome == outcome and reason in found.reason
+
+
+def test_equivalence_and_noninferiority():
+    same = two(PLAIN, [value + 0.05 * (-1) ** seed for seed, value in enumerate(PLAIN)])
+    assert judge(same, claim(test="equivalence")).outcome == "supported"
+    assert judge(two(PLAIN, NORMED), claim(test="equivalence")).outcome == "contradicted"
+    assert judge(same, claim(test="noninferiority")).outcome == "supported"
+    assert judge(two(PLAIN, NORMED), claim(test="noninferiority")).outcome == "contradicted"
+
+
+def test_a_threshold_is_one_arm_and_a_constant():
+    found = judge({("none", 0.1): PLAIN}, claim(contrast={"norm=none": 1, "constant": -11}))
+    assert found.estimate == pytest.approx(np.mean(PLAIN) - 11) and found.outcome == "supported"
+
+
+def test_weights_make_interactions():
+    values = {("none", 0.1): PLAIN, ("batch", 0.1): NORMED, ("none", 1.0): NORMED, ("batch", 1.0): NORMED}
+    arms = {"norm=none optimizer.learning_rate=0.1": 1, "norm=batch optimizer.learning_rate=0.1": -1}
+    arms |= {"norm=none optimizer.learning_rate=1": -0.5, "norm=batch optimizer.learning_rate=1.0": 0.5}
+    found = judge(values, claim(contrast=arms, at={}))
+    assert found.estimate == pytest.approx(np.subtract(PLAIN, NORMED).mean()) and found.n == 8
+
+
+# --- values that are missing ------------------------------------------------------------------------------------------
+
+
+def test_a_level_not_reached_counts_with_the_length_and_p_is_the_sign_flips():
+    found = judge(two([math.nan, math.nan, *PLAIN[2:]], NORMED))
+    assert found.estimate == pytest.approx(np.subtract([13, 13, *PLAIN[2:]], NORMED).mean())
+    assert found.replaced == 2 and found.p == pytest.approx(2 / 2**8) and found.outcome == "supported"
+    assert "2 of 8 runs did not reach the level in norm=none (their length stands in)" in found.reason
+
+
+def test_more_than_half_censored_in_both_arms_is_inconclusive():
+    lost = [math.nan] * 5
+    found = judge(two(lost + PLAIN[5:], lost + NORMED[5:]))
+    assert found.outcome == "inconclusive"
+    assert "more than half of the runs of both arms did not reach the level" in found.reason
+    assert judge(two([math.nan] * 8, NORMED)).outcome == "supported"
+    assert judge(two([math.nan] * 4 + PLAIN[4:], lost + NORMED[5:])).reason.startswith("mean") is False
+
+
+def test_a_diverged_runs_accuracy_is_chance():
+    values = two([0.9] * 8, [0.95 + 0.001 * seed for seed in range(8)])
+    wanted = claim(measure=ACCURACY, contrast={"norm=batch": 1, "norm=none": -1}, margin=0.02)
+    found = judge(values, wanted, diverged=[("none", 0), ("none", 1), ("none", 2)])
+    assert found.estimate == pytest.approx((sum(0.95 + 0.001 * s for s in range(8)) - 3 * 0.1 - 5 * 0.9) / 8)
+    assert "3 of 8 runs diverged in norm=none (chance stands in)" in found.reason and found.replaced == 3
+
+
+def test_another_measure_of_a_diverged_run_is_the_worst_value_for_the_claim():
+    plain, normed = [2.0 + 0.1 * seed for seed in range(8)], [1.0 + 0.01 * seed for seed in range(8)]
+    found = judge(two(plain, normed), claim(measure=LOSS), diverged=[("none", 7), ("batch", 0)])
+    by_hand = np.subtract([*plain[:7], 1.01], [2.6, *normed[1:]])
+    assert found.estimate == pytest.approx(by_hand.mean()) and found.replaced == 2
+    loss = judge(two(plain, normed), claim(measure=LOSS, test="noninferiority"), diverged=[("none", 7), ("batch", 0)])
+    by_hand = np.subtract([*plain[:7], 2.6], [1.01, *normed[1:]])
+    assert loss.estimate == pytest.approx(by_hand.mean())
+
+
+def test_a_stand_in_refutes_nothing():
+    plain, normed = [2.0] * 8, [1.0 + 0.01 * seed for seed in range(8)]
+    lost = [("none", seed) for seed in range(8)]
+    found = judge(two(plain, normed), claim(measure=LOSS), diverged=lost)
+    assert found.outcome == "inconclusive" and "more than half of the runs of norm=none" in found.reason
+    reversed_ = two([0.0, 0.01] * 4, [1.0, 1.02] * 4)
+    assert judge(reversed_, claim(measure=LOSS)).outcome == "contradicted"
+    found = judge(reversed_, claim(measure=LOSS), diverged=lost[5:])
+    assert found.outcome == "inconclusive" and "depends on what stands in" in found.reason
+
+
+def test_nothing_can_stand_in_where_no_run_has_a_value():
+    lost = [(norm, seed) for norm in ("none", "batch") for seed in range(8)]
+    found = judge(two(PLAIN, NORMED), claim(measure=LOSS), diverged=lost)
+    assert found.outcome == "inconclusive" and "more than half" in found.reason
+
+
+def test_a_finished_run_without_a_value_is_no_evidence():
+    found = judge(two([math.nan, *PLAIN[1:]], NORMED), claim(measure=LOSS))
+    assert found.outcome == "missing" and "final has no value in 1 runs of norm=none" in found.reason
+
+
+def test_missing_runs_are_named():
+    found = judge(two(PLAIN[:6], NORMED))
+    assert found.outcome == "missing" and "2 of 8 runs of norm=none (seed 6, 7) are missing" in found.reason
+    assert found.n == 6 and math.isfinite(found.estimate)
+    nothing = experiment({"it": claim()})
+    assert verdict("it", nothing, pd.DataFrame(columns=["grids", "seed"]), {}).outcome == "missing"
+
+
+def test_an_arm_that_an_override_removed_makes_the_verdict_missing():
+    found = judge(two(PLAIN, NORMED), norms=("batch",), changed=("norm=batch",))
+    assert found.outcome == "missing" and "no run of the plan has norm=none" in found.reason
+
+
+def test_an_arm_that_a_context_lacks_makes_it_missing():
+    one = experiment({"it": claim(at={}, contexts=["optimizer.learning_rate"])}, changed=("norm=batch",))
+    cells = one.grids["speed"].cells
+    cells = [one for one in cells if "placement" in one.config["norm"] or one.config["optimizer"]["learning_rate"] < 1]
+    one.grids["speed"] = Grid("speed", {}, tuple(cells))
+    found = verdict("it", one, table(one, "it", three(NORMED, NORMED, NORMED)), {})
+    assert [row.outcome for row in found.rows] == ["supported", "missing", "missing"]
+    assert "no run of the plan has norm=none here" in found.reason
+
+
+# --- contexts, tuning, gates ------------------------------------------------------------------------------------------
+
+
+def three(*normed):
+    return {("none", rate): PLAIN for rate in (0.1, 1.0, 10.0)} | {
+        ("batch", rate): one for rate, one in zip((0.1, 1.0, 10.0), normed, strict=True)
+    }
+
+
+def test_contexts_have_verdicts_of_their_own_and_p_is_holms():
+    worse = [value + 4 for value in NORMED]
+    found = judge(three(NORMED, NORMED, worse), claim(at={}, contexts=["optimizer.learning_rate"]))
+    assert [row.context for row in found.rows] == [f"optimizer.learning_rate={rate}" for rate in ("0.1", "1", "10")]
+    assert [row.outcome for row in found.rows] == ["supported", "supported", "contradicted"] and found.rows[2].reversed
+    assert found.outcome == "inconclusive" and "reversed in 1" in found.reason
+    raw = [judge(three(one, one, one)).p for one in (NORMED, NORMED, worse)]
+    assert [row.p for row in found.rows] == pytest.approx(holm(raw))
+    assert math.isnan(found.estimate) and found.n == 8
+
+
+def row(outcome, gated=False, reversed=False):
+    return Row("c", outcome, "why", gated=gated, reversed=reversed)
+
+
+S, C, U, R = row("supported"), row("contradicted"), row("inconclusive"), row("contradicted", reversed=True)
+G, M = row("inconclusive", gated=True), row("missing")
+
+
+@pytest.mark.parametrize(
+    ("says", "rows", "outcome"),
+    [
+        ("always", (S, S, S), "supported"),
+        ("always", (S, S, U), "inconclusive"),
+        ("always", (S, S, C), "contradicted"),
+        ("always", (S, S, G), "supported"),
+        ("generally", (S, S, U), "supported"),
+        ("generally", (S, S, C), "supported"),
+        ("generally", (S, S, R), "inconclusive"),
+        ("generally", (S, U, U), "inconclusive"),
+        ("generally", (S, C, C), "contradicted"),
+        ("generally", (S, S, S, C, C, C), "contradicted"),
+        ("generally", (S, G, G), "inconclusive"),
+        ("generally", (S, G), "supported"),
+        ("can", (S, C, C), "supported"),
+        ("can", (U, C, C), "inconclusive"),
+        ("can", (C, R, C), "contradicted"),
+        ("can", (S, M, S), "missing"),
+    ],
+)
+def test_what_contexts_add_up_to(says, rows, outcome):
+    assert aggregate(says, rows)[0] == outcome
+
+
+RATE = {
+    "rate": {
+        **{"grid": "select", "factors": ["optimizer.learning_rate"], "per": ["norm"], "level": {"digits": 0.9}},
+        **{"score": {"steps_to": {"metric": "validation/accuracy"}}, "best": "min"},
+    }
+}
+
+
+def tuned(plain, normed, edge=()):
+    choices = {("none",): {"optimizer.learning_rate": plain}, ("batch",): {"optimizer.learning_rate": normed}}
+    return {"rate": Tuned(("norm",), choices, frozenset(edge))}
+
+
+def test_each_arm_stands_at_its_tuned_value():
+    values = {("none", 1.0): PLAIN, ("batch", 10.0): NORMED, ("none", 0.1): NORMED}
+    at = claim(at={"optimizer.learning_rate": "rate"})
+    found = judge(values, at, tune=RATE, tuned=tuned(1, 10.0))
+    assert found.estimate == pytest.approx(np.subtract(PLAIN, NORMED).mean()) and found.outcome == "supported"
+
+
+def test_a_tuned_value_at_the_edge_fails_the_gate():
+    values = {("none", 1.0): PLAIN, ("batch", 10.0): NORMED}
+    at = claim(at={"optimizer.learning_rate": "rate"})
+    found = judge(values, at, tune=RATE, tuned=tuned(1.0, 10.0, edge=[("batch",)]))
+    assert found.outcome == "inconclusive"
+    assert "the tuned optimizer.learning_rate=10 of norm=batch is at the edge of its grid" in found.reason
+
+
+@pytest.mark.parametrize("chosen", [{}, {"rate": Tuned(("norm",), {}, frozenset())}])
+def test_before_tuning_a_verdict_waits(chosen):
+    found = judge(two(PLAIN, NORMED), claim(at={"optimizer.learning_rate": "rate"}), tune=RATE, tuned=chosen)
+    assert found.outcome == "missing" and "waits for the tuning 'rate'" in found.reason
+
+
+def test_a_claim_whose_gate_is_not_supported_is_inconclusive():
+    gate = claim(contrast={"norm=batch": 1, "norm=none": -1})
+    one = experiment({"gate": gate, "it": claim(gates=["gate"])})
+    found = verdicts(one, table(one, "it", two(PLAIN, NORMED)), {})
+    assert found["gate"].outcome == "contradicted"
+    assert found["it"].outcome == "inconclusive" and "the gate gate is contradicted" in found["it"].reason
+
+
+def test_an_arm_without_the_option_takes_part_in_every_context():
+    found = judge(two(PLAIN, NORMED), claim(contexts=["norm.placement"]))
+    assert found.outcome == "supported" and found.rows[0].context == "norm.placement=before"
+
+
+def test_a_factor_left_open_is_an_error():
+    with pytest.raises(UsageError, match="name optimizer.learning_rate in `at` or `contexts`"):
+        judge(three(NORMED, NORMED, NORMED), claim(at={}))
+
+
+# --- when it was stated -----------------------------------------------------------------------------------------------
+
+
+def test_when_a_claim_was_stated():
+    one = experiment({"it": claim()})
+    runs = table(one, "it", two(PLAIN, NORMED))
+    later = runs.assign(commit=["b" * 40] + list(runs["commit"][1:]))
+    assert verdict("it", one, later, {}).stated == f"{'a' * 10}..{'b' * 10}"
+    assert verdict("it", one, runs.assign(dirty=True), {}).stated == f"{'a' * 10} (uncommitted changes)"
+    assert verdict("it", one, runs.assign(stated="other:1"), {}).stated == "post hoc"
+    changed = experiment({"it": claim(margin=0.4)})
+    assert verdict("it", changed, runs, {}).stated == "post hoc"
+
+
+def test_the_table_has_the_claim_first_and_then_its_contexts():
+    one = experiment({"it": claim(at={}, contexts=["optimizer.learning_rate"]), "single": claim()})
+    found = verdicts_table(verdicts(one, table(one, "it", three(NORMED, NORMED, NORMED)), {}))
+    wanted = "claim statements context outcome estimate low high p n"
+    assert list(found)[:9] == wanted.split() and {"reason", "stated"} <= set(found)
+    assert found["claim"].tolist() == ["it"] * 4 + ["single"] and found["context"].iloc[[0, 4]].tolist() == ["", ""]
+
+
+# --- what is known to be wrong beforehand -----------------------------------------------------------------------------
+
+
+def test_a_good_experiment_passes_the_check():
+    at = {"optimizer.learning_rate": "rate"}
+    check(experiment({"it": claim(), "tuned": claim(at=at), "c": claim(contexts=["norm.placement"])}, RATE))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"measure": {"step_to": {}}}, "did you mean steps_to"),
+        ({"level": {"mnist": 0.9}}, "no level for digits"),
+        ({"grid": "sped"}, "did you mean speed"),
+        ({"contrast": {"norm=btch": 1}}, "no cell of the grid speed has norm=btch"),
+        ({"contrast": {"nrm=batch": 1}}, "did you mean norm"),
+        ({"contrast": {"batch": 1}}, "is not a selector"),
+        ({"contrast": {"constant": 1}}, "names no arm"),
+        ({"contexts": ["norm.placment"]}, "did you mean norm.placement"),
+        ({"at": {"optimizer.learning_rate": 3}}, "has norm=none at optimizer.learning_rate=3"),
+        ({"at": {}}, "name optimizer.learning_rate in `at` or `contexts`"),
+        ({"at": {"steps": "rate"}}, "chooses optimizer.learning_rate, not steps"),
+        ({"gates": ["itt"]}, "did you mean it"),
+        ({"gates": ["it"]}, "circle: it -> it"),
+    ],
+)
+def test_a_bad_claim_is_refused_with_its_place(changes, message):
+    with pytest.raises(UsageError, match=rf"^experiments/x.yaml: claims.it: .*{re.escape(message)}"):
+        check(experiment({"it": claim(**changes)}, RATE))
+
+
+def test_an_ambiguous_grid_is_refused():
+    with pytest.raises(UsageError, match="name batch_size in"):
+        check(experiment({"it": claim()}, twin=True))
+
+
+def test_a_seed_that_tunes_is_not_reported():
+    with pytest.raises(UsageError, match="seed 100 both tunes rate and is reported"):
+        check(experiment({"it": claim(at={"optimizer.learning_rate": "rate"})}, RATE, seeds=101, rates=(0.1,)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"score": {"steps_to": {"metric": "test/accuracy"}}}, "the score looks at test/accuracy"),
+        ({"level": {}}, "no level for digits"),
+        ({"grid": "slect"}, "did you mean select"),
+        ({"factors": ["optimizer.learning_rat"]}, "did you mean optimizer.learning_rate"),
+        ({"factors": []}, "no factors"),
+        ({"per": []}, "name norm in `per`"),
+    ],
+)
+def test_a_bad_tuning_entry_is_refused_with_its_place(changes, message):
+    with pytest.raises(UsageError, match=rf"^experiments/x.yaml: tune.rate: .*{re.escape(message)}"):
+        check(experiment({}, {"rate": RATE["rate"] | changes}))
+
+
+def test_an_override_may_remove_an_arm():
+    check(experiment({"it": claim()}, norms=("batch",), changed=("norm=batch",)))
+
+
+# --- selectors --------------------------------------------------------------------------------------------------------
+
+
+def test_selectors_read_yaml_scalars():
+    found = parse_selector("norm=batch norm.placement=before optimizer.learning_rate=1e-3 a=null b=true c=3")
+    wanted = {"norm": "batch", "norm.placement": "before", "optimizer.learning_rate": 0.001}
+    assert found == wanted | {"a": None, "b": True, "c": 3}
+
+
+@given(st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False)))
+@settings(max_examples=50)
+def test_spelling_does_not_matter(value):
+    text = "" if value is None else str(value)
+    assert comparable(value) == comparable(text)
+
+
+def test_what_is_one_value():
+    assert comparable(3) == comparable(3.0) == comparable("3") and comparable(True) != comparable(1)
+    assert comparable(None) == comparable(math.nan) == comparable(pd.NA) == comparable("") is None
+    assert comparable([0.1, 1]) == comparable("[0.1,1.0]") and comparable("none") == "none"

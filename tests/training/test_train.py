@@ -1,0 +1,236 @@
+"""The loop against Keras `fit`, and what pairing and sharing promise."""
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from bn_study.plan import parts
+from bn_study.training import train as loop
+from bn_study.training.batches import Batches, learning_rates
+from bn_study.training.evaluation import Evaluation
+from bn_study.training.program import build_network
+from bn_study.training.train import Programs, measuring_points, train
+
+MLP = (
+    "dataset=digits", "model=mlp", "model.activation=relu", "model.initializer=he", "model.initializer_scale=1",
+    "model.initializer_bias=0.1", "batch_size=32",
+)  # fmt: skip
+# Smooth: at a kink of ReLU or a tie of max pooling, rounding in the last bit sends a gradient elsewhere, and a hundred
+# steps make that visible in any two programs.
+CNN = (
+    "dataset=digits", "model=cnn", "model.blocks=[[4,4],[8]]", "model.dense=[16]", "model.activation=tanh",
+    "model.pooling=average", "model.initializer_bias=0.1", "batch_size=32",
+)  # fmt: skip
+NORMS = [("norm=none",), ("norm=batch",), ("norm=batch", "norm.placement=after")]
+STEPS = 100
+
+
+def weights_after(spec, programs):
+    """Train and return every variable of the network by its place and path."""
+    train(spec, programs, lambda step: None)
+    network = programs._program[1].network
+    return {
+        f"{place} {variable.name}": variable.numpy()
+        for place, variable in enumerate(network.model.variables)
+    }
+
+
+def reference(spec, data):
+    """The same network written with Keras' own layers, as initialised."""
+    options = spec.model.args
+    before = spec.norm.args.get("placement") == "before"
+    inputs = end = keras.Input(data.shape)
+
+    def hidden(make, end):
+        end = make(use_bias=not before)(end)
+        for step in ("norm", "activation") if before else ("activation", "norm"):
+            if step == "activation":
+                end = keras.layers.Activation(options["activation"])(end)
+            elif spec.norm.name == "batch":
+                end = keras.layers.BatchNormalization(momentum=spec.norm.args["momentum"], epsilon=spec.norm.args["epsilon"])(end)
+        return end
+
+    if spec.model.name == "mlp":
+        end = keras.layers.Flatten()(end)
+        for units in options["widths"]:
+            end = hidden(lambda units=units, **kw: keras.layers.Dense(units, **kw), end)
+    else:
+        for block in options["blocks"]:
+            for filters in block:
+                end = hidden(lambda filters=filters, **kw: keras.layers.Conv2D(filters, 3, padding="same", **kw), end)
+            end = keras.layers.AveragePooling2D(2)(end)
+        end = keras.layers.Flatten()(end)
+        for units in options["dense"]:
+            end = hidden(lambda units=units, **kw: keras.layers.Dense(units, **kw), end)
+    return keras.Model(inputs, keras.layers.Dense(10)(end))
+
+
+@pytest.mark.parametrize("norm", NORMS, ids=["none", "before", "after"])
+@pytest.mark.parametrize("model", [MLP, CNN], ids=["mlp", "cnn"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_hundred_steps_equal_keras_fit(specify, model, norm, optimizer):
+    smooth = ["model.activation=tanh"] if optimizer == "adam" else []
+    spec = specify(*model, *norm, f"optimizer={optimizer}", f"steps={STEPS}", "probes=[]", "optimizer.learning_rate=0.01", *smooth)
+    programs = Programs()
+    data = programs.data(spec.dataset)
+    theirs = reference(spec, data)
+    start = build_network(spec, data).model
+    assert len(theirs.weights) == len(start.weights)
+    for mine, other in zip(start.weights, theirs.weights, strict=True):
+        other.assign(mine)
+    rows = Batches(spec.seed, len(data.train), spec.batch_size).rows(0, STEPS).ravel()
+    kinds = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}
+    theirs.compile(kinds[optimizer](0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    theirs.fit(
+        data.train.inputs[rows], data.train.targets[rows], batch_size=spec.batch_size, epochs=1, shuffle=False, verbose=0
+    )
+    mine = weights_after(spec, programs)
+    for (path, ours), other, first in zip(mine.items(), theirs.weights, start.weights, strict=True):
+        assert not np.array_equal(ours, first.numpy()), f"{path} did not move"
+        distance = np.linalg.norm(ours - other.numpy()) / np.linalg.norm(other.numpy())
+        # Adam divides by the root of tiny second moments, which magnifies rounding in the first steps
+        assert distance <= (1e-5 if optimizer == "sgd" else 1e-3), path
+
+
+def records(trained):
+    return pd.concat([trained.records, trained.vectors.assign(value=[one.tobytes() for one in trained.vectors["value"]])])
+
+
+@pytest.mark.parametrize("model", [MLP, CNN], ids=["mlp", "cnn"])
+def test_same_run_twice_and_after_others_is_bit_identical(specify, model):
+    common = (*model, "steps=60", "probes=[curves,activations,gradients]", "model.dropout=0.2")
+    spec = specify(*common, "norm=batch", "seed=1")
+    alone = train(spec, Programs(), lambda step: None)
+    programs = Programs()
+    train(specify(*common, "norm=batch", "seed=2", "optimizer.learning_rate=0.5"), programs, lambda step: None)
+    shared = programs._program[1]
+    after_others = train(spec, programs, lambda step: None)
+    assert programs._program[1] is shared, "the second run was meant to use the first one's program"
+    pd.testing.assert_frame_equal(records(alone), records(after_others), check_exact=True)
+    assert len(alone.records) > 50 and len(alone.vectors) > 10
+
+
+@pytest.mark.parametrize("model", [MLP, CNN], ids=["mlp", "cnn"])
+def test_arms_of_one_seed_share_kernels_and_batches(specify, model):
+    arms = [specify(*model, *norm, "seed=5") for norm in NORMS]
+    data = Programs().data(arms[0].dataset)
+    networks = [build_network(spec, data) for spec in arms]
+    kernels = [[layer.kernel.numpy() for layer in network.linear] for network in networks]
+    for others in kernels[1:]:
+        for one, other in zip(kernels[0], others, strict=True):
+            np.testing.assert_array_equal(one, other)
+    other_seed = build_network(specify(*model, "seed=6"), data)
+    assert not np.array_equal(other_seed.linear[0].kernel.numpy(), kernels[0][0])
+    assert len({one.tobytes() for one in kernels[0]}) == len(kernels[0])
+    batches = [Batches(spec.seed, len(data.train), spec.batch_size).rows(0, 50) for spec in arms]
+    for rows in batches[1:]:
+        np.testing.assert_array_equal(batches[0], rows)
+
+
+def test_arms_of_one_seed_share_dropout_masks(specify):
+    """Masks are a function of (seed, layer, step): with inputs of one they are what the dropout layers put out."""
+    common = (*MLP, "model.dropout=0.5", "seed=3")
+    data = Programs().data(specify(*common).dataset)
+    masks = []
+    for norm in NORMS:
+        network = build_network(specify(*common, *norm), data)
+        layers = [layer for layer in network.model.layers if isinstance(layer, keras.layers.Dropout)]
+        masks.append([np.asarray(layer(np.ones((4, 100), np.float32), training=True)) for layer in layers for _ in range(2)])
+    assert 0.3 < (masks[0][0] == 0).mean() < 0.7 and not np.array_equal(masks[0][0], masks[0][1])
+    for others in masks[1:]:
+        for one, other in zip(masks[0], others, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_bias_goes_before_and_stays_after(specify):
+    data = Programs().data(specify(*MLP).dataset)
+    for norm, expected in zip(NORMS, (True, False, True), strict=True):
+        network = build_network(specify(*MLP, *norm), data)
+        assert [layer.use_bias for layer in network.linear] == [expected] * 3 + [True]
+
+
+@pytest.mark.parametrize("norm", NORMS, ids=["none", "before", "after"])
+@pytest.mark.parametrize("model", [MLP, CNN], ids=["mlp", "cnn"])
+def test_probes_leave_every_variable_alone(specify, model, norm):
+    spec = specify(*model, *norm, "model.dropout=0.3", "probes=[curves,activations,gradients]", "steps=20")
+    programs = Programs()
+    train(spec, programs, lambda step: None)
+    _, program, evaluator = programs._program
+    everything = [*program.network.model.variables, *program.optimizer.variables]
+    before = [variable.numpy() for variable in everything]
+    python, numpy_state = keras.utils.set_random_seed(0), np.random.get_state()[1].tobytes()
+    for final in (False, True):
+        evaluation = Evaluation(evaluator, spec.batch_size, 2000, step=20, final=final)
+        for probe in spec.probes:
+            args = {key: value for key, value in probe.args.items() if key != "every"}
+            measured = list(parts.call("probe", type(probe)(probe.name, args), program.network, evaluation))
+            assert measured
+    assert python is None and np.random.get_state()[1].tobytes() == numpy_state
+    for variable, value in zip(everything, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value, err_msg=variable.path)
+
+
+def test_probing_changes_no_result(specify):
+    common = (*MLP, "norm=batch", "model.dropout=0.3", "steps=60")
+    plain, probed = Programs(), Programs()
+    without = weights_after(specify(*common, "probes=[]"), plain)
+    with_probes = weights_after(specify(*common, "probes=[curves,activations,gradients]"), probed)
+    for path, value in without.items():
+        np.testing.assert_array_equal(with_probes[path], value, err_msg=path)
+
+
+def test_divergence_is_a_result_with_its_step(specify):
+    spec = specify("dataset=digits", "norm=none", "model.activation=relu", "optimizer.learning_rate=1e6", "steps=100")
+    noted = []
+    trained = train(spec, Programs(), noted.append)
+    assert 1 <= trained.diverged_at <= 10
+    assert noted[-1] == trained.diverged_at
+    assert trained.records["step"].max() < trained.diverged_at
+
+
+def test_zero_steps_measure_the_initial_network(specify):
+    trained = train(specify(*MLP, "steps=0"), Programs(), lambda step: None)
+    assert set(trained.records["step"]) == {0} and trained.diverged_at is None
+
+
+def test_batches_are_permutations_of_each_epoch():
+    batches = Batches(seed=3, examples=103, batch_size=10)
+    assert batches.per_epoch == 10
+    first, second = batches.rows(0, 10).ravel(), batches.rows(10, 10).ravel()
+    assert len(set(first)) == len(set(second)) == 100 and not np.array_equal(first, second)
+    np.testing.assert_array_equal(Batches(3, 103, 10).rows(7, 6), batches.rows(0, 20)[7:13])
+
+
+def test_learning_rate_drops_at_fractions_of_the_run(specify):
+    spec = specify("steps=100", "optimizer.learning_rate=0.4", "optimizer.decay_at=[0.5,0.75]", "optimizer.decay_factor=0.1")
+    rates = learning_rates(spec, 0, 100)
+    np.testing.assert_allclose(rates[[0, 49, 50, 74, 75, 99]], [0.4, 0.4, 0.04, 0.04, 0.004, 0.004], rtol=1e-6)
+    np.testing.assert_array_equal(learning_rates(spec, 40, 20), rates[40:60])
+
+
+def test_learning_rate_of_the_schedule_reaches_the_weights(specify):
+    """A rate too small to move a float32 from the middle on leaves the weights where half the steps left them."""
+    common = (*MLP, "probes=[]")
+    dropped = weights_after(specify(*common, "steps=40", "optimizer.decay_at=[0.5]", "optimizer.decay_factor=1e-30"), Programs())
+    half = weights_after(specify(*common, "steps=20"), Programs())
+    for path, value in half.items():
+        np.testing.assert_array_equal(dropped[path], value, err_msg=path)
+
+
+def test_measuring_points_are_log_spaced_with_both_ends(specify):
+    spec = specify("steps=15000", "measure=log60", "probes=[curves,activations]", "probes.activations.every=4000")
+    points = dict(measuring_points(spec))
+    curves = [step for step, probes in points.items() if "curves" in [probe.name for probe in probes]]
+    assert curves[0] == 0 and curves[1] == 50 and curves[-1] == 15000 and len(curves) == 61
+    ratios = np.array(curves[2:]) / np.array(curves[1:-1])
+    assert ratios.max() < 1.13 and ratios.min() > 1.07
+    activations = [step for step, probes in points.items() if "activations" in [probe.name for probe in probes]]
+    assert activations == [0, 4000, 8000, 12000, 15000]
+
+
+def test_python_is_awake_between_chunks(specify):
+    noted = []
+    train(specify(*MLP, "steps=1200", "probes=[]"), Programs(), noted.append)
+    assert noted == [500, 1000, 1200]
+    assert loop.train.__doc__
