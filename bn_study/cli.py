@@ -125,9 +125,9 @@ def _run(options: argparse.Namespace) -> int:
 
     place.store.prepare()
     before = agenda(experiment, place.store)
-    print(f"{experiment.name}: {len(before.runs)} runs, {len(before.missing)} to train", flush=True)
     for warning in sweep.check_data(before.missing):
         print(f"warning: {warning}", file=sys.stderr)
+    print(f"{experiment.name}: {len(before.runs)} runs, {len(before.missing)} to train", flush=True)
     outcome = sweep.run(place, experiment, request, **operation)
     again = " ".join(["bn-study", "run", *(_quoted(word) for word in request)])
     plan = outcome.agenda

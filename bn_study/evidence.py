@@ -88,7 +88,7 @@ def _write(place: Study, experiment: Experiment, source: Path, target: Path) -> 
     target.mkdir(parents=True, exist_ok=True)
     tables.write_csv(runs, target / "runs.csv")
     runs = tables.read_csv(target / "runs.csv")
-    curves = tables.curves_table(planned, place.store, writer.curves(experiment, runs), kept_curves)
+    curves = writer.curves_table(experiment, planned, place.store, runs, kept_curves)
     tables.write_csv(curves, target / "curves.csv")
     curves = tables.read_csv(target / "curves.csv")
     tuned = tune.choose(experiment, runs)

@@ -130,7 +130,7 @@ def _arm(table: pd.DataFrame, selector: str, weight: float, at: Factors, tuned: 
         if isinstance(value, str) and value in tuned:
             entry = tuned[value]
             keys = tuning_keys(rows, entry)
-            if rows.empty or not set(keys) & set(comparable_choices(entry)):
+            if not entry.chosen or (keys and not set(keys) & set(comparable_choices(entry))):
                 return Arm(selector, weight, rows.iloc[:0], f"{selector} waits for the tuning {value!r}")
             chosen = {key: comparable(choice[factor]) for key, choice in comparable_choices(entry).items()}
             column = [None] * len(rows) if factor not in rows else [comparable(one) for one in rows[factor]]

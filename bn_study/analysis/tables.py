@@ -9,6 +9,7 @@ import csv
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def curves_table(
         curves = [one for one in wanted if one.grid in run.grids]
         if not curves:
             continue
-        records = _read(run, store, lambda stored, curves=curves: _records(stored, curves))
+        records = _read(run, store, partial(_records, curves))
         if records is None and kept is not None:
             pairs = {(one.name, one.site) for one in curves}
             same = kept[kept["run"] == run.spec.id[-HASH:]].to_dict("records")
@@ -175,7 +176,7 @@ def _read(run: PlannedRun, store: Store, use: Callable[[StoredRun], Any]) -> Any
         return None
 
 
-def _records(run: StoredRun, curves: Sequence[Curve]) -> list[dict[str, Any]]:
+def _records(curves: Sequence[Curve], run: StoredRun) -> list[dict[str, Any]]:
     found = []
     for curve in curves:
         table = run.records if curve.unit is None else run.vectors

@@ -321,9 +321,13 @@ class _GridBuilder:
         cells: dict[str, Cell] = {}
         reached: set[str] = set()
         options: set[str] = set()
-        for values in itertools.product(*axes.values()):
-            cell = self._cell(dict(zip(axes, values, strict=True)), reached, options)
-            cells.setdefault(repr(cell), cell)
+        try:
+            for values in itertools.product(*axes.values()):
+                cell = self._cell(dict(zip(axes, values, strict=True)), reached, options)
+                cells.setdefault(repr(cell), cell)
+        except UsageError as error:
+            overridden = any(key in str(error) for key in asked)
+            raise UsageError(str(error) if overridden else f"{where}: {error}") from None
         self.reached |= reached
         self.options |= options
         for key in own:

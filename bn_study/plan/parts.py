@@ -155,6 +155,9 @@ class _Every(BaseModel):
 
 
 def _validate(schema: type[BaseModel], values: Mapping[str, Any], prefix: str | None) -> dict[str, Any]:
+    for key, value in values.items():
+        if value == "???":  # Hydra's mark of a value that has no default
+            raise UsageError(f"{prefix}.{key} has no value; give one, as {prefix}.{key}=...")
     try:
         model = schema.model_validate(dict(values))
     except ValidationError as error:

@@ -30,8 +30,8 @@ def experiment(claims, tune=None, norms=("none", "batch"), rates=(0.1, 1.0, 10.0
                 for seed in numbers:
                     placement = {"placement": "before"} if norm == "batch" else {}
                     config = {
-                        **{"dataset": {"name": "digits"}, "norm": {"name": norm} | placement},
-                        **{"optimizer": {"name": "sgd", "learning_rate": rate}, "seed": seed, "steps": 8192},
+                        "dataset": {"name": "digits"}, "norm": {"name": norm} | placement,
+                        "optimizer": {"name": "sgd", "learning_rate": rate}, "seed": seed, "steps": 8192,
                     }
                     yield Cell(config, {})
                     if twin:
@@ -264,8 +264,8 @@ def test_what_contexts_add_up_to(says, rows, outcome):
 
 RATE = {
     "rate": {
-        **{"grid": "select", "factors": ["optimizer.learning_rate"], "per": ["norm"], "level": {"digits": 0.9}},
-        **{"score": {"steps_to": {"metric": "validation/accuracy"}}, "best": "min"},
+        "grid": "select", "factors": ["optimizer.learning_rate"], "per": ["norm"], "level": {"digits": 0.9},
+        "score": {"steps_to": {"metric": "validation/accuracy"}}, "best": "min",
     }
 }
 
@@ -280,6 +280,12 @@ def test_each_arm_stands_at_its_tuned_value():
     at = claim(at={"optimizer.learning_rate": "rate"})
     found = judge(values, at, tune=RATE, tuned=tuned(1, 10.0))
     assert found.estimate == pytest.approx(np.subtract(PLAIN, NORMED).mean()) and found.outcome == "supported"
+
+
+def test_runs_at_a_tuned_value_that_are_not_there_are_missing():
+    at = claim(at={"optimizer.learning_rate": "rate"})
+    found = judge({("none", 1.0): PLAIN}, at, tune=RATE, tuned=tuned(1.0, 10.0))
+    assert found.outcome == "missing" and found.reason == "8 of 8 runs of norm=batch are missing"
 
 
 def test_a_tuned_value_at_the_edge_fails_the_gate():
@@ -310,7 +316,7 @@ def test_an_arm_without_the_option_takes_part_in_every_context():
 
 
 def test_a_factor_left_open_is_an_error():
-    with pytest.raises(UsageError, match="name optimizer.learning_rate in `at` or `contexts`"):
+    with pytest.raises(UsageError, match=r"name optimizer\.learning_rate in `at` or `contexts`"):
         judge(three(NORMED, NORMED, NORMED), claim(at={}))
 
 
@@ -320,7 +326,7 @@ def test_a_factor_left_open_is_an_error():
 def test_when_a_claim_was_stated():
     one = experiment({"it": claim()})
     runs = table(one, "it", two(PLAIN, NORMED))
-    later = runs.assign(commit=["b" * 40] + list(runs["commit"][1:]))
+    later = runs.assign(commit=["b" * 40, *runs["commit"][1:]])
     assert verdict("it", one, later, {}).stated == f"{'a' * 10}..{'b' * 10}"
     assert verdict("it", one, runs.assign(dirty=True), {}).stated == f"{'a' * 10} (uncommitted changes)"
     assert verdict("it", one, runs.assign(stated="other:1"), {}).stated == "post hoc"

@@ -32,7 +32,7 @@ class Look:
 LOOKS = {"none": Look("Without BN", BLACK, "--"), "batch": Look("With BN", BLUE, "-")}
 """By the value of `norm`."""
 
-SETTINGS: dict[str, Any] = {
+SETTINGS: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so that it is there on every machine
     "font.size": 8,

@@ -29,6 +29,7 @@ PANELS = {"b": "none", "c": "batch"}
 NORMS = tuple(PANELS.values())
 ACCURACY = "test/accuracy"
 QUANTILES = (15, 50, 85)
+PERCENTILES = [f"p{one}" for one in QUANTILES]
 COLUMNS = ("panel", "norm", "series", "run", "unit", "step", "value", "low", "high", "n")
 FLOOR = 0.7  # of the accuracy axis in the paper
 INPUT = 2.7  # of the paper's axis of a unit's input, which is symmetric
@@ -58,7 +59,8 @@ def plotted(tables: Tables, *, grid: str) -> pd.DataFrame:
     arms = {norm: shown[shown["norm"] == norm] for norm in NORMS}
     rows = [row for norm, arm in arms.items() for row in _accuracy(tables, arm, norm)]
     rows += [row for panel, norm in PANELS.items() for row in _percentiles(tables, arms[norm], panel, norm)]
-    return pd.DataFrame([*rows, *_drifts(tables.runs, arms)], columns=COLUMNS)
+    table = pd.DataFrame([*rows, *_drifts(tables.runs, arms)], columns=COLUMNS)
+    return table.astype(dict.fromkeys(("value", "low", "high"), float) | dict.fromkeys(("unit", "step", "n"), "Int64"))
 
 
 def caption(tables: Tables, *, grid: str) -> str:
@@ -80,7 +82,7 @@ def caption(tables: Tables, *, grid: str) -> str:
         start, end = _window(tables.runs, shown.iloc[0])
         text.append(
             f"Drift: path length of these percentiles from step {start:,} to {end:,}, mean over percentiles, units and "
-            "seeds; plain/BN: geometric mean of its ratio over paired seeds."
+            "seeds" + ("; plain/BN: geometric mean of its ratio over paired seeds." if "ratio" in series else ".")
         )
     if "diverged" in series:
         text.append("✕: a run diverged there; means go on without it.")
@@ -233,7 +235,7 @@ def _draw_accuracy(axes: Axes, data: pd.DataFrame) -> None:
     if means.empty:
         say(axes, "no accuracy")
     else:
-        axes.legend(loc="lower right")
+        axes.legend(loc="lower right" if low == FLOOR else "best")
 
 
 def _accuracy_limits(means: pd.DataFrame) -> tuple[float, float]:
@@ -249,11 +251,13 @@ def _draw_percentiles(axes: Axes, data: pd.DataFrame, norm: str, bound: float) -
         line = data[data["series"] == f"p{quantile}"]
         axes.plot(line["step"], line["value"].where(np.isfinite(line["value"])), "-", color=LOOKS[norm].color)
     axes.set_ylim(-bound, bound)
-    axes.yaxis.set_major_locator(FixedLocator([-2, 0, 2]) if bound == INPUT else MaxNLocator(5, symmetric=True))
+    axes.yaxis.set_major_locator(FixedLocator([-2, 0, 2]) if bound == INPUT else MaxNLocator(4, steps=[1, 2, 5, 10]))
     _draw_ends(axes, data)
-    if not data["series"].str.startswith("p").any():
+    if not data["series"].isin(PERCENTILES).any():
         say(axes, "no percentiles")
-    axes.text(0.96, 0.04, "\n".join(_inset(data)), transform=axes.transAxes, ha="right", va="bottom", fontsize=7)
+    if inset := ", ".join(_inset(data)):
+        box = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1}
+        axes.text(0.97, 0.03, inset, transform=axes.transAxes, ha="right", va="bottom", fontsize=7, bbox=box)
 
 
 def _inset(data: pd.DataFrame) -> Iterator[str]:
@@ -268,12 +272,12 @@ def _draw_ends(axes: Axes, data: pd.DataFrame) -> None:
 
 
 def _bound(data: pd.DataFrame) -> float:
-    """Half the height of panels b and c: the paper's, or more where a unit's input is larger.
+    """Half the height of panels b and c: the paper's, or more where a unit's input needs it, with room for the inset.
 
     Runs that diverged do not count, unless there are no others: they may leave any scale.
     """
-    lines = data[data["series"].isin([f"p{one}" for one in QUANTILES]) & np.isfinite(data["value"].astype(float))]
+    lines = data[data["series"].isin(PERCENTILES) & np.isfinite(data["value"])]
     lost = set(data.loc[data["series"] == "diverged", "run"])
     counting = lines[[run not in lost for run in lines["run"]]]
     largest = (counting if len(counting) else lines)["value"].abs().max() if len(lines) else 0.0
-    return INPUT if largest <= INPUT else 1.3 * float(largest)
+    return max(INPUT, 1.25 * float(largest))

@@ -1,0 +1,179 @@
+"""From YAML and overrides to runs: what is understood, what collapses, and what is refused in words."""
+
+import shutil
+
+import pytest
+
+from bn_study.errors import UsageError
+from bn_study.plan.compose import compose, expand
+from bn_study.plan.experiment import Tuned
+
+EXPERIMENT = """
+question: Is it so?
+source: Somebody 2015
+base: {dataset: digits, model: mlp, model.widths: [8, 8], steps: 20}
+grids:
+  main: {norm: [none, batch], norm.placement: [before, after], optimizer.learning_rate: [0.1, 1], seed: range(3)}
+  select: {like: main, norm.placement: before, seed: [100, 101]}
+  best: {norm: [none, batch], optimizer.learning_rate: rate, seed: range(3)}
+tune:
+  rate: {grid: select, factors: [optimizer.learning_rate], per: [norm], score: {final: {metric: validation/accuracy}}, best: max}
+claims:
+  better:
+    statements: [S000-a]
+    measure: {final: {metric: test/accuracy}}
+    contrast: {norm=batch norm.placement=before: 1, norm=none: -1}
+    at: {optimizer.learning_rate: 0.1}
+    test: superiority
+    margin: 0.01
+"""
+
+
+@pytest.fixture
+def study(home, tmp_path):
+    """A study of its own, whose one experiment can be rewritten."""
+    shutil.copytree(home / "conf", tmp_path / "conf")
+    (tmp_path / "experiments").mkdir()
+
+    def write(text=EXPERIMENT):
+        (tmp_path / "experiments" / "x.yaml").write_text(text)
+        return tmp_path
+
+    write()
+    return write
+
+
+def runs(home, name, *overrides, tuned=None):
+    experiment, _ = compose(home, name, overrides)
+    planned, waiting = expand(experiment, tuned or {})
+    return [run.spec for run in planned], waiting
+
+
+def test_grids_are_products_and_cells_without_an_option_collapse(study):
+    specs, waiting = runs(study(), "x")
+    # none has no placement: 1 arm + 2 arms, 2 rates, 3 + 2 seeds; select has only `before`
+    assert len(specs) == (1 + 2) * 2 * 3 + 2 * 2 * 2
+    assert waiting == 2 * 3
+    assert {spec.settings["model.widths"] == [8, 8] for spec in specs} == {True}
+
+
+def test_tuned_values_fill_the_cells_that_wait_for_them(study):
+    tuned = {"rate": Tuned(("norm",), {("none",): {"optimizer.learning_rate": 1.0}}, frozenset())}
+    specs, waiting = runs(study(), "x", tuned=tuned)
+    assert waiting == 3
+    # the tuned cells of `none` are runs that `main` has already
+    assert len(specs) == 26
+    tuned["rate"].chosen[("batch",)] = {"optimizer.learning_rate": 0.5}
+    specs, waiting = runs(study(), "x", tuned=tuned)
+    assert waiting == 0 and len(specs) == 29
+    assert sum(spec.settings["optimizer.learning_rate"] == 0.5 for spec in specs) == 3
+
+
+def test_a_swept_value_replaces_the_factor_but_never_a_selection_seed(study):
+    specs, _ = runs(study(), "x", "seed=7,8", "optimizer.learning_rate=0.5")
+    assert {spec.seed for spec in specs} == {7, 8, 100, 101}
+    assert {spec.settings["optimizer.learning_rate"] for spec in specs} == {0.5}
+
+
+def test_profiles_shorten_every_grid(study):
+    specs, _ = runs(study(), "x", "profile=smoke")
+    assert {spec.steps for spec in specs} == {60} and {spec.seed for spec in specs} == {0, 1, 100, 101}
+    overridden, _ = runs(study(), "x", "profile=smoke", "steps=7")
+    assert {spec.steps for spec in overridden} == {7}
+
+
+def test_an_adhoc_sweep_needs_no_experiment(home):
+    specs, _ = runs(home, None, "norm=none,batch", "optimizer.learning_rate=0.03,0.3", "seed=range(2)", "model.widths=[5,5]")
+    assert len(specs) == 8 and len({spec.id for spec in specs}) == 8
+    again, _ = runs(home, None, "seed=0,1", "optimizer.learning_rate=3e-2,3e-1", "norm=batch,none", "model.widths=[5,5]")
+    assert {spec.id for spec in again} == {spec.id for spec in specs}
+
+
+def test_a_claim_hash_follows_the_claim_and_its_runs_only(study):
+    def stated(old, new):
+        return compose(study(EXPERIMENT.replace(old, new)), "x", [])[0].stated()
+
+    before = stated("", "")
+    assert stated("question: Is it so?", "question: Is it?\ndiscussion: It was.") == before
+    assert stated("seed: [100, 101]", "seed: [100, 102]") == before  # its rate is given, not tuned
+    assert stated("margin: 0.01", "margin: 0.02") != before
+    assert stated("seed: range(3)}\n  select", "seed: range(4)}\n  select") != before
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["norm=bach"], ["unknown norm 'bach'", "did you mean batch?"]),
+        (["dataset=mnis"], ["did you mean mnist?"]),
+        (["optimizer=sdg"], ["did you mean sgd?"]),
+        (["probes=[curve]"], ["did you mean curves?"]),
+        (["profile=smok"], ["did you mean smoke?"]),
+        (["norm=batch", "norm.momentun=0.5"], ["unknown setting 'norm.momentun'", "did you mean norm.momentum?"]),
+        (["norm=none", "norm.placement=after"], ["unknown setting 'norm.placement'"]),
+        (["learning_rate=0.1"], ["unknown setting 'learning_rate'", "did you mean optimizer.learning_rate?"]),
+        (["norm=batch", "norm.momentum=1.5"], ["norm.momentum=1.5", "less than or equal to 1"]),
+        (["batch_size=0"], ["batch_size=0", "greater than or equal to 1"]),
+        (["steps=many"], ["steps=many", "valid integer"]),
+        (["steps=10.5"], ["steps=10.5"]),
+        (["model.widths=100"], ["model.widths=100", "valid list"]),
+        (["model.widths=[100,0]"], ["model.widths=0", "greater than or equal to 1"]),
+        (["model.activation=gelu"], ["model.activation=gelu", "'sigmoid', 'tanh', 'relu'"]),
+        (["optimizer.learning_rate=-1"], ["optimizer.learning_rate=-1", "greater than 0"]),
+        (["optimizer.learning_rate=nan"], ["optimizer.learning_rate=nan"]),
+        (["dataset=arrays"], ["dataset.path has no value"]),
+        (["dataset=arrays", "dataset.path=/nowhere.npz"], ["no file at /nowhere.npz"]),
+        (["seed=range(0)"], ["the list is empty"]),
+        (["seed="], ["seed="]),
+        (["seed=choice()"], ["cannot read 'seed=choice()'"]),
+        (["+seed=1"], ["only `setting=value`"]),
+        (["workers=0"], ["workers=0: give a whole number of at least 1"]),
+        (["launcher=clouds"], ["unknown launcher 'clouds'"]),
+        (["norm=[none,batch]"], ["give the name of one part"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_overrides_are_refused_in_a_line(home, overrides, words):
+    with pytest.raises(UsageError) as caught:
+        runs(home, None, *overrides)
+    for word in words:
+        assert word in str(caught.value)
+    assert str(caught.value).count("\n") <= 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("margin: 0.01", "", ["claims.better", "margin is missing"]),
+        ("margin: 0.01", "margin: 0.01\n    marginn: 1", ["claims.better", "unknown field 'marginn'", "did you mean margin?"]),
+        ("margin: 0.01", "margin: -1", ["claims.better", "margin"]),
+        ("test: superiority", "test: superior", ["claims.better", "test"]),
+        ("like: main,", "like: mian,", ["grids.select", "did you mean main?"]),
+        ("norm.placement: [before, after]", "norm.placement: []", ["grids.main", "the list is empty"]),
+        ("norm.placement: [before, after]", "norm.place: [before, after]", ["grids.main", "did you mean norm.placement?"]),
+        ("seed: range(3)}\n  select", "seed: range(0)}\n  select", ["grids.main", "the list is empty"]),
+        ("question: Is it so?", "qestion: Is it so?", ["unknown section 'qestion'", "did you mean question?"]),
+        ("steps: 20", "stepps: 20", ["base", "unknown setting 'stepps'", "did you mean steps?"]),
+        ("model: mlp,", "model: mpl,", ["unknown model 'mpl'", "did you mean mlp?"]),
+        ("best: max", "best: most", ["tune.rate", "best"]),
+        ("question: Is it so?", "question: [unclosed", ["not readable as YAML"]),
+    ],
+)
+def test_bad_experiment_files_are_refused_with_file_and_place(study, old, new, words):
+    assert old in EXPERIMENT
+    with pytest.raises(UsageError) as caught:
+        compose(study(EXPERIMENT.replace(old, new)), "x", [])
+    assert "experiments/x.yaml" in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_unknown_experiment_names_the_nearest(home):
+    with pytest.raises(UsageError, match="did you mean faster_convergence"):
+        compose(home, "faster_convergance", [])
+
+
+def test_every_experiment_composes_with_every_profile(home):
+    for path in sorted((home / "experiments").glob("*.yaml")):
+        for overrides in ([], ["profile=smoke"]):
+            specs, _ = runs(home, path.stem, *overrides)
+            assert specs

@@ -1,0 +1,138 @@
+"""What holds for every file of every part folder (DESIGN: parts, contracts). A new file is tested by being there."""
+
+import inspect
+from functools import partial
+from typing import get_type_hints
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from omegaconf import OmegaConf
+
+from bn_study.plan import parts
+from bn_study.plan.spec import Part
+from bn_study.training.evaluation import Evaluation
+from bn_study.training.program import build_network
+from bn_study.training.train import Programs, train
+
+ALL = [(kind, name) for kind in parts.FUNCTIONS for name in parts.names(kind)]
+TRAINING = [(kind, name) for kind, name in ALL if kind in ("dataset", "model", "norm", "probe")]
+
+
+def configured(home, kind, name):
+    """The values of a part's file in conf/."""
+    content = OmegaConf.to_container(OmegaConf.load(home / "conf" / kind / f"{name}.yaml"))
+    return {key: value for key, value in content.items() if key not in ("name", "every")}
+
+
+def of(kind):
+    return parts.names(kind)
+
+
+@pytest.mark.parametrize(("kind", "name"), ALL)
+def test_parsed_signature_is_the_real_one(kind, name):
+    _, function = parts.FUNCTIONS[kind].split("/")
+    real = getattr(parts.find(kind, name), function)
+    keywords = {
+        key: one for key, one in inspect.signature(real).parameters.items() if one.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    hints = get_type_hints(real, include_extras=True)
+    assert parts.parameters(kind, name) == {key: hints[key] for key in keywords}
+    assert all(one.default is inspect.Parameter.empty for one in keywords.values()), "numbers live in YAML"
+    assert real.__doc__
+
+
+@pytest.mark.parametrize(("kind", "name"), TRAINING)
+def test_yaml_gives_every_argument_and_nothing_else(home, kind, name):
+    given = configured(home, kind, name)
+    assert set(given) == set(parts.parameters(kind, name))
+    if "???" not in given.values():
+        assert parts.checked(kind, name, given).name == name
+
+
+@pytest.mark.parametrize("kind", ["dataset", "model", "norm", "probe"])
+def test_every_file_in_conf_has_its_part(home, kind):
+    assert sorted(path.stem for path in (home / "conf" / kind).glob("*.yaml")) == parts.names(kind)
+
+
+@pytest.fixture(scope="module")
+def digits(home):
+    return parts.call("dataset", parts.checked("dataset", "digits", configured(home, "dataset", "digits")))
+
+
+def built(home, digits, model, norm, seed):
+    args = configured(home, "model", model) | ({"blocks": [[3], [4]], "dense": [5]} if model == "cnn" else {})
+    layer = partial(parts.call, "norm", parts.checked("norm", norm, configured(home, "norm", norm)))
+    return parts.call("model", parts.checked("model", model, args), digits, layer, seed)
+
+
+@pytest.mark.parametrize("model", of("model"))
+def test_model_has_the_same_kernels_whatever_the_normaliser_and_its_sites_in_order(home, digits, model):
+    networks = [built(home, digits, model, norm, seed=4) for norm in of("norm")]
+    for network in networks:
+        for mine, first in zip(network.linear, networks[0].linear, strict=True):
+            np.testing.assert_array_equal(mine.kernel.numpy(), first.kernel.numpy())
+        layers = len(network.linear) - 1
+        assert list(network.sites) == [
+            f"layer{index}/{site}" for index in range(1, layers + 1) for site in ("linear", "pre", "post", "out")
+        ]
+    other = built(home, digits, model, "none", seed=5)
+    assert not np.array_equal(other.linear[0].kernel.numpy(), networks[0].linear[0].kernel.numpy())
+
+
+@pytest.mark.parametrize("shape", [(12, 5), (4, 6, 6, 3)])
+@pytest.mark.parametrize("norm", of("norm"))
+def test_norm_keeps_the_shape_and_has_finite_gradients(home, norm, shape):
+    layer = parts.call("norm", parts.checked("norm", norm, configured(home, "norm", norm)), "some_name")
+    assert layer.name == "some_name" and layer.placement in ("before", "after")
+    for values in (np.random.default_rng(0).normal(3, 2, shape), np.ones(shape)):
+        inputs = tf.constant(values, tf.float32)
+        for training in (True, False):
+            with tf.GradientTape() as tape:
+                tape.watch(inputs)
+                outputs = layer(inputs, training=training)
+                total = tf.reduce_sum(outputs**2)
+            assert outputs.shape == inputs.shape
+            for gradient in tape.gradient(total, [inputs, *(one.value for one in layer.trainable_variables)]):
+                assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("norm", of("norm"))
+def test_inference_is_affine_and_does_not_see_batch_mates(home, norm):
+    layer = parts.call("norm", parts.checked("norm", norm, configured(home, "norm", norm)), "some_name")
+    x = np.random.default_rng(0).normal(3, 2, (8, 5)).astype(np.float32)
+    layer(x, training=True)
+    together = np.asarray(layer(x, training=False))
+    alone = np.concatenate([layer(x[index : index + 1], training=False) for index in range(8)])
+    np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("probe", of("probe"))
+def test_probe_yields_names_sites_and_numbers_and_changes_nothing(specify, probe):
+    spec = specify("norm=batch", "model.widths=[6,6]", f"probes=[{probe}]", "steps=5", "model.dropout=0.2")
+    programs = Programs()
+    train(spec, programs, lambda step: None)
+    _, program, evaluator = programs._program
+    variables = [*program.network.model.variables, *program.optimizer.variables]
+    before = [variable.numpy() for variable in variables]
+    args = {key: value for key, value in spec.probes[0].args.items() if key != "every"}
+    looks = []
+    for _ in range(2):
+        evaluation = Evaluation(evaluator, spec.batch_size, 100, step=5, final=True)
+        looks.append(list(parts.call("probe", Part(probe, args), program.network, evaluation)))
+    assert looks[0]
+    for (name, site, value), again in zip(*looks, strict=True):
+        assert "/" in name and isinstance(site, str) and np.isfinite(value).all()
+        np.testing.assert_array_equal(value, again[2])
+    for variable, value in zip(variables, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+
+
+@pytest.mark.parametrize("kind", ["dataset", "model", "norm"])
+def test_every_choice_builds_and_runs_forward(specify, home, kind):
+    available = [name for name in of(kind) if kind != "dataset" or name in ("digits", "toy_regression")]
+    for name in available:
+        spec = specify(f"{kind}={name}")
+        data = Programs().data(spec.dataset)
+        outputs = build_network(spec, data).model(data.test.inputs[:7])
+        assert outputs.shape == (7, data.classes or 1)

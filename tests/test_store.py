@@ -1,0 +1,148 @@
+"""Run folders: published whole or not at all, held by one worker at a time, and never read when damaged."""
+
+import json
+import multiprocessing
+import os
+import signal
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bn_study.errors import UsageError
+from bn_study.store import DamagedRun, Store
+
+RECORDS = pd.DataFrame({"step": [0, 5], "name": ["test/loss"] * 2, "site": [""] * 2, "value": [0.1, float("nan")]})
+VECTORS = pd.DataFrame(
+    {"step": [5], "name": ["activation/histogram"], "site": ["layer1/post"], "value": [np.arange(3, dtype=np.float32)]}
+)
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = Store(tmp_path / "runs")
+    made.prepare()
+    return made
+
+
+@pytest.fixture
+def spec(specify):
+    return specify()
+
+
+def publish(store, spec, status="complete"):
+    store.publish(spec, RECORDS, VECTORS, {"status": status, "diverged_at": None})
+
+
+def test_what_was_published_is_read_back(store, spec):
+    assert not store.done(spec.id) and store.ids() == []
+    publish(store, spec)
+    assert store.done(spec.id) and store.ids() == [spec.id]
+    run = store.read(spec.id)
+    pd.testing.assert_frame_equal(run.records, RECORDS)
+    np.testing.assert_array_equal(run.vectors["value"][0], VECTORS["value"][0])
+    assert run.spec["canonical"] == spec.canonical() and run.spec["settings"] == spec.settings
+    assert run.provenance["status"] == "complete"
+    assert os.listdir(store.root / ".new") == []
+
+
+def test_a_run_is_invisible_until_all_of_it_is_there(store, spec, monkeypatch):
+    seen = []
+    rename = os.rename
+
+    def watch(source, target):
+        seen.append((store.ids(), sorted(os.listdir(source))))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", watch)
+    publish(store, spec)
+    assert seen == [([], ["provenance.json", "records.parquet", "spec.json", "vectors.parquet"])]
+
+
+def test_the_loser_of_a_race_discards_its_copy(store, spec):
+    publish(store, spec, "diverged")
+    publish(store, spec, "complete")
+    assert store.read(spec.id).provenance["status"] == "diverged"
+    assert os.listdir(store.root / ".new") == []
+
+
+def test_a_publication_that_fails_leaves_nothing_visible(store, spec):
+    unwritable = {"status": object()}
+    with pytest.raises(TypeError):
+        store.publish(spec, RECORDS, VECTORS, unwritable)
+    assert store.ids() == []
+    publish(store, spec)
+    assert store.done(spec.id)
+
+
+@pytest.mark.parametrize("table", ["records.parquet", "vectors.parquet"])
+def test_one_flipped_bit_is_noticed_and_the_run_set_aside(store, spec, table):
+    publish(store, spec)
+    path = store.root / spec.id / table
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    run = store.read(spec.id)
+    with pytest.raises(DamagedRun, match="checksum"):
+        _ = run.records, run.vectors
+    aside = store.set_aside(spec.id)
+    assert aside.is_dir() and not store.done(spec.id)
+    publish(store, spec)
+    assert len(store.read(spec.id).records) == 2
+
+
+def test_truncated_or_missing_files_are_damage_not_a_traceback(store, spec):
+    publish(store, spec)
+    (store.root / spec.id / "provenance.json").write_text('{"status": "comp')
+    with pytest.raises(DamagedRun):
+        _ = store.read(spec.id).provenance
+    (store.root / spec.id / "spec.json").unlink()
+    with pytest.raises(DamagedRun):
+        _ = store.read(spec.id).spec
+
+
+def hold(root, run_id, ready):
+    with Store(root).lease(run_id) as lease:
+        lease.note(7)
+        ready.send(True)
+        signal.pause()
+
+
+def test_a_lease_has_one_holder_and_dies_with_it(store, spec):
+    ready, theirs = multiprocessing.Pipe()
+    holder = multiprocessing.get_context("fork").Process(target=hold, args=(store.root, spec.id, theirs))
+    holder.start()
+    try:
+        assert ready.recv()
+        assert store.leased_step(spec.id) == 7
+        with store.lease(spec.id) as lease:
+            assert lease is None
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.join()
+        with store.lease(spec.id) as lease:
+            assert lease is not None
+            with store.lease(spec.id) as second:
+                assert second is None
+    finally:
+        holder.kill()
+    assert store.leased_step(spec.id) is None
+
+
+def test_a_failure_counts_for_its_call_and_goes_when_the_run_is_done(store, spec):
+    store.fail(spec.id, "first", "Traceback ...\nValueError: no\n")
+    assert store.failed(spec.id, "first") == "ValueError: no"
+    assert store.failed(spec.id, "second") is None
+    publish(store, spec)
+    assert store.failed(spec.id, "first") is None
+
+
+def test_a_place_that_cannot_be_written_is_said_in_a_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot be written .* BN_STUDY_RESULTS"):
+        Store(tmp_path / "file" / "runs").prepare()
+
+
+def test_json_files_are_strict(store, spec):
+    publish(store, spec)
+    for name in ("spec.json", "provenance.json"):
+        json.loads((store.root / spec.id / name).read_text(), parse_constant=lambda text: pytest.fail(text))
