@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 import sys
 import traceback
 from collections import Counter
@@ -38,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bn-study",
         description="Answer questions about batch normalization with evidence.",
-        epilog="Start with: bn-study run faster_convergence profile=quick && bn-study report faster_convergence profile=quick",
+        epilog="Start with `bn-study run faster_convergence profile=quick`, then `report` with the same words.",
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
 
@@ -129,7 +130,7 @@ def _run(options: argparse.Namespace) -> int:
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{experiment.name}: {len(before.runs)} runs, {len(before.missing)} to train", flush=True)
     outcome = sweep.run(place, experiment, request, **operation)
-    again = " ".join(["bn-study", "run", *(_quoted(word) for word in request)])
+    again = " ".join(["bn-study", "run", *map(shlex.quote, request)])
     plan = outcome.agenda
     statuses = Counter(place.store.read(run_id).provenance["status"] for run_id in sorted(plan.done))
     print(
@@ -210,12 +211,10 @@ def _show_run(run: Any) -> None:
         return
     print(run.id)
     at = f" at step {provenance['diverged_at']}" if provenance["status"] == "diverged" else ""
-    print(
-        f"  status     {provenance['status']}{at}, trained in {provenance['seconds']:.1f} s at commit {provenance['commit'][:10]}"
-    )
-    print(
-        "  settings   " + " ".join(f"{key}={_compact(value)}" for key, value in settings.items() if value is not None)
-    )
+    trained = f"trained in {provenance['seconds']:.1f} s at commit {provenance['commit'][:10]}"
+    chosen = " ".join(f"{key}={_compact(value)}" for key, value in settings.items() if value is not None)
+    print(f"  status     {provenance['status']}{at}, {trained}")
+    print(f"  settings   {chosen}")
     steps = sorted(records["step"].unique())
     print(f"  measured   {len(records)} values and {len(vectors)} vectors at {len(steps)} steps: {_ends(steps)}")
     for (name, site), values in records.groupby(["name", "site"], sort=False)["value"]:
@@ -250,12 +249,6 @@ def _split(request: list[str]) -> tuple[str | None, list[str]]:
     if not request:
         raise UsageError("say what: an experiment (bn-study list) or settings, as norm=none,batch 'seed=range(3)'")
     return split_request(request)
-
-
-def _quoted(word: str) -> str:
-    import shlex
-
-    return shlex.quote(word)
 
 
 def _compact(value: Any) -> str:

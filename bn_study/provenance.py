@@ -31,7 +31,7 @@ def commit(home: Path) -> str:
 
 @cache
 def dirty(home: Path) -> bool:
-    """Whether anything that decides numbers differs from the commit; true where there is no repository to compare with."""
+    """Whether anything that decides numbers differs from the commit; true where there is no repository."""
     changes = _git(home, "status", "--porcelain", "--", *DECIDES_NUMBERS)
     return changes is None or changes != ""
 

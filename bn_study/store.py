@@ -52,7 +52,7 @@ class StoredRun:
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """status (complete | diverged), diverged_at, steps, classes, fingerprint, commit, versions, machine, checksums."""
+        """status (complete | diverged), diverged_at, classes, fingerprint, commit, versions, machine, checksums, ..."""
         return self._json("provenance.json")
 
     @cached_property
@@ -156,7 +156,7 @@ class Store:
         shutil.rmtree(self.root / ".failed" / spec.id, ignore_errors=True)
 
     def fail(self, run_id: str, call: str, error: str) -> None:
-        """Keep a failure aside, with the call it happened in: that call does not try the run again, the next one does."""
+        """Keep a failure aside, with its call: that call leaves the run alone from now on, the next one tries again."""
         folder = self.root / ".failed" / run_id
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "error.txt").write_text(error)

@@ -23,7 +23,7 @@ class Study:
 
 
 def locate() -> Study:
-    """The study of this process: BN_STUDY_HOME, else the nearest parent folder that has one, else the installed checkout.
+    """This process's study: BN_STUDY_HOME, else the nearest parent folder that is one, else the installed checkout.
 
     BN_STUDY_RESULTS puts the results elsewhere. Raises UsageError where there is no study.
     """

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from bn_study.agenda import Agenda, agenda
 from bn_study.errors import UsageError

@@ -2,7 +2,7 @@
 
     python -m bn_study.worker CALL [EXPERIMENT] [OVERRIDE ...]
 
-CALL names the `bn-study run` that started it. Thread counts come from the environment, set before TensorFlow is imported.
+CALL names the `bn-study run` that started it. Thread counts come from the environment, set before the import.
 """
 
 import os

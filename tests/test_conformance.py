@@ -34,7 +34,9 @@ def test_parsed_signature_is_the_real_one(kind, name):
     _, function = parts.FUNCTIONS[kind].split("/")
     real = getattr(parts.find(kind, name), function)
     keywords = {
-        key: one for key, one in inspect.signature(real).parameters.items() if one.kind is inspect.Parameter.KEYWORD_ONLY
+        key: one
+        for key, one in inspect.signature(real).parameters.items()
+        if one.kind is inspect.Parameter.KEYWORD_ONLY
     }
     hints = get_type_hints(real, include_extras=True)
     assert parts.parameters(kind, name) == {key: hints[key] for key in keywords}

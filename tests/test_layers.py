@@ -57,7 +57,11 @@ ROOMS = (  # the first room that holds a module decides
     Room(("analysis.tables",), imports=(*PLAN, *NUMBERS, "store"), libraries=("pyarrow", *ARRAYS)),
     Room(NUMBERS, imports=PLAN + NUMBERS, libraries=ARRAYS),
     Room(("analysis.check", "analysis.claims"), imports=PLAN + NUMBERS, libraries=ARRAYS),
-    Room(("analysis.figure.*",), imports=(*PLAN, *NUMBERS, "analysis.tables"), libraries=("matplotlib", *ARRAYS)),
+    Room(
+        ("analysis.figure.*",),
+        imports=(*PLAN, *NUMBERS, "analysis.tables", "analysis.figure._*"),
+        libraries=("matplotlib", *ARRAYS),
+    ),
     Room(
         ("analysis.mirror.*",),
         imports=(*PLAN, "store", "analysis.tables"),
@@ -70,7 +74,7 @@ ROOMS = (  # the first room that holds a module decides
             *(*PLAN, *NUMBERS, "store"),
             *("analysis.tables", "analysis.claims", "analysis.figure.*", "analysis.report.*"),
         ),
-        libraries=("jinja2", "matplotlib", *ARRAYS),
+        libraries=("jinja2", "matplotlib", "rich", *ARRAYS),
     ),
     # 4: what carries a plan out; only a worker trains, only the Slurm launcher knows submitit
     Room(

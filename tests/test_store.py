@@ -138,7 +138,7 @@ def test_a_failure_counts_for_its_call_and_goes_when_the_run_is_done(store, spec
 
 def test_a_place_that_cannot_be_written_is_said_in_a_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="cannot be written .* BN_STUDY_RESULTS"):
+    with pytest.raises(UsageError, match=r"cannot be written .* BN_STUDY_RESULTS"):
         Store(tmp_path / "file" / "runs").prepare()
 
 

@@ -12,8 +12,12 @@ LABEL = "steps_to(level=0.9,metric=validation/accuracy)"
 
 def experiment(cells, **changes):
     entry = {
-        "grid": "select", "factors": ["optimizer.learning_rate"], "per": ["norm"], "level": {"digits": 0.9},
-        "score": {"steps_to": {"metric": "validation/accuracy"}, "scale": "log2"}, "best": "min",
+        "grid": "select",
+        "factors": ["optimizer.learning_rate"],
+        "per": ["norm"],
+        "level": {"digits": 0.9},
+        "score": {"steps_to": {"metric": "validation/accuracy"}, "scale": "log2"},
+        "best": "min",
     }
     grids = {"select": Grid("select", {}, cells)}
     return Experiment("x", "", "", grids, {"rate": Tune(**entry | changes)}, {}, {}, "", ())

@@ -1,4 +1,4 @@
-"""Which examples a training step sees, and at what learning rate. Functions of the run alone, so they resume anywhere."""
+"""Which examples a training step sees, and at what learning rate: functions of the run and the step alone."""
 
 import numpy as np
 

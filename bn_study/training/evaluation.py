@@ -94,7 +94,7 @@ class Evaluation:
 
     @cached_property
     def reestimated(self) -> list:
-        """Statistics of fixed training examples, all in one forward pass, each layer seeing the others normalised so."""
+        """Statistics of fixed training examples in one forward pass, each layer seeing the others normalised so."""
         if not self.network.statistics:
             return []
         return self.evaluator.estimate(self.evaluator.slice("train", self._reestimate).inputs)

@@ -76,7 +76,7 @@ def seed_of(seed: int, name: str) -> int:
 
 
 def initializer(name: str, scale: float, seed: int) -> keras.initializers.Initializer:
-    """Keras' initialisers by their usual name: for `normal` scale is the standard deviation, else a factor on theirs."""
+    """Keras' initialisers by name: for `normal` scale is the standard deviation, for the others a factor on theirs."""
     if name == "normal":
         return keras.initializers.RandomNormal(stddev=scale, seed=seed)
     mode, gain, distribution = {

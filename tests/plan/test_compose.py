@@ -17,7 +17,9 @@ grids:
   select: {like: main, norm.placement: before, seed: [100, 101]}
   best: {norm: [none, batch], optimizer.learning_rate: rate, seed: range(3)}
 tune:
-  rate: {grid: select, factors: [optimizer.learning_rate], per: [norm], score: {final: {metric: validation/accuracy}}, best: max}
+  rate:
+    {grid: select, factors: [optimizer.learning_rate], per: [norm],
+     score: {final: {metric: validation/accuracy}}, best: max}
 claims:
   better:
     statements: [S000-a]
@@ -83,9 +85,13 @@ def test_profiles_shorten_every_grid(study):
 
 
 def test_an_adhoc_sweep_needs_no_experiment(home):
-    specs, _ = runs(home, None, "norm=none,batch", "optimizer.learning_rate=0.03,0.3", "seed=range(2)", "model.widths=[5,5]")
+    specs, _ = runs(
+        home, None, "norm=none,batch", "optimizer.learning_rate=0.03,0.3", "seed=range(2)", "model.widths=[5,5]"
+    )
     assert len(specs) == 8 and len({spec.id for spec in specs}) == 8
-    again, _ = runs(home, None, "seed=0,1", "optimizer.learning_rate=3e-2,3e-1", "norm=batch,none", "model.widths=[5,5]")
+    again, _ = runs(
+        home, None, "seed=0,1", "optimizer.learning_rate=3e-2,3e-1", "norm=batch,none", "model.widths=[5,5]"
+    )
     assert {spec.id for spec in again} == {spec.id for spec in specs}
 
 
@@ -144,12 +150,20 @@ def test_bad_overrides_are_refused_in_a_line(home, overrides, words):
     ("old", "new", "words"),
     [
         ("margin: 0.01", "", ["claims.better", "margin is missing"]),
-        ("margin: 0.01", "margin: 0.01\n    marginn: 1", ["claims.better", "unknown field 'marginn'", "did you mean margin?"]),
+        (
+            "margin: 0.01",
+            "margin: 0.01\n    marginn: 1",
+            ["claims.better", "unknown field 'marginn'", "did you mean margin?"],
+        ),
         ("margin: 0.01", "margin: -1", ["claims.better", "margin"]),
         ("test: superiority", "test: superior", ["claims.better", "test"]),
         ("like: main,", "like: mian,", ["grids.select", "did you mean main?"]),
         ("norm.placement: [before, after]", "norm.placement: []", ["grids.main", "the list is empty"]),
-        ("norm.placement: [before, after]", "norm.place: [before, after]", ["grids.main", "did you mean norm.placement?"]),
+        (
+            "norm.placement: [before, after]",
+            "norm.place: [before, after]",
+            ["grids.main", "did you mean norm.placement?"],
+        ),
         ("seed: range(3)}\n  select", "seed: range(0)}\n  select", ["grids.main", "the list is empty"]),
         ("question: Is it so?", "qestion: Is it so?", ["unknown section 'qestion'", "did you mean question?"]),
         ("steps: 20", "stepps: 20", ["base", "unknown setting 'stepps'", "did you mean steps?"]),

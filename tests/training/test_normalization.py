@@ -80,7 +80,7 @@ def test_equals_keras_own_layer(shape):
 def test_training_equals_pytorch(shape):
     torch = pytest.importorskip("torch", reason="PyTorch, for comparison only, is not installed")
     x, gamma, beta, upstream = case(shape)
-    y, _, _, *gradients = reference(x, gamma, beta, upstream)
+    _, _, _, *gradients = reference(x, gamma, beta, upstream)
     kind = torch.nn.BatchNorm1d if len(shape) == 2 else torch.nn.BatchNorm2d
     theirs = kind(shape[-1], eps=EPSILON, momentum=1 - MOMENTUM).double()
     theirs.weight.data, theirs.bias.data = torch.tensor(gamma), torch.tensor(beta)
@@ -109,7 +109,9 @@ def test_shape_of_the_distribution_is_kept():
     x = np.where(random.random((4000, 1)) < 0.3, random.normal(-4, 0.5, (4000, 1)), random.normal(3, 1, (4000, 1)))
     made = layer(x.shape, np.ones(1), np.zeros(1))
     y = np.asarray(made(tf.constant(x, tf.float32), training=True), np.float64)
-    np.testing.assert_allclose([stats.skew(y[:, 0]), stats.kurtosis(y[:, 0])], [stats.skew(x[:, 0]), stats.kurtosis(x[:, 0])], atol=1e-4)
+    np.testing.assert_allclose(
+        [stats.skew(y[:, 0]), stats.kurtosis(y[:, 0])], [stats.skew(x[:, 0]), stats.kurtosis(x[:, 0])], atol=1e-4
+    )
     np.testing.assert_allclose([y.mean(), y.var()], [0, x.var() / (x.var() + EPSILON)], atol=1e-4)
 
 
@@ -119,4 +121,6 @@ def test_without_center_or_scale_there_is_nothing_to_learn(center, scale):
     made.build((None, 4))
     assert len(made.trainable_variables) == center + scale
     x = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
-    np.testing.assert_allclose(made(x, training=True), (x - x.mean(0)) / np.sqrt(x.var(0) + EPSILON), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        made(x, training=True), (x - x.mean(0)) / np.sqrt(x.var(0) + EPSILON), rtol=1e-4, atol=1e-5
+    )

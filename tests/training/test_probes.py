@@ -132,13 +132,15 @@ def test_every_evaluation_source_equals_numpy(specify):
 
 def test_batch_of_a_convolution_counts_its_pixels(specify):
     """One mean of a feature map is over batch x height x width values, so the unbiased factor is m/(m-1) of that m."""
-    spec, network, evaluator = trained(
+    spec, _, evaluator = trained(
         specify, "norm=batch", "model=cnn", "model.blocks=[[3],[4]]", "model.dense=[5]", "steps=3", "batch_size=4"
     )
     evaluation = Evaluation(evaluator, spec.batch_size, 100, step=3, final=True)
     factors = [
         float(np.median(np.asarray(unbiased) / np.asarray(biased)))
-        for biased, unbiased in zip(evaluation.statistics("moving")[1::2], evaluation.statistics("moving_unbiased")[1::2], strict=True)
+        for biased, unbiased in zip(
+            evaluation.statistics("moving")[1::2], evaluation.statistics("moving_unbiased")[1::2], strict=True
+        )
     ]
     sizes = [4 * 8 * 8, 4 * 4 * 4, 4]
     np.testing.assert_allclose(factors, [m / (m - 1) for m in sizes], rtol=1e-5)
@@ -186,7 +188,8 @@ def test_gradient_norms_equal_finite_differences(specify):
         delta = norm(lambda bump, at=at: loss(kernels, bump, at), (5, kernels[at].shape[1]))
         assert found["gradient/delta", f"{name}/linear"] == pytest.approx(delta, rel=1e-3)
         weight = norm(
-            lambda bump, at=at: loss([*kernels[:at], kernels[at] + bump, *kernels[at + 1 :]], 0, None), kernels[at].shape
+            lambda bump, at=at: loss([*kernels[:at], kernels[at] + bump, *kernels[at + 1 :]], 0, None),
+            kernels[at].shape,
         )
         assert found["gradient/weight", f"{name}/linear"] == pytest.approx(weight, rel=1e-3)
 

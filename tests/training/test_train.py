@@ -30,10 +30,7 @@ def weights_after(spec, programs):
     """Train and return every variable of the network by its place and path."""
     train(spec, programs, lambda step: None)
     network = programs._program[1].network
-    return {
-        f"{place} {variable.name}": variable.numpy()
-        for place, variable in enumerate(network.model.variables)
-    }
+    return {f"{place} {variable.name}": variable.numpy() for place, variable in enumerate(network.model.variables)}
 
 
 def reference(spec, data):
@@ -48,7 +45,9 @@ def reference(spec, data):
             if step == "activation":
                 end = keras.layers.Activation(options["activation"])(end)
             elif spec.norm.name == "batch":
-                end = keras.layers.BatchNormalization(momentum=spec.norm.args["momentum"], epsilon=spec.norm.args["epsilon"])(end)
+                end = keras.layers.BatchNormalization(
+                    momentum=spec.norm.args["momentum"], epsilon=spec.norm.args["epsilon"]
+                )(end)
         return end
 
     if spec.model.name == "mlp":
@@ -71,7 +70,9 @@ def reference(spec, data):
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_hundred_steps_equal_keras_fit(specify, model, norm, optimizer):
     smooth = ["model.activation=tanh"] if optimizer == "adam" else []
-    spec = specify(*model, *norm, f"optimizer={optimizer}", f"steps={STEPS}", "probes=[]", "optimizer.learning_rate=0.01", *smooth)
+    spec = specify(
+        *model, *norm, f"optimizer={optimizer}", f"steps={STEPS}", "probes=[]", "optimizer.learning_rate=0.01", *smooth
+    )
     programs = Programs()
     data = programs.data(spec.dataset)
     theirs = reference(spec, data)
@@ -83,7 +84,12 @@ def test_hundred_steps_equal_keras_fit(specify, model, norm, optimizer):
     kinds = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}
     theirs.compile(kinds[optimizer](0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     theirs.fit(
-        data.train.inputs[rows], data.train.targets[rows], batch_size=spec.batch_size, epochs=1, shuffle=False, verbose=0
+        data.train.inputs[rows],
+        data.train.targets[rows],
+        batch_size=spec.batch_size,
+        epochs=1,
+        shuffle=False,
+        verbose=0,
     )
     mine = weights_after(spec, programs)
     for (path, ours), other, first in zip(mine.items(), theirs.weights, start.weights, strict=True):
@@ -94,7 +100,9 @@ def test_hundred_steps_equal_keras_fit(specify, model, norm, optimizer):
 
 
 def records(trained):
-    return pd.concat([trained.records, trained.vectors.assign(value=[one.tobytes() for one in trained.vectors["value"]])])
+    return pd.concat(
+        [trained.records, trained.vectors.assign(value=[one.tobytes() for one in trained.vectors["value"]])]
+    )
 
 
 @pytest.mark.parametrize("model", [MLP, CNN], ids=["mlp", "cnn"])
@@ -136,7 +144,9 @@ def test_arms_of_one_seed_share_dropout_masks(specify):
     for norm in NORMS:
         network = build_network(specify(*common, *norm), data)
         layers = [layer for layer in network.model.layers if isinstance(layer, keras.layers.Dropout)]
-        masks.append([np.asarray(layer(np.ones((4, 100), np.float32), training=True)) for layer in layers for _ in range(2)])
+        masks.append(
+            [np.asarray(layer(np.ones((4, 100), np.float32), training=True)) for layer in layers for _ in range(2)]
+        )
     assert 0.3 < (masks[0][0] == 0).mean() < 0.7 and not np.array_equal(masks[0][0], masks[0][1])
     for others in masks[1:]:
         for one, other in zip(masks[0], others, strict=True):
@@ -203,7 +213,9 @@ def test_batches_are_permutations_of_each_epoch():
 
 
 def test_learning_rate_drops_at_fractions_of_the_run(specify):
-    spec = specify("steps=100", "optimizer.learning_rate=0.4", "optimizer.decay_at=[0.5,0.75]", "optimizer.decay_factor=0.1")
+    spec = specify(
+        "steps=100", "optimizer.learning_rate=0.4", "optimizer.decay_at=[0.5,0.75]", "optimizer.decay_factor=0.1"
+    )
     rates = learning_rates(spec, 0, 100)
     np.testing.assert_allclose(rates[[0, 49, 50, 74, 75, 99]], [0.4, 0.4, 0.04, 0.04, 0.004, 0.004], rtol=1e-6)
     np.testing.assert_array_equal(learning_rates(spec, 40, 20), rates[40:60])
@@ -212,7 +224,9 @@ def test_learning_rate_drops_at_fractions_of_the_run(specify):
 def test_learning_rate_of_the_schedule_reaches_the_weights(specify):
     """A rate too small to move a float32 from the middle on leaves the weights where half the steps left them."""
     common = (*MLP, "probes=[]")
-    dropped = weights_after(specify(*common, "steps=40", "optimizer.decay_at=[0.5]", "optimizer.decay_factor=1e-30"), Programs())
+    dropped = weights_after(
+        specify(*common, "steps=40", "optimizer.decay_at=[0.5]", "optimizer.decay_factor=1e-30"), Programs()
+    )
     half = weights_after(specify(*common, "steps=20"), Programs())
     for path, value in half.items():
         np.testing.assert_array_equal(dropped[path], value, err_msg=path)

@@ -15,7 +15,7 @@ def measure(
     images: Count,
     sources: list[Literal["reestimated", "moving", "moving_unbiased", "batch"]],
 ) -> Iterator[tuple[str, str, float]]:
-    """Yield `<split>/loss` and `<split>/accuracy` (classifiers only), and `..._<source>` for other sources of statistics.
+    """Yield `<split>/loss` and `<split>/accuracy` (classifiers only), with `_<source>` for other sources of statistics.
 
     The plain name means re-estimated statistics. On the way `images` fixed examples of each split and the given
     sources; at the end validation and test in full, with every source.
