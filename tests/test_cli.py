@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -316,3 +318,43 @@ tune:
         assert len(runs) == 14
         chosen.append({run["norm"]: run["optimizer.learning_rate"] for run in runs if run["seed"] == 0})
     assert chosen[0] == chosen[1] and set(chosen[0]) == {"none", "batch"}
+
+
+def test_ctrl_c_stops_cleanly_and_the_same_command_finishes(bn_study, home, tmp_path):
+    words = ["norm=none,batch", "seed=range(2)", "steps=20000", "probes=[]"]
+    environment = {"PYTHONPATH": home, "BN_STUDY_HOME": home, "BN_STUDY_RESULTS": bn_study.results}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bn_study", "run", *words],
+        env=os.environ | {key: str(value) for key, value in environment.items()},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    leases = bn_study.results / "runs" / ".lease"
+    while not (leases.is_dir() and any(re.search('"step": [1-9]', one.read_text()) for one in leases.iterdir())):
+        assert process.poll() is None, "it ended before a run was under way"
+        os.sched_yield()
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 3 and "continue with: bn-study run" in said
+    assert len(stored(bn_study.results)) < 4
+    assert not list((bn_study.results / "runs" / ".failed").iterdir())
+    bn_study("run", *words)
+    assert len(stored(bn_study.results)) == 4
+
+
+def test_two_calls_at_once_share_the_work(bn_study, home):
+    words = ["norm=none,batch", "seed=range(4)", "steps=2000", "workers=1"]
+    environment = {"PYTHONPATH": home, "BN_STUDY_HOME": home, "BN_STUDY_RESULTS": bn_study.results}
+    calls = [
+        subprocess.Popen(
+            [sys.executable, "-m", "bn_study", "run", *words],
+            env=os.environ | {key: str(value) for key, value in environment.items()},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    said = [call.communicate(timeout=120)[0] for call in calls]
+    assert [call.returncode for call in calls] == [0, 0], said
+    assert len(stored(bn_study.results)) == 8
+    assert not list((bn_study.results / "runs" / ".failed").iterdir())
