@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _list(options: argparse.Namespace) -> int:
     from bn_study import study
-    from bn_study.plan.compose import experiment_names, experiment_question
+    from bn_study.plan.reading import experiment_names, experiment_question
 
     home = study.locate().home
     print("experiments")
@@ -152,7 +152,8 @@ def _report(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from bn_study import evidence, study
-    from bn_study.plan.compose import compose, experiment_names
+    from bn_study.plan.compose import compose
+    from bn_study.plan.reading import experiment_names
 
     place = study.locate()
     if options.all:

@@ -33,11 +33,12 @@ def locate() -> Study:
             raise UsageError(f"BN_STUDY_HOME={home} has no conf/ and experiments/; point it at a checkout of bn_study")
     else:
         here = Path.cwd()
-        home = next((folder for folder in (here, *here.parents, CHECKOUT) if _has_study(folder)), None)
-        if home is None:
+        found = [folder for folder in (here, *here.parents, CHECKOUT) if _has_study(folder)]
+        if not found:
             raise UsageError(
                 "no folder with conf/ and experiments/ here or above; set BN_STUDY_HOME to a checkout of bn_study"
             )
+        home = found[0]
     return Study(home, Path(os.environ.get("BN_STUDY_RESULTS") or home / "results").expanduser().resolve())
 
 

@@ -47,7 +47,8 @@ ROOMS = (  # the first room that holds a module decides
     Room(("errors",)),
     Room(PLAN, imports=PLAN, libraries=("pydantic",)),
     # 2: how the question is read, where runs are kept, how a run is made
-    Room(("plan.compose",), imports=PLAN, libraries=("hydra", "omegaconf", "pydantic")),
+    Room(("plan.reading",), imports=PLAN, libraries=("omegaconf", "pydantic", "yaml")),
+    Room(("plan.compose",), imports=(*PLAN, "plan.reading"), libraries=("hydra", "omegaconf")),
     Room(("store",), imports=PLAN, libraries=("pyarrow", *ARRAYS)),
     Room(HELPERS, imports=PLAN + HELPERS, libraries=NETWORKS + ARRAYS),
     Room(PARTS, imports=PLAN + HELPERS, libraries=("sklearn", *NETWORKS, *ARRAYS)),

@@ -45,7 +45,8 @@ def verdict(name: str, experiment: Experiment, runs: pd.DataFrame, tuned: Mappin
 
     runs: the table of `tables.runs_table`; runs that the grid asks for and the table lacks make the verdict `missing`.
     tuned: what the tuning entries chose. A gate is another claim of the experiment, which must be supported.
-    Raises UsageError where the claim leaves a factor of its grid open.
+    Raises UsageError where the claim leaves a factor of its grid open, unless overrides may have opened it: then it is
+    `missing`.
     """
     claim, measure = experiment.claims[name], parse(experiment.claims[name].measure)
     table = runs[[claim.grid in grids.split() for grids in runs["grids"]]] if len(runs) else runs
@@ -60,7 +61,11 @@ def verdict(name: str, experiment: Experiment, runs: pd.DataFrame, tuned: Mappin
         what = absent or claim.contexts
         rows: tuple[Row, ...] = (Row("", "missing", f"no run of the plan has {' or '.join(what)}"),)
     else:
-        rows = _rows(claim, [_context(claim, measure, planned, found, one, gate, tuned) for one in contexts])
+        judged = [
+            _opened(claim, experiment, planned, one) or _context(claim, measure, planned, found, one, gate, tuned)
+            for one in contexts
+        ]
+        rows = _rows(claim, judged)
     levels = [claim.level.get(dataset) for dataset in sorted(set(cells["dataset"]))]
     labels = " | ".join(dict.fromkeys(measure.label(level) for level in levels))
     words = f"{measure.scale} {labels}" if measure.scale else labels
@@ -77,6 +82,20 @@ def _gate(claim: Claim, experiment: Experiment, runs: pd.DataFrame, tuned: Mappi
     return ", ".join(f"the gate {one} is {outcome}" for one, outcome in outcomes.items() if outcome != "supported")
 
 
+def _opened(claim: Claim, experiment: Experiment, planned: list[contrast.Arm], context: Factors) -> _Context | None:
+    """A context in which overrides sweep a setting that the claim takes to be one: its verdict is missing."""
+    if not experiment.changed:
+        return None
+    tuned = [factor for factor, value in claim.at.items() if value in list(experiment.tune)]
+    cells = {arm.selector: contrast.narrowed(arm, context).drop(columns=tuned, errors="ignore") for arm in planned}
+    reason = "; ".join(filter(None, (contrast.ambiguous(selector, rows) for selector, rows in cells.items())))
+    return _Context(_name(context), "", missing=reason) if reason else None
+
+
+def _name(context: Factors) -> str:
+    return " ".join(f"{factor}={contrast.written(value)}" for factor, value in context.items())
+
+
 def _context(
     claim: Claim,
     measure: Measure,
@@ -86,7 +105,7 @@ def _context(
     gate: str,
     tuned: Mapping[str, Tuned],
 ) -> _Context:
-    name = " ".join(f"{factor}={contrast.written(value)}" for factor, value in context.items())
+    name = _name(context)
     waits = [arm.waits for arm in found if arm.waits]
     if waits or not found:
         entries = [value for value in claim.at.values() if isinstance(value, str) and value not in tuned]

@@ -178,10 +178,15 @@ def narrowed(arm: Arm, context: Factors) -> pd.DataFrame:
 def in_context(arm: Arm, context: Factors) -> pd.DataFrame:
     """The arm's rows in a context: a row a seed. Raises UsageError if the claim leaves a factor open."""
     rows = narrowed(arm, context)
-    left = left_open(rows)
-    if left:
-        raise UsageError(f"{arm.selector} has several runs of one seed; name {' or '.join(left)} in `at` or `contexts`")
+    if several := ambiguous(arm.selector, rows):
+        raise UsageError(several)
     return rows if rows.empty else rows.sort_values("seed")
+
+
+def ambiguous(selector: str, rows: pd.DataFrame) -> str:
+    """Why an arm's rows in a context are not a row a seed, in words, or ""."""
+    left = left_open(rows)
+    return f"{selector} has several runs of one seed; name {' or '.join(left)} in `at` or `contexts`" if left else ""
 
 
 def left_open(rows: pd.DataFrame) -> list[str]:

@@ -180,7 +180,7 @@ def label(spec: Mapping[str, Any], level: float | None) -> str:
 @cache
 def _arguments(name: str) -> type[BaseModel]:
     parameters = inspect.signature(MEASURES[name], eval_str=True).parameters
-    fields = {key: (one.annotation, ...) for key, one in parameters.items() if key not in ("run", "level")}
+    fields: Any = {key: (one.annotation, ...) for key, one in parameters.items() if key not in ("run", "level")}
     return create_model(name, __config__=ConfigDict(extra="forbid", strict=True), **fields)
 
 

@@ -6,6 +6,7 @@ holds every measure that is asked of the run now. A run that is in neither is ab
 """
 
 import csv
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,16 +24,22 @@ from bn_study.store import DamagedRun, Store, StoredRun
 TEXT = ("run", "grids", "status", "commit", "stated", "measured", "name", "site")
 """Columns that are text whatever they look like (a commit may be all digits), with "" where there is nothing."""
 CURVES = ("run", "step", "name", "site", "unit", "value")
+FINALS = ("test/accuracy", "test/loss")
+"""What every run is asked the last value of, if it recorded it."""
 HASH = 10  # the hex digits at the end of a run's id: enough to name it in the curves
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A measure that the runs of a grid are asked for; `level` by data set."""
+    """A measure that the runs of a grid are asked for; `level` by data set.
+
+    metric: "" or the name of a record without which the measure has no value. For others its lack is an error.
+    """
 
     grid: str
     measure: Measure
     level: Mapping[str, float]
+    metric: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,9 +56,15 @@ class Curve:
 
 
 def asked(experiment: Experiment) -> list[Asked]:
-    """Every measure of the claims and of the tuning scores, with the grid whose runs it is asked of."""
-    entries = [Asked(one.grid, parse(one.measure), one.level) for one in experiment.claims.values()]
+    """Every measure of the claims and of the tuning scores, with the grid whose runs it is asked of; and the FINALS."""
+    entries = [Asked(grid, final(metric), {}, metric) for grid in experiment.grids for metric in FINALS]
+    entries += [Asked(one.grid, parse(one.measure), one.level) for one in experiment.claims.values()]
     return entries + [Asked(one.grid, parse(one.score), one.level) for one in experiment.tune.values()]
+
+
+def final(metric: str) -> Measure:
+    """The measure `final` of one of the FINALS."""
+    return parse({"final": {"metric": metric}})
 
 
 def runs_table(
@@ -127,19 +140,24 @@ def read_csv(path: Path) -> pd.DataFrame:
     return pd.DataFrame({key: _typed(list(texts[key]), key in TEXT) for key in texts}, columns=texts.columns)
 
 
-def _labels(run: PlannedRun, measures: Sequence[Asked]) -> dict[str, tuple[Measure, float | None]]:
-    """What a run is asked for: the column's name -> the measure and its level for the run's data set."""
-    found = {}
+def _labels(run: PlannedRun, measures: Sequence[Asked]) -> dict[str, Asked]:
+    """What a run is asked for, by the column's name. Where a claim asks for one of the FINALS too, it must be there."""
+    found: dict[str, Asked] = {}
     for one in measures:
         if one.grid in run.grids:
-            level = one.level.get(run.spec.dataset.name)
-            found[one.measure.label(level)] = (one.measure, level)
+            label = one.measure.label(one.level.get(run.spec.dataset.name))
+            if not one.metric or label not in found:
+                found[label] = one
     return found
 
 
-def _from_store(
-    run: PlannedRun, store: Store, wanted: Mapping[str, tuple[Measure, float | None]]
-) -> dict[str, Any] | None:
+def _value(one: Asked, stored: StoredRun, dataset: str) -> float:
+    if one.metric and one.metric not in set(stored.records["name"]):
+        return math.nan
+    return one.measure.of(stored, one.level.get(dataset))
+
+
+def _from_store(run: PlannedRun, store: Store, wanted: Mapping[str, Asked]) -> dict[str, Any] | None:
     def results(stored: StoredRun) -> dict[str, Any]:
         found = stored.provenance
         stated = found.get("stated") or {}
@@ -151,7 +169,7 @@ def _from_store(
             "dirty": bool(found.get("dirty")),
             "stated": " ".join(f"{claim}:{stated[claim]}" for claim in sorted(stated)),
             "measured": " ".join(sorted(wanted)),
-        } | {label: measure.of(stored, level) for label, (measure, level) in wanted.items()}
+        } | {label: _value(one, stored, run.spec.dataset.name) for label, one in wanted.items()}
 
     return _read(run, store, results)
 

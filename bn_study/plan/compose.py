@@ -9,21 +9,20 @@ import copy
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from pydantic import ValidationError
 
 from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.experiment import Cell, Claim, Experiment, Factors, Grid, PlannedRun, Tune, Tuned
+from bn_study.plan.reading import Sections, checked, load, read_experiment
 from bn_study.plan.spec import RunSpec
 
 GROUPS = {
@@ -39,12 +38,9 @@ SCALARS = ("steps", "batch_size", "seed")
 OPERATION = ("launcher", "workers", "threads")
 """Settings of the call, not of a run."""
 ADHOC = "adhoc"
+ADHOC_FIGURES = {name: {"kind": "curves", "grid": "sweep", "metric": f"test/{name}"} for name in ("accuracy", "loss")}
+"""Of these the report draws what the runs recorded: a regression has no accuracy."""
 Axes = dict[str, list[Any]]
-Stated = TypeVar("Stated", Tune, Claim)
-
-
-def experiment_names(home: Path) -> list[str]:
-    return sorted(path.stem for path in (home / "experiments").glob("*.yaml"))
 
 
 def compose(home: Path, name: str | None, overrides: Iterable[str]) -> tuple[Experiment, Factors]:
@@ -59,13 +55,13 @@ def compose(home: Path, name: str | None, overrides: Iterable[str]) -> tuple[Exp
     if "profile" in asked:
         profile = _profile(home, asked.pop("profile"))
     if name is None:
-        where, stated = "command line", {"question": "", "source": "", "grids": {"sweep": {}}}
+        where, stated = "command line", {"grids": {"sweep": {}}, "figures": ADHOC_FIGURES}
     else:
-        where, stated = f"experiments/{name}.yaml", _read_experiment(home, name)
-    stated = _Sections(where, stated)
-    tune = {key: _stated(Tune, f"{where}: tune.{key}", entry) for key, entry in stated.entries("tune").items()}
-    claims = stated.entries("claims", like=True)
-    written = stated.entries("grids", like=True)
+        where, stated = f"experiments/{name}.yaml", read_experiment(home, name)
+    sections = Sections(where, stated)
+    tune = {key: checked(Tune, f"{where}: tune.{key}", entry) for key, entry in sections.entries("tune").items()}
+    claims = sections.entries("claims", like=True)
+    written = sections.entries("grids", like=True)
     if not written:
         raise UsageError(f"{where}: grids: there are none; name at least one")
     for entry in claims.values():
@@ -75,20 +71,22 @@ def compose(home: Path, name: str | None, overrides: Iterable[str]) -> tuple[Exp
     for grid, factors in written.items():
         changed = {key: axis for key, axis in asked.items() if not (key == "seed" and grid in tuning_grids)}
         fixed = {key: axis for key, axis in profile.items() if not (key == "seed" and grid in tuning_grids)}
-        builder.add(f"{where}: grids.{grid}", grid, stated.section("base"), factors, fixed, changed)
-    builder.finish(where, stated.section("base"), asked)
+        builder.add(f"{where}: grids.{grid}", grid, sections.section("base"), factors, fixed, changed)
+    builder.finish(where, sections.section("base"), asked)
     experiment = Experiment(
         name=name or ADHOC,
-        question=stated.text("question"),
-        source=stated.text("source"),
+        question=sections.text("question"),
+        source=sections.text("source"),
         grids=builder.grids,
         tune=tune,
-        claims={key: _stated(Claim, f"{where}: claims.{key}", entry) for key, entry in claims.items()},
-        figures=stated.entries("figures"),
-        discussion=stated.text("discussion"),
-        changed=tuple(f"{key}={_text(axis)}" for key, axis in sorted((profile | asked).items())),
+        claims={key: checked(Claim, f"{where}: claims.{key}", entry) for key, entry in claims.items()},
+        figures=sections.entries("figures"),
+        discussion=sections.text("discussion"),
+        changed=tuple(
+            f"{key}={_text(axis)}" for key, axis in sorted((profile | asked).items()) if key in builder.reached
+        ),
     )
-    stated.nothing_else()
+    sections.nothing_else()
     return experiment, operation
 
 
@@ -190,89 +188,7 @@ def _profile(home: Path, names: list[Any]) -> Axes:
     if len(names) != 1 or names[0] not in known:
         raise UsageError(parts.unknown("profile", _text(names), known))
     where = f"conf/profile/{names[0]}.yaml"
-    return {key: _axis(key, value, where) for key, value in _load(home / where, where).items()}
-
-
-def experiment_question(home: Path, name: str) -> str:
-    """The question that an experiment file asks."""
-    return str(_read_experiment(home, name).get("question") or "")
-
-
-# --- experiment files -------------------------------------------------------------------------------------------------
-
-
-def _read_experiment(home: Path, name: str) -> dict[str, Any]:
-    known = experiment_names(home)
-    if name not in known:
-        raise UsageError(parts.unknown("experiment", name, known))
-    return _load(home / "experiments" / f"{name}.yaml", f"experiments/{name}.yaml")
-
-
-def _load(path: Path, where: str) -> dict[str, Any]:
-    """Through OmegaConf, for which `1e-3` is a number (plain YAML 1.1 reads a text)."""
-    try:
-        content = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-    except (OmegaConfBaseException, OSError, ValueError) as error:
-        raise UsageError(f"{where}: {' '.join(str(error).split())}") from None
-    except Exception as error:  # yaml.YAMLError, which OmegaConf lets through
-        raise UsageError(f"{where}: not readable as YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise UsageError(f"{where}: expected `key: value` lines")
-    return content
-
-
-class _Sections:
-    """The top level of an experiment file."""
-
-    NAMES = ("question", "source", "base", "grids", "tune", "claims", "figures", "discussion")
-
-    def __init__(self, where: str, content: dict[str, Any]) -> None:
-        self.where = where
-        self.content = content
-
-    def nothing_else(self) -> None:
-        for key in self.content:
-            if key not in self.NAMES:
-                raise UsageError(f"{self.where}: {parts.unknown('section', key, self.NAMES)}")
-
-    def text(self, key: str) -> str:
-        return str(self.content.get(key) or "")
-
-    def section(self, key: str) -> dict[str, Any]:
-        section = self.content.get(key) or {}
-        if not isinstance(section, dict):
-            raise UsageError(f"{self.where}: {key}: expected `name: value` lines")
-        return section
-
-    def entries(self, key: str, like: bool = False) -> dict[str, dict[str, Any]]:
-        """The named entries of a section; with `like`, an entry may start from another one."""
-        entries: dict[str, dict[str, Any]] = {}
-        for name, entry in self.section(key).items():
-            if not isinstance(entry, dict):
-                raise UsageError(f"{self.where}: {key}.{name}: expected `setting: value`")
-            entry = copy.deepcopy(entry)
-            if like and "like" in entry:
-                model = entry.pop("like")
-                if model not in entries:
-                    raise UsageError(
-                        f"{self.where}: {key}.{name}: {parts.unknown('entry before it', str(model), entries)}"
-                    )
-                entry = copy.deepcopy(entries[model]) | entry
-            entries[name] = entry
-        return entries
-
-
-def _stated(model: type[Stated], where: str, entry: dict[str, Any]) -> Stated:
-    try:
-        return model.model_validate(entry)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(one) for one in first["loc"])
-        if first["type"] == "missing":
-            raise UsageError(f"{where}: {key} is missing; state it") from None
-        if first["type"] == "extra_forbidden":
-            raise UsageError(f"{where}: {parts.unknown('field', key, model.model_fields)}") from None
-        raise UsageError(f"{where}: {key}: {first['msg']}") from None
+    return {key: _axis(key, value, where) for key, value in load(home / where, where).items()}
 
 
 # --- grids ------------------------------------------------------------------------------------------------------------
@@ -294,7 +210,7 @@ class _Composer:
                 if one not in _names(self.home, group):
                     raise UsageError(parts.unknown(group, str(one), _names(self.home, group)))
             overrides.append(f"{group}=[{','.join(chosen)}]" if key == "probes" else f"{group}={value}")
-        cached = self.known.get(str(overrides))
+        cached: Any = self.known.get(str(overrides))
         if cached is None:
             GlobalHydra.instance().clear()
             with initialize_config_dir(str((self.home / "conf").resolve()), version_base="1.3"):
@@ -401,4 +317,26 @@ def _set(config: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _text(axis: list[Any]) -> str:
-    return ",".join(str(one).replace(" ", "") for one in axis)
+    """An axis as one would write it on the command line, for Hydra to read the same values again."""
+    return ",".join(_word(one) for one in axis)
+
+
+def _word(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, list):
+        return f"[{','.join(_word(one) for one in value)}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{_word(key)}:{_word(one)}' for key, one in value.items())}}}"
+    if isinstance(value, str):
+        return value if _is_bare(value) else QuotedString(value, Quote.single).with_quotes()
+    return str(value)
+
+
+def _is_bare(text: str) -> bool:
+    """Whether Hydra reads a text without quotes as this very text, alone and among others."""
+    try:
+        override = _override(f"key=[{text}]")
+    except UsageError:
+        return False
+    return not override.is_sweep_override() and override.value() == [text]

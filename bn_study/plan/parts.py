@@ -69,7 +69,7 @@ def parameters(kind: str, name: str) -> dict[str, Any]:
 
 @cache
 def _schema(kind: str, name: str) -> type[BaseModel]:
-    fields = {key: (annotation, ...) for key, annotation in parameters(kind, name).items()}
+    fields: Any = {key: (annotation, ...) for key, annotation in parameters(kind, name).items()}
     return create_model(f"{kind} {name}", __config__=_STRICT, **fields)
 
 
@@ -118,7 +118,7 @@ _OPTIMIZER_TYPES = {bool: bool, int: types.Number, float: types.Number, str: str
 
 def _optimizer(args: Mapping[str, Any]) -> Part:
     """An optimizer is any class of Keras: its file in conf/ names the class, and its arguments keep their types."""
-    fields = {
+    fields: Any = {
         key: (_OPTIMIZER_RANGES.get(key, _OPTIMIZER_TYPES.get(type(value), Any)), ...) for key, value in args.items()
     }
     name = args["name"]
@@ -131,7 +131,7 @@ def specify(config: Mapping[str, Any]) -> RunSpec:
 
     Raises UsageError where a value has the wrong type or is out of range.
     """
-    chosen = {
+    chosen: dict[str, Any] = {
         kind: checked(kind, config[kind]["name"], {key: value for key, value in config[kind].items() if key != "name"})
         for kind in ("dataset", "model", "norm")
     }

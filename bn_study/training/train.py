@@ -48,7 +48,7 @@ class Programs:
     def start(self, spec: RunSpec) -> tuple[Program, Evaluator]:
         """The program of a run, with every variable at the run's first value."""
         data = self.data(spec.dataset)
-        if not self.has(spec):
+        if self._program is None or not self.has(spec):
             program = Program(spec, data)
             self._program = shared(spec), program, Evaluator(program.network, data)
         _, program, evaluator = self._program

@@ -30,8 +30,11 @@ def experiment(claims, tune=None, norms=("none", "batch"), rates=(0.1, 1.0, 10.0
                 for seed in numbers:
                     placement = {"placement": "before"} if norm == "batch" else {}
                     config = {
-                        "dataset": {"name": "digits"}, "norm": {"name": norm} | placement,
-                        "optimizer": {"name": "sgd", "learning_rate": rate}, "seed": seed, "steps": 8192,
+                        "dataset": {"name": "digits"},
+                        "norm": {"name": norm} | placement,
+                        "optimizer": {"name": "sgd", "learning_rate": rate},
+                        "seed": seed,
+                        "steps": 8192,
                     }
                     yield Cell(config, {})
                     if twin:
@@ -264,8 +267,12 @@ def test_what_contexts_add_up_to(says, rows, outcome):
 
 RATE = {
     "rate": {
-        "grid": "select", "factors": ["optimizer.learning_rate"], "per": ["norm"], "level": {"digits": 0.9},
-        "score": {"steps_to": {"metric": "validation/accuracy"}}, "best": "min",
+        "grid": "select",
+        "factors": ["optimizer.learning_rate"],
+        "per": ["norm"],
+        "level": {"digits": 0.9},
+        "score": {"steps_to": {"metric": "validation/accuracy"}},
+        "best": "min",
     }
 }
 
@@ -318,6 +325,28 @@ def test_an_arm_without_the_option_takes_part_in_every_context():
 def test_a_factor_left_open_is_an_error():
     with pytest.raises(UsageError, match=r"name optimizer\.learning_rate in `at` or `contexts`"):
         judge(three(NORMED, NORMED, NORMED), claim(at={}))
+
+
+def test_a_factor_that_an_override_opened_makes_the_verdict_missing():
+    changed = ("optimizer.learning_rate=0.1,1,10",)
+    at_all = three(NORMED, NORMED, NORMED)
+    found = judge(at_all, claim(at={}), changed=changed)
+    assert found.outcome == "missing" and "name optimizer.learning_rate in `at` or `contexts`" in found.reason
+    # the plan decides, not which of its runs happen to be there
+    assert judge(two(PLAIN, NORMED), claim(at={}), changed=changed).outcome == "missing"
+    one = experiment({"it": claim(), "open": claim(at={}), "gated": claim(gates=["open"])}, changed=changed)
+    check(one)
+    verdicts_ = verdicts(one, table(one, "it", at_all), {})
+    assert [one.outcome for one in verdicts_.values()] == ["supported", "missing", "inconclusive"]
+
+
+def test_a_tuned_factor_stays_closed_when_an_override_sweeps_it():
+    chosen = {(norm,): {"optimizer.learning_rate": 1.0} for norm in ("none", "batch")}
+    options = {"tuned": {"rate": Tuned(("norm",), chosen, frozenset())}, "tune": RATE}
+    at, runs = claim(at={"optimizer.learning_rate": "rate"}), three(NORMED, NORMED, NORMED)
+    assert judge(runs, at, **options, changed=("optimizer.learning_rate=0.1,1,10",)).outcome == "supported"
+    found = judge(runs, at, **options, twin=True, changed=("batch_size=7,60",))
+    assert found.outcome == "missing" and "name batch_size in" in found.reason
 
 
 # --- when it was stated -----------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 import json
 import math
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
+from scipy import stats
 
 from bn_study import tune
 from bn_study.analysis import report, tables
@@ -17,7 +19,7 @@ from bn_study.analysis.claims import verdicts
 from bn_study.analysis.measures import median_unit
 from bn_study.analysis.report import words
 from bn_study.analysis.verdict import Row, Verdict
-from bn_study.plan.compose import compose, expand
+from bn_study.plan.compose import _parse, _text, compose, expand
 from bn_study.store import Store
 
 EXPERIMENT = """
@@ -278,6 +280,91 @@ def test_changed_experiments_say_so_and_how_to_repeat_them(experiment, whole, tm
     assert [path.name for path in files] == ["verdicts.csv", "report.md"]
     assert "bn-study run norm=none,batch && bn-study report norm=none,batch" in page
     assert "## Verdicts" not in page and "## Figures" not in page and "Discussion" not in page
+
+
+# --- a sweep without an experiment file -------------------------------------------------------------------------------
+
+SWEEP = ["norm=none,batch", "optimizer.learning_rate=0.1,0.3", "model.widths=[8,6]", "seed=range(2)"]
+
+
+def adhoc(home, tmp_path, *overrides, **options):
+    experiment = compose(home, None, overrides)[0]
+    store = trained(experiment, tmp_path / "runs", **options)
+    (runs, *_), files = reported(experiment, store, tmp_path / "adhoc")
+    return runs, {path.name for path in files}, (tmp_path / "adhoc" / "report.md").read_text()
+
+
+def test_a_sweep_has_a_figure_and_a_table_of_its_arms(home, tmp_path):
+    def diverge(spec):
+        return spec.norm.name == "none" and spec.optimizer.args["learning_rate"] == 0.3 and spec.seed == 1
+
+    runs, files, page = adhoc(home, tmp_path, *SWEEP, diverge=diverge)
+    assert {"accuracy.svg", "accuracy.png", "accuracy.csv", "accuracy.json"} <= files
+    assert "loss.svg" not in files  # which these runs did not record
+    label = "final(metric=test/accuracy)"
+    values = runs[(runs["norm"] == "batch") & (runs["optimizer.learning_rate"] == 0.1)][label]
+    low, high = stats.t.interval(0.95, 1, values.mean(), stats.sem(values))
+    alone = runs[(runs["norm"] == "none") & (runs["optimizer.learning_rate"] == 0.3)][label].dropna()
+    table = page[page.index("## Arms") : page.index("## How to repeat it")].splitlines()
+    assert table[2] == "| arm | seeds | final test/accuracy [95 % interval] | diverged |"
+    assert f"| norm=batch optimizer.learning_rate=0.1 | 2 | {values.mean():.3g} [{low:.3g}, {high:.3g}] | 0 |" in table
+    assert f"| norm=none optimizer.learning_rate=0.3 | 2 | {alone.item():.3g} | 1 |" in table
+    assert sum(line.startswith("| norm=") for line in table) == 4 and "![accuracy](accuracy.svg)" in page
+    assert "A sweep of the command line: `model.widths=[8,6]`, `norm=none,batch`" in page
+
+
+def test_a_sweep_that_recorded_nothing(home, tmp_path):
+    _, files, page = adhoc(home, tmp_path, "probes=[]", leave_out=lambda spec: True)
+    assert files == {"verdicts.csv", "report.md"} and "## Arms" in page and "![" not in page
+
+
+def test_only_experiments_without_claims_have_a_table_of_arms(whole):
+    folder, *_ = whole
+    assert "## Arms" not in (folder / "tiny" / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "written"),
+    [
+        (["dataset.binarise=null,0.5"], "dataset.binarise=null,0.5"),
+        (["model.normalise_input=true,False"], "model.normalise_input=true,false"),
+        (["model.widths=[8, 6],[ 5 ]"], "model.widths=[8,6],[5]"),
+        (["optimizer.learning_rate=1e-3"], "optimizer.learning_rate=0.001"),
+        (["seed=range(2)"], "seed=0,1"),
+        (["probes=[]"], "probes=[]"),
+        (["probes=[curves, activations]", "probes.activations.sites=[pre]"], "probes.activations.sites=[pre]"),
+        (["dataset=arrays", "dataset.path='{place}/a, b (1).npz'"], "dataset.path='{place}/a, b (1).npz'"),
+        (["dataset=arrays", r"dataset.path='{place}/it\'s.npz','{place}/a, b (1).npz'"],
+         r"dataset.path='{place}/it\'s.npz','{place}/a, b (1).npz'"),
+        (["dataset=arrays", "dataset.path={place}/a b.npz"], "dataset.path={place}/a b.npz"),
+        (["profile=mlp8tanh", "norm=none"], "norm=none"),  # its norm.momentum reaches no run
+        (["profile=mlp8tanh"], "model.widths=[10,10,10,10,10,10,10,10]"),
+    ],
+)  # fmt: skip
+def test_the_command_on_the_page_repeats_the_sweep(home, tmp_path, overrides, written):
+    for name in ("a, b (1).npz", "it's.npz", "a b.npz"):
+        (tmp_path / name).write_bytes(name.encode())
+    experiment, _ = compose(home, None, [one.replace("{place}", str(tmp_path)) for one in overrides])
+    assert written.replace("{place}", str(tmp_path)) in experiment.changed
+    report.write(tmp_path, experiment, *nothing(experiment), {}, {})
+    page = (tmp_path / "report.md").read_text()
+    line = next(line for line in page.splitlines() if line.startswith("bn-study run"))
+    words = shlex.split(line.partition(" && ")[0])
+    again, _ = compose(home, None, words[2:])
+    assert again.changed == experiment.changed and again.digest == experiment.digest
+
+
+@pytest.mark.parametrize("value", ["a", "a b", " a", "a,b", "[a]", "{a:b}", "null", "1", "1e3", "true", "", "it's", '"',
+                                   "a\\", "range(2)", "a=b", "a:b", "${a}", "é", "x\\'y"])  # fmt: skip
+def test_any_text_is_written_as_hydra_reads_it(value):
+    for axis in ([value], [value, "b"], [[value, 1, None, True]], [{"k": value}]):
+        assert _parse([f"x={_text(axis)}"]) == {"x": axis}
+
+
+def nothing(experiment):
+    """The two tables before anything is trained."""
+    runs = tables.runs_table(expand(experiment, {})[0], Store(Path("none")), tables.asked(experiment))
+    return runs, tables.curves_table([], Store(Path("none")), [])
 
 
 def a_verdict(**changes):

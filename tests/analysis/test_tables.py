@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bn_study.analysis.measures import parse
-from bn_study.analysis.tables import Asked, Curve, curves_table, read_csv, runs_table, write_csv
-from bn_study.plan.experiment import PlannedRun
+from bn_study.analysis.tables import Asked, Curve, asked, curves_table, final, read_csv, runs_table, write_csv
+from bn_study.errors import UsageError
+from bn_study.plan.experiment import Experiment, Grid, PlannedRun, Tune
 from bn_study.plan.spec import Part, RunSpec
 from bn_study.store import Store
 
@@ -137,6 +138,47 @@ def test_a_committed_row_without_a_measure_that_is_asked_now_does_not_serve(stor
     both = [STEPS, Asked("speed", LAST.measure, {})]
     assert LAST_LABEL in kept and runs_table([run], empty, both, kept=kept).empty
     assert len(runs_table([run], empty, [STEPS], kept=kept)) == 1
+
+
+def experiment(**claims):
+    score = {"final": {"metric": "validation/accuracy"}}
+    tune = Tune(grid="select", factors=[], per=[], score=score, best="max")
+    grids = {name: Grid(name, {}, ()) for name in ("speed", "select")}
+    return Experiment("x", "", "", grids, {"rate": tune}, claims, {}, "", ())
+
+
+def test_every_grid_is_asked_for_final_accuracy_and_loss():
+    found = [(one.grid, one.measure.label(None), one.metric) for one in asked(experiment())]
+    finals = [(f"final(metric={metric})", metric) for metric in ("test/accuracy", "test/loss")]
+    assert found == [
+        *((grid, *one) for grid in ("speed", "select") for one in finals),
+        ("select", "final(metric=validation/accuracy)", ""),
+    ]
+
+
+def test_finals_are_there_where_a_run_recorded_them(store, tmp_path):
+    complete, lost = planned("none", 0), planned("none", 1)
+    publish(store, complete)
+    publish(store, lost, status="diverged", diverged_at=17)
+    measures = [one for one in asked(experiment()) if one.grid == "speed"]
+    table = runs_table([complete, lost], store, measures)
+    assert table[LAST_LABEL].tolist()[0] == 1 / 3 + 0.4 and math.isnan(table[LAST_LABEL].iloc[1])
+    assert table["final(metric=test/loss)"].isna().all()
+    assert set(table["measured"]) == {f"{LAST_LABEL} final(metric=test/loss)"}
+    kept = through_csv(table, tmp_path)
+    empty = Store(tmp_path / "empty")
+    pd.testing.assert_frame_equal(runs_table([complete, lost], empty, measures, kept), table)
+    assert runs_table([complete], empty, measures, kept=runs_table([complete], store, [STEPS])).empty
+
+
+def test_a_claim_on_what_no_run_recorded_is_an_error(store):
+    run = planned("none", 0)
+    publish(store, run)
+    optional, stated = (Asked("speed", final("test/loss"), {}, metric) for metric in ("test/loss", ""))
+    assert len(runs_table([run], store, [optional])) == 1
+    for measures in ([optional, stated], [stated, optional]):
+        with pytest.raises(UsageError, match="test/loss"):
+            runs_table([run], store, measures)
 
 
 def test_the_store_wins_over_committed_rows(store):

@@ -1,6 +1,6 @@
 """How every figure looks, and how it is saved so that the same numbers give the same bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ import matplotlib
 import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 COLUMN = 3.25
 """Width of one column of a two-column page, in inches."""
@@ -18,6 +19,9 @@ PAGE = 6.75
 
 BLUE = "#0072B2"  # of Okabe & Ito's colours, which colour-blind readers can tell apart
 BLACK = "#000000"
+PALETTE = (BLUE, "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "x")
+"""Tell lines apart that share one of PALETTE's colours."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Look:
 
 
 LOOKS = {"none": Look("Without BN", BLACK, "--"), "batch": Look("With BN", BLUE, "-")}
-"""By the value of `norm`."""
+"""By the value of `norm`; one that is not here is drawn as a normaliser, with a solid line."""
 
 SETTINGS: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -76,6 +80,16 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     return paths
 
 
+def dashes(norm: str) -> str:
+    return LOOKS[norm].dashes if norm in LOOKS else "-"
+
+
+def colors(keys: Iterable[Hashable]) -> dict[Hashable, tuple[str, str]]:
+    """Key -> colour and marker, in the order given: no two keys share both, of up to thirty."""
+    ordered = enumerate(dict.fromkeys(keys))
+    return {key: (PALETTE[at % len(PALETTE)], MARKERS[at // len(PALETTE) % len(MARKERS)]) for at, key in ordered}
+
+
 def step_ticks(axes: Axes, steps: int) -> None:
     """An axis from 0 to the run's length, with five equal ticks, written 10K from a thousand on."""
     ticks = [round(steps * part / 5) for part in range(1, 6)]
@@ -83,6 +97,16 @@ def step_ticks(axes: Axes, steps: int) -> None:
     axes.set_xlim(0, max(steps, 1))
     if steps:
         axes.set_xticks(ticks, texts)
+
+
+def log_step_ticks(axes: Axes, first: int, steps: int) -> None:
+    """A log axis from step `first` to the run's length, with a short linear part before it for step 0."""
+    axes.set_xscale("symlog", linthresh=first, linscale=0.4)
+    powers = [10**power for power in range(12) if first <= 10**power < steps / 1.6]
+    ticks = [0, *(powers or [first]), steps]
+    axes.set_xlim(0, steps)
+    axes.set_xticks(ticks, [f"{tick / 1000:.3g}K" if tick >= 1000 else str(tick) for tick in ticks])
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def say(axes: Axes, text: str) -> None:

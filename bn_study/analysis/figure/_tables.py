@@ -2,11 +2,17 @@
 
 import hashlib
 import json
+import math
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from scipy import stats
 
 from bn_study.analysis.contrast import RESULTS, comparable, lacks, left_open, rank, where, written
+from bn_study.analysis.stats import CONFIDENCE
 from bn_study.analysis.tables import HASH
 
 NOTES = {
@@ -52,6 +58,82 @@ def curve(tables: Tables, run: str, name: str) -> pd.DataFrame:
     curves = tables.curves
     rows = curves[(curves["run"] == run[-HASH:]) & (curves["name"] == name)]
     return rows.sort_values("step")[["step", "value", "unit"]]
+
+
+def mean_curve(lines: Iterable[pd.DataFrame]) -> Iterator[dict[str, Any]]:
+    """The mean of runs' curves, a point a step: step, value, low and high of its interval, n runs."""
+    means = pd.concat(list(lines)).groupby("step")["value"].agg(["mean", "std", "count"])
+    for step, mean, deviation, count in means.itertuples():
+        low, high = interval(mean, deviation, count)
+        yield {"step": step, "value": mean, "low": low, "high": high, "n": count}
+
+
+def interval(mean: float, deviation: float, count: int) -> tuple[float, float]:
+    """95 % Student-t interval of a mean; NaN with one value."""
+    if count < 2:
+        return math.nan, math.nan
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * deviation / math.sqrt(count)
+    return mean - half, mean + half
+
+
+def end(row: Mapping[str, Any], line: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Where a run ended, if it diverged (run, step), at the last finite value it recorded."""
+    if row["status"] == "diverged":
+        finite = line["value"][np.isfinite(line["value"])]
+        value = float(finite.iloc[-1]) if len(finite) else math.nan
+        yield {"run": row["run"], "step": int(row["diverged_at"]), "value": value}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """The runs of a grid that differ in nothing but the seed.
+
+    label: what tells it from the grid's other arms, in words of the command line; "" for the only one.
+    others: its values of the settings that vary, but for `norm`; None where it has no such option.
+    """
+
+    label: str
+    norm: str
+    others: tuple[Hashable, ...]
+    rows: pd.DataFrame
+
+
+def arms(rows: pd.DataFrame) -> list[Arm]:
+    """The arms of a grid's runs, in order of their settings, those without normalisation first."""
+    names = _varying(rows)
+    groups: dict[tuple[Hashable, ...], list[int]] = {}
+    for place, values in enumerate(zip(*(map(comparable, rows[one]) for one in ("norm", *names)), strict=True)):
+        groups.setdefault(values, []).append(place)
+    found = []
+    for norm, *others in sorted(groups, key=lambda one: (one[0] != "none", [rank(value) for value in one])):
+        own = rows.iloc[groups[norm, *others]].sort_values("seed")
+        words = {name: value for name, value in zip(names, others, strict=True) if not _without(rows, own, name)}
+        shown = ({"norm": norm} if rows["norm"].nunique() > 1 else {}) | words
+        label = " ".join(f"{name}={written(value)}" for name, value in shown.items())
+        found.append(Arm(label, str(norm), tuple(others), own))
+    return found
+
+
+def _varying(rows: pd.DataFrame) -> list[str]:
+    """The settings in which runs differ, but for `norm`, the seed, and what follows from the choice of a part."""
+    settings = [name for name in rows if name not in (*RESULTS, "norm") and "(" not in name]
+    varied = {name for name in ("norm", *settings) if name in rows and len(set(map(comparable, rows[name]))) > 1}
+    return [name for name in settings if name in varied and not _follows(rows, name, varied)]
+
+
+def _follows(rows: pd.DataFrame, option: str, varied: set[str]) -> bool:
+    """Whether the part that an option belongs to varies, and has one value of the option wherever it is chosen."""
+    part = option.partition(".")[0]
+    if part == option or part not in varied:
+        return False
+    pairs = set(zip(map(comparable, rows[part]), map(comparable, rows[option]), strict=True))
+    return len(pairs) == len({chosen for chosen, _ in pairs})
+
+
+def _without(rows: pd.DataFrame, own: pd.DataFrame, option: str) -> bool:
+    """Whether an arm's part has no such option, rather than the value null of it."""
+    part = option.partition(".")[0]
+    return part != option and part in rows and lacks(where(rows, {part: own[part].iloc[0]}), option)
 
 
 def run_set(runs: pd.DataFrame) -> str:

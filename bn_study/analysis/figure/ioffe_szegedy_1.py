@@ -7,7 +7,7 @@ what enters the nonlinearity of one unit of the last hidden layer, without and w
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -16,13 +16,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, MultipleLocator
-from scipy import stats
 
 from bn_study.analysis.figure import _tables
 from bn_study.analysis.figure._style import LOOKS, PAGE, cross, say, step_ticks, style
 from bn_study.analysis.figure._tables import Tables, select
 from bn_study.analysis.measures import median_unit
-from bn_study.analysis.stats import CONFIDENCE
 from bn_study.analysis.tables import Curve
 
 PANELS = {"b": "none", "c": "batch"}
@@ -126,12 +124,10 @@ def _accuracy(tables: Tables, arm: pd.DataFrame, norm: str) -> Iterator[dict[str
     lines = [(row, _tables.curve(tables, row["run"], ACCURACY)) for row in arm.to_dict("records")]
     if not lines:
         return
-    means = pd.concat([line for _, line in lines]).groupby("step")["value"].agg(["mean", "std", "count"])
-    for step, mean, deviation, count in means.itertuples():
-        low, high = _interval(mean, deviation, count)
-        yield _row("a", norm, "accuracy", step=step, value=mean, low=low, high=high, n=count)
+    for point in _tables.mean_curve(line for _, line in lines):
+        yield _row("a", norm, "accuracy", **point)
     for row, line in lines:
-        yield from _end(row, "a", line)
+        yield from (_row("a", norm, "diverged", **end) for end in _tables.end(row, line))
 
 
 def _percentiles(tables: Tables, arm: pd.DataFrame, panel: str, norm: str) -> Iterator[dict[str, Any]]:
@@ -144,7 +140,7 @@ def _percentiles(tables: Tables, arm: pd.DataFrame, panel: str, norm: str) -> It
         for step, value, unit in line.itertuples(index=False):
             yield _row(panel, norm, f"p{quantile}", run=typical["run"], unit=unit, step=step, value=value)
     if len(lines[50]):
-        yield from _end(typical, panel, lines[50])
+        yield from (_row(panel, norm, "diverged", **end) for end in _tables.end(typical, lines[50]))
 
 
 def _drifts(runs: pd.DataFrame, arms: dict[str, pd.DataFrame]) -> Iterator[dict[str, Any]]:
@@ -152,28 +148,12 @@ def _drifts(runs: pd.DataFrame, arms: dict[str, pd.DataFrame]) -> Iterator[dict[
     lengths = {norm: _path_lengths(runs, arm) for norm, arm in arms.items()}
     for panel, norm in PANELS.items():
         if len(values := lengths[norm]):
-            low, high = _interval(values.mean(), values.std(), len(values))
+            low, high = _tables.interval(values.mean(), values.std(), len(values))
             yield _row(panel, norm, "path_length", value=values.mean(), low=low, high=high, n=len(values))
     plain, normalised = (lengths[norm] for norm in NORMS)
     if len(logs := np.log2((plain / normalised).dropna())):
-        value, low, high = 2 ** np.array([logs.mean(), *_interval(logs.mean(), logs.std(), len(logs))])
+        value, low, high = 2 ** np.array([logs.mean(), *_tables.interval(logs.mean(), logs.std(), len(logs))])
         yield _row("c", "", "ratio", value=value, low=low, high=high, n=len(logs))
-
-
-def _end(row: Mapping[str, Any], panel: str, line: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Where a run ended, if it diverged, at the last finite value it recorded."""
-    if row["status"] == "diverged":
-        finite = line["value"][np.isfinite(line["value"])]
-        value = float(finite.iloc[-1]) if len(finite) else math.nan
-        yield _row(panel, row["norm"], "diverged", run=row["run"], step=int(row["diverged_at"]), value=value)
-
-
-def _interval(mean: float, deviation: float, count: int) -> tuple[float, float]:
-    """95 % Student-t interval of a mean; NaN with one value."""
-    if count < 2:
-        return math.nan, math.nan
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * deviation / math.sqrt(count)
-    return mean - half, mean + half
 
 
 def _path_lengths(runs: pd.DataFrame, arm: pd.DataFrame) -> pd.Series:
@@ -239,9 +219,9 @@ def _draw_accuracy(axes: Axes, data: pd.DataFrame) -> None:
 
 
 def _accuracy_limits(means: pd.DataFrame) -> tuple[float, float]:
-    """The paper's 0.7 to 1, unless an arm ends below: then from below everything, so that no arm is out of sight."""
-    last = means.groupby("norm")["value"].last()
-    if (last >= FLOOR).all():
+    """The paper's 0.7 to 1, unless an arm is below at half time: then from below everything, so that each is seen."""
+    late = means[means["step"] >= means["step"].max() / 2]
+    if (late["value"] >= FLOOR).all():
         return FLOOR, 1.0
     return math.floor(10 * means["value"].min()) / 10, 1.0
 

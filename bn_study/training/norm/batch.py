@@ -18,7 +18,14 @@ class BatchNormalization(Normalizer):
     """
 
     def __init__(
-        self, *, name: str, placement: str, momentum: float, epsilon: float, center: bool, scale: bool
+        self,
+        *,
+        name: str,
+        placement: Literal["before", "after"],
+        momentum: float,
+        epsilon: float,
+        center: bool,
+        scale: bool,
     ) -> None:
         super().__init__(name=name)
         self.placement = placement

@@ -1,0 +1,102 @@
+"""Experiment files: YAML, read through OmegaConf and checked field by field. What they mean is `compose`'s matter."""
+
+import copy
+from pathlib import Path
+from typing import Any, TypeVar
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
+from yaml import YAMLError
+
+from bn_study.errors import UsageError
+from bn_study.plan import parts
+from bn_study.plan.experiment import Claim, Tune
+
+Stated = TypeVar("Stated", Tune, Claim)
+
+
+def experiment_names(home: Path) -> list[str]:
+    """The files in experiments/, sorted."""
+    return sorted(path.stem for path in (home / "experiments").glob("*.yaml"))
+
+
+def experiment_question(home: Path, name: str) -> str:
+    """The question that an experiment file asks."""
+    return str(read_experiment(home, name).get("question") or "")
+
+
+def read_experiment(home: Path, name: str) -> dict[str, Any]:
+    """The content of an experiment file. Raises UsageError, with the nearest name, where there is none."""
+    known = experiment_names(home)
+    if name not in known:
+        raise UsageError(parts.unknown("experiment", name, known))
+    return load(home / "experiments" / f"{name}.yaml", f"experiments/{name}.yaml")
+
+
+def load(path: Path, where: str) -> dict[str, Any]:
+    """Through OmegaConf, for which `1e-3` is a number (plain YAML 1.1 reads a text)."""
+    try:
+        content: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    except (OmegaConfBaseException, OSError, ValueError) as error:
+        raise UsageError(f"{where}: {' '.join(str(error).split())}") from None
+    except YAMLError as error:
+        raise UsageError(f"{where}: not readable as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"{where}: expected `key: value` lines")
+    return content
+
+
+class Sections:
+    """The top level of an experiment file."""
+
+    NAMES = ("question", "source", "base", "grids", "tune", "claims", "figures", "discussion")
+
+    def __init__(self, where: str, content: dict[str, Any]) -> None:
+        self.where = where
+        self.content = content
+
+    def nothing_else(self) -> None:
+        for key in self.content:
+            if key not in self.NAMES:
+                raise UsageError(f"{self.where}: {parts.unknown('section', key, self.NAMES)}")
+
+    def text(self, key: str) -> str:
+        return str(self.content.get(key) or "")
+
+    def section(self, key: str) -> dict[str, Any]:
+        section = self.content.get(key) or {}
+        if not isinstance(section, dict):
+            raise UsageError(f"{self.where}: {key}: expected `name: value` lines")
+        return section
+
+    def entries(self, key: str, like: bool = False) -> dict[str, dict[str, Any]]:
+        """The named entries of a section; with `like`, an entry may start from another one."""
+        entries: dict[str, dict[str, Any]] = {}
+        for name, entry in self.section(key).items():
+            if not isinstance(entry, dict):
+                raise UsageError(f"{self.where}: {key}.{name}: expected `setting: value`")
+            entry = copy.deepcopy(entry)
+            if like and "like" in entry:
+                model = entry.pop("like")
+                if model not in entries:
+                    raise UsageError(
+                        f"{self.where}: {key}.{name}: {parts.unknown('entry before it', str(model), entries)}"
+                    )
+                entry = copy.deepcopy(entries[model]) | entry
+            entries[name] = entry
+        return entries
+
+
+def checked(model: type[Stated], where: str, entry: dict[str, Any]) -> Stated:
+    """An entry as the type that it should be. Raises UsageError that says where and what is missing or too much."""
+    try:
+        return model.model_validate(entry)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(one) for one in first["loc"])
+        if first["type"] == "missing":
+            raise UsageError(f"{where}: {key} is missing; state it") from None
+        if first["type"] == "extra_forbidden":
+            raise UsageError(f"{where}: {parts.unknown('field', key, model.model_fields)}") from None
+        raise UsageError(f"{where}: {key}: {first['msg']}") from None
