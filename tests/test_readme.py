@@ -17,7 +17,7 @@ def text(home):
 
 
 def test_a_part_is_two_files(home, text, tmp_path):
-    """The README's layer normalization, in a copy of the harness: composed, trained and covered by the conformance tests."""
+    """The README's layer normalization, in a copy of the harness: trained, and covered by the conformance tests."""
     for folder in ("bn_study", "conf", "experiments", "tests"):
         shutil.copytree(home / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     blocks = re.findall(r"```(?:python|yaml)\n# (\S+)\n(.*?)```", text, flags=re.DOTALL)

@@ -75,6 +75,11 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write `<name>.svg` and `<name>.png`, without dates and versions, which change where the picture does not."""
     paths = [folder / f"{name}.svg", folder / f"{name}.png"]
     with style():
+        # the last bit of what the layout solver finds differs between processes, and clip paths are named after it
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        for axes in figure.axes:
+            axes.set_position([round(one, 4) for one in axes.get_position().bounds])
         for path, metadata in zip(paths, ({"Date": None, "Creator": None}, {"Software": None}), strict=True):
             figure.savefig(path, metadata=metadata)
     return paths
