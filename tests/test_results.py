@@ -1,0 +1,63 @@
+"""The committed evidence: it is what its tables give, and its rows can be trained again."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bn_study.analysis import tables
+from bn_study.analysis.contrast import RESULTS
+
+
+def bn_study(home, results, *words):
+    environment = {"PYTHONPATH": home, "BN_STUDY_HOME": home, "BN_STUDY_RESULTS": results}
+    return subprocess.run(
+        [sys.executable, "-m", "bn_study", *words],
+        env=os.environ | {key: str(value) for key, value in environment.items()},
+        capture_output=True,
+        text=True,
+        cwd=results,
+    )
+
+
+def test_every_committed_file_is_what_the_tables_give(home, tmp_path):
+    """Without the cache: a copy of the committed folders alone."""
+    folders = [path.parent for path in (home / "results").glob("*/runs.csv")]
+    assert folders
+    for folder in folders:
+        shutil.copytree(folder, tmp_path / folder.name)
+    answer = bn_study(home, tmp_path, "report", "--check", "--all")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert answer.stdout.count("unchanged") == len(folders)
+
+
+def test_evidence_was_trained_from_a_clean_tree_before_its_claims_were_changed(home):
+    for path in (home / "results").glob("*/verdicts.csv"):
+        runs, verdicts = tables.read_csv(path.with_name("runs.csv")), tables.read_csv(path)
+        assert not runs["dirty"].any() and set(runs["commit"].str.len()) == {40}
+        assert not verdicts["stated"].str.contains("post hoc").any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("norm", ["none", "batch"])
+def test_a_committed_row_can_be_trained_again(home, tmp_path, norm):
+    """The same numbers on the same kind of processor; elsewhere rounding may move them a little."""
+    if not (Path(os.environ.get("BN_STUDY_DATA", "nowhere")) / "mnist.npz").is_file():
+        pytest.skip("BN_STUDY_DATA holds no mnist.npz")
+    rows = tables.read_csv(home / "results" / "faster_convergence" / "runs.csv")
+    rows = rows[rows["grids"].str.contains("speed") & (rows["norm"] == norm) & (rows["seed"] == 0)]
+    row = rows[rows["optimizer.learning_rate"] == 3].iloc[0]
+    settings = row[["seed", *(name for name in rows if name not in RESULTS and "(" not in name)]].dropna()
+    words = [f"{name}={value}" for name, value in settings.items()]
+    answer = bn_study(home, tmp_path, "run", *words, "launcher=inline")
+    assert answer.returncode == 0 and "1 trained" in answer.stdout, answer.stdout + answer.stderr
+    records = pd.read_parquet(tmp_path / "runs" / row["run"] / "records.parquet")
+    accuracy = records[records["name"] == "test/accuracy"]["value"].iloc[-1]
+    label = "final(metric=test/accuracy)"
+    print(json.dumps({"committed": row[label], "again": accuracy}))
+    assert accuracy == pytest.approx(row[label], abs=0.01)
