@@ -7,7 +7,7 @@ from typing import Literal
 from bn_study import tune
 from bn_study.analysis import tables
 from bn_study.plan.compose import expand
-from bn_study.plan.experiment import Experiment, PlannedRun
+from bn_study.plan.experiment import Cell, Experiment, PlannedRun
 from bn_study.store import Store
 
 
@@ -20,7 +20,7 @@ class Agenda:
     """
 
     runs: list[PlannedRun]
-    waiting: int
+    waiting: list[Cell]
     done: frozenset[str]
 
     def status(self, run: PlannedRun) -> Literal["done", "missing"]:

@@ -19,7 +19,12 @@ A comma or range makes a sweep. profile=smoke shortens any experiment to seconds
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb. Returns 0 done, 1 some run failed, 2 usage or configuration error, 3 interrupted."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if rest and (any(word.startswith("-") for word in rest) or not hasattr(options, "request")):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:  # settings that stood behind a flag
+        options.request += rest
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
@@ -81,7 +86,10 @@ def _list(options: argparse.Namespace) -> int:
     home = study.locate().home
     print("experiments")
     for name in experiment_names(home):
-        print(f"  {name:24} {experiment_question(home, name)}")
+        try:
+            print(f"  {name:24} {experiment_question(home, name)}")
+        except UsageError as error:
+            print(f"  {name:24} {error}")
     print("\nparts")
     for kind in ("dataset", "model", "norm", "optimizer", "probe", "measure", "launcher", "profile"):
         print(f"  {kind:24} {' '.join(sorted(path.stem for path in (home / 'conf' / kind).glob('*.yaml')))}")
@@ -97,10 +105,8 @@ def _plan(options: argparse.Namespace) -> int:
     plan = agenda(experiment, place.store)
     waiting = [
         {"id": None, "settings": flatten(cell.config), "status": "waiting", "waits": cell.waits}
-        for grid in experiment.grids.values()
-        for cell in grid.cells
-        if cell.waits
-    ][: plan.waiting]
+        for cell in plan.waiting
+    ]
     if options.json:
         for run in plan.runs:
             print(json.dumps({"id": run.spec.id, "settings": run.spec.settings, "status": plan.status(run)}))
@@ -115,7 +121,7 @@ def _plan(options: argparse.Namespace) -> int:
         print(f"  {name:16} {len(runs):5} runs  {done:5} done  {len(runs) - done:5} missing  {steps:12,} steps")
     total = len(plan.runs)
     print(f"  {'in all':16} {total:5} runs  {total - len(plan.missing):5} done  {len(plan.missing):5} missing", end="")
-    print(f"  {plan.waiting} waiting for tuning" if plan.waiting else "")
+    print(f"  {len(plan.waiting)} waiting for tuning" if plan.waiting else "")
     return 0
 
 
@@ -125,8 +131,9 @@ def _run(options: argparse.Namespace) -> int:
     from bn_study.agenda import agenda
 
     place.store.prepare()
+    damaged = sweep.set_damaged_aside(agenda(experiment, place.store).runs, place.store)
     before = agenda(experiment, place.store)
-    for warning in sweep.check_data(before.missing):
+    for warning in damaged + sweep.check_data(before.missing):
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{experiment.name}: {len(before.runs)} runs, {len(before.missing)} to train", flush=True)
     outcome = sweep.run(place, experiment, request, **operation)
@@ -137,8 +144,8 @@ def _run(options: argparse.Namespace) -> int:
         f"{len(plan.done - before.done)} trained, {len(plan.done)} of {len(plan.runs)} done"
         + (f", {statuses['diverged']} of them diverged (a result, not a failure)" if statuses["diverged"] else "")
     )
-    for run_id, line in outcome.failed.items():
-        print(f"failed: {run_id}: {line}\n        {place.store.root / '.failed' / run_id / 'error.txt'}")
+    for run_id, failure in outcome.failed.items():
+        print(f"failed: {run_id}: {failure.line}\n        {place.store.root / '.failed' / run_id / 'error.txt'}")
     for line in outcome.deaths:
         print(line)
     if outcome.code:
@@ -160,6 +167,8 @@ def _report(options: argparse.Namespace) -> int:
         if options.request:
             raise UsageError("--all takes no experiment and no overrides")
         requests = [[name] for name in experiment_names(place.home) if (place.results / name / "runs.csv").exists()]
+        if not requests:
+            print("no experiment has evidence yet; `bn-study run` and `report` with its name make some")
     else:
         requests = [options.request]
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)

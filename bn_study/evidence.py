@@ -53,9 +53,13 @@ def folder_of(place: Study, experiment: Experiment) -> Path:
 
 
 def report(place: Study, experiment: Experiment) -> Report:
-    """Write an experiment's folder. Raises UsageError if no run of it is there."""
+    """Write an experiment's folder. Raises UsageError if no run of it is there, or it cannot be written."""
     folder = folder_of(place, experiment)
-    return _write(place, experiment, source=folder, target=folder)
+    try:
+        return _write(place, experiment, source=folder, target=folder)
+    except OSError as error:
+        hint = "make it writable or set BN_STUDY_RESULTS to another folder"
+        raise UsageError(f"{folder} cannot be written ({error.strerror}); {hint}") from error
 
 
 def differences(place: Study, experiment: Experiment) -> list[str]:
@@ -98,7 +102,6 @@ def _write(place: Study, experiment: Experiment, source: Path, target: Path) -> 
         target, writer.terminal(found) if found else None, [target / "runs.csv", target / "curves.csv", *files]
     )
     if len(runs) < len(planned) or waiting:
-        done.remarks.append(
-            f"{len(planned) - len(runs)} runs are missing and {waiting} wait for tuning; `bn-study run` trains them"
-        )
+        gap = f"{len(planned) - len(runs)} runs are missing and {len(waiting)} wait for tuning"
+        done.remarks.append(f"{gap}; `bn-study run` trains them")
     return done

@@ -61,7 +61,9 @@ class Progress:
         )
         rate = (steps - self.at_start) / max(now - self.started, 1e-9)
         left = duration((total - steps) / rate) + " left" if rate > 0 else "starting"
-        waiting = f" · {self.agenda.waiting} waiting for tuning" if self.agenda.waiting else ""
+        if rate > 0 and steps == total:
+            left = "last measurements"  # all steps are taken, some runs are still being judged
+        waiting = f" · {len(self.agenda.waiting)} waiting for tuning" if self.agenda.waiting else ""
         runs = len(self.agenda.runs)
         return (
             f"{done}/{runs} runs · {runs - done} left{waiting} · {rate:,.0f} steps/s · "

@@ -53,7 +53,10 @@ class StoredRun:
     @cached_property
     def provenance(self) -> dict[str, Any]:
         """status (complete | diverged), diverged_at, classes, fingerprint, commit, versions, machine, checksums, ..."""
-        return self._json("provenance.json")
+        found = self._json("provenance.json")
+        if not {"status", "checksums"} <= set(found):
+            raise DamagedRun(f"{self.folder / 'provenance.json'}: status or checksums are missing")
+        return found
 
     @cached_property
     def records(self) -> pd.DataFrame:
@@ -65,20 +68,34 @@ class StoredRun:
         """Per-unit values and histograms, a row each: step (int), name, site, value (array of floats)."""
         return self._table("vectors.parquet")
 
+    def verify(self, spec: RunSpec) -> None:
+        """Raises DamagedRun unless this is the run of that spec, whole as it was published."""
+        if self.spec.get("canonical") != spec.canonical():
+            raise DamagedRun(f"{self.folder}: its spec is not the one that its name stands for")
+        for name in TABLES:
+            self._check(name)
+
     def _json(self, name: str) -> dict[str, Any]:
         try:
-            return json.loads((self.folder / name).read_text())
+            content = json.loads((self.folder / name).read_text())
         except (OSError, ValueError) as error:
             raise DamagedRun(f"{self.folder / name}: {error}") from error
+        if not isinstance(content, dict):
+            raise DamagedRun(f"{self.folder / name}: not an object")
+        return content
 
     def _table(self, name: str) -> pd.DataFrame:
+        self._check(name)
+        return pd.read_parquet(self.folder / name)
+
+    def _check(self, name: str) -> None:
         path = self.folder / name
         try:
-            if _sha256(path) != self.provenance["checksums"][name]:
-                raise DamagedRun(f"{path}: the checksum does not match")
-            return pd.read_parquet(path)
-        except (OSError, KeyError) as error:
-            raise DamagedRun(f"{path}: {error}") from error
+            matches = _sha256(path) == self.provenance["checksums"].get(name)
+        except OSError as error:
+            raise DamagedRun(f"{path}: {error.strerror}") from error
+        if not matches:
+            raise DamagedRun(f"{path}: the checksum does not match")
 
 
 class Store:
@@ -155,21 +172,25 @@ class Store:
         _sync(self.root)
         shutil.rmtree(self.root / ".failed" / spec.id, ignore_errors=True)
 
-    def fail(self, run_id: str, call: str, error: str) -> None:
-        """Keep a failure aside, with its call: that call leaves the run alone from now on, the next one tries again."""
+    def fail(self, run_id: str, call: str, error: str, usage: bool) -> None:
+        """Keep a failure aside, with its call: that call leaves the run alone from now on, the next one tries again.
+
+        usage: whether it is the user's to mend.
+        """
         folder = self.root / ".failed" / run_id
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "error.txt").write_text(error)
-        _write_json(folder / "failure.json", {"call": call})
+        _write_json(folder / "failure.json", {"call": call, "usage": usage})
 
-    def failed(self, run_id: str, call: str) -> str | None:
-        """The last line of a run's failure in this call, or None."""
+    def failed(self, run_id: str, call: str) -> "Failure | None":
+        """A run's failure in this call, or None."""
         folder = self.root / ".failed" / run_id
         try:
-            if json.loads((folder / "failure.json").read_text())["call"] != call:
+            about = json.loads((folder / "failure.json").read_text())
+            if about["call"] != call:
                 return None
-            return (folder / "error.txt").read_text().strip().splitlines()[-1]
-        except (OSError, ValueError, IndexError):
+            return Failure((folder / "error.txt").read_text().strip().splitlines()[-1], about["usage"])
+        except (OSError, ValueError, KeyError, IndexError):
             return None
 
     def log(self, name: str) -> Path:
@@ -184,6 +205,14 @@ class Store:
         target.parent.mkdir(parents=True, exist_ok=True)
         os.rename(self.root / run_id, target)
         return target
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run did not finish. line: the last one of its error. usage: whether it is the user's to mend."""
+
+    line: str
+    usage: bool
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.experiment import Experiment, PlannedRun
 from bn_study.progress import Progress
-from bn_study.store import Store
+from bn_study.store import DamagedRun, Failure, Store
 from bn_study.study import Study
 
 POLL = 0.25
@@ -44,22 +44,33 @@ def check_data(runs: Sequence[PlannedRun]) -> list[str]:
     return warnings
 
 
+def set_damaged_aside(runs: Sequence[PlannedRun], store: Store) -> list[str]:
+    """Move stored runs that are not what was published out of the way, to be trained anew; a line for each."""
+    lines = []
+    for run in runs:
+        if store.done(run.spec.id):
+            try:
+                store.read(run.spec.id).verify(run.spec)
+            except DamagedRun as error:
+                lines.append(f"{error}; it was moved to {store.set_aside(run.spec.id)}")
+    return lines
+
+
 @dataclass
 class Outcome:
-    """How a call of `run` ended.
-
-    failed: run id -> the last line of its error. deaths: a line for each worker that did not end by itself.
-    """
+    """How a call of `run` ended. deaths: a line for each worker that did not end by itself."""
 
     agenda: Agenda
     interrupted: bool = False
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, Failure] = field(default_factory=dict)
     deaths: list[str] = field(default_factory=list)
 
     @property
     def code(self) -> int:
         if self.interrupted:
             return 3
+        if self.failed and all(one.usage for one in self.failed.values()) and not self.agenda.done:
+            return 2
         return 1 if self.failed or self.agenda.missing or self.agenda.waiting else 0
 
 
@@ -81,7 +92,7 @@ def run(
         interrupted, deaths = _local(place.store, call, request, count, environment, progress)
     final = agenda(experiment, place.store)
     failures = {run.spec.id: place.store.failed(run.spec.id, call) for run in final.missing}
-    return Outcome(final, interrupted, {key: line for key, line in failures.items() if line is not None}, deaths)
+    return Outcome(final, interrupted, {key: one for key, one in failures.items() if one is not None}, deaths)
 
 
 def _environment(threads: int) -> dict[str, str]:

@@ -12,17 +12,14 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from bn_study import provenance, study
 from bn_study.agenda import agenda, split_request
+from bn_study.errors import UsageError
 from bn_study.plan.compose import compose
 from bn_study.plan.experiment import Experiment, PlannedRun
 from bn_study.store import Lease
 from bn_study.study import Study
-
-if TYPE_CHECKING:
-    pass
 
 POLL = 0.5
 """Seconds between looks at runs that other workers hold."""
@@ -75,8 +72,10 @@ class Worker:
                 self._train(run, lease)
             except Stopped:
                 raise
+            except UsageError as error:
+                self.store.fail(run.spec.id, self.call, str(error), usage=True)
             except Exception:
-                self.store.fail(run.spec.id, self.call, traceback.format_exc())
+                self.store.fail(run.spec.id, self.call, traceback.format_exc(), usage=False)
             return True
 
     def _train(self, run: PlannedRun, lease: Lease) -> None:

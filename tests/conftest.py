@@ -28,7 +28,7 @@ def specify():
     def specify(*overrides: str) -> RunSpec:
         experiment, _ = compose(HOME, None, overrides)
         (run,), waiting = expand(experiment, {})
-        assert waiting == 0
+        assert not waiting
         return run.spec
 
     return specify

@@ -155,6 +155,13 @@ def test_report_does_not_import_tensorflow(home, bn_study):
         (["batch_size=0"], ["batch_size=0"]),
         (["seed=range(0)"], ["the list is empty"]),
         (["steps=soon"], ["steps=soon"]),
+        (["steps=1e30"], ["steps=1e+30"]),
+        (["seed=99999999999999999999"], ["seed=99999999999999999999", "less than or equal"]),
+        (["workers=1,2"], ["workers=1,2: give one value"]),
+        (["seed=glob(*)"], ["only a,b,c and choice() and range()"]),
+        (["seed=interval(0,1)"], ["only a,b,c and choice() and range()"]),
+        (["optimizer.keras=Adam"], ["unknown setting 'optimizer.keras'"]),
+        (["faster_convergence", "seed=100", "dataset=digits"], ["claims.faster_tuned", "seed 100 both tunes"]),
         (["batch_size=5000"], ["batch_size=5000", "1197 training examples"]),
         (["dataset=mnist"], ["mnist.npz", "dataset=digits"]),
         (["dataset=arrays", "dataset.path=nowhere.npz"], ["nowhere.npz"]),
@@ -255,6 +262,31 @@ def test_a_failing_run_is_reported_and_the_others_finish(bn_study):
     assert "1 trained, 1 of 2 done" in answer.stdout and "failed: " in answer.stdout and "fewer blocks" in answer.stdout
     assert "continue with: bn-study run" in answer.stdout
     assert "1 to train" in bn_study("run", *words, code=1).stdout
+    every = bn_study("run", "model=cnn", "model.blocks=[[2],[2],[2],[2]]", "steps=3", code=2)
+    assert "fewer blocks" in every.stdout and "Traceback" not in every.stdout + every.stderr
+
+
+def test_a_damaged_run_is_set_aside_and_trained_anew(bn_study):
+    words = ["norm=none,batch", "steps=5", "launcher=inline"]
+    bn_study("run", *words)
+    before = tables(bn_study.results)
+    run = stored(bn_study.results)[0]
+    with open(bn_study.results / "runs" / run / "records.parquet", "ab") as file:
+        file.write(b"junk")
+    answer = bn_study("run", *words)
+    assert "1 to train" in answer.stdout and "checksum" in answer.stderr
+    for mine, theirs in zip(tables(bn_study.results)[run], before[run], strict=True):
+        pd.testing.assert_frame_equal(mine, theirs, check_exact=True)
+
+
+def test_an_override_does_not_make_a_claim_post_hoc(bn_study):
+    """One seed of the experiment is trained first, under an override; the claim stands in the file all the same."""
+    bn_study("run", "faster_convergence", "profile=smoke", "seed=0")
+    bn_study("run", "faster_convergence", "profile=smoke")
+    bn_study("report", "faster_convergence", "profile=smoke")
+    (folder,) = (bn_study.results / "local").iterdir()
+    stated = pd.read_csv(folder / "verdicts.csv")["stated"].dropna()
+    assert len(stated) and not stated.str.contains("post hoc").any()
 
 
 def test_the_whole_path_on_embedded_data(bn_study):

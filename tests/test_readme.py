@@ -49,6 +49,10 @@ def test_every_verb_is_explained(text):
         assert re.search(rf"\b{verb}\b", text), verb
 
 
+def test_nothing_is_left_to_be_filled_in(text):
+    assert not re.search(r"@[A-Z0-9]+@|TODO|TBD", text)
+
+
 def test_every_link_leads_somewhere(home, text):
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
         assert (home / target).exists(), target

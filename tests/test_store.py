@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from bn_study.errors import UsageError
-from bn_study.store import DamagedRun, Store
+from bn_study.store import DamagedRun, Failure, Store
 
 RECORDS = pd.DataFrame({"step": [0, 5], "name": ["test/loss"] * 2, "site": [""] * 2, "value": [0.1, float("nan")]})
 VECTORS = pd.DataFrame(
@@ -129,8 +129,8 @@ def test_a_lease_has_one_holder_and_dies_with_it(store, spec):
 
 
 def test_a_failure_counts_for_its_call_and_goes_when_the_run_is_done(store, spec):
-    store.fail(spec.id, "first", "Traceback ...\nValueError: no\n")
-    assert store.failed(spec.id, "first") == "ValueError: no"
+    store.fail(spec.id, "first", "Traceback ...\nValueError: no\n", usage=False)
+    assert store.failed(spec.id, "first") == Failure("ValueError: no", usage=False)
     assert store.failed(spec.id, "second") is None
     publish(store, spec)
     assert store.failed(spec.id, "first") is None

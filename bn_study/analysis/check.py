@@ -12,6 +12,14 @@ from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.experiment import Claim, Experiment, Tune
 
+CURVES = [
+    f"{split}/{quantity}{source}"
+    for split in ("train", "validation", "test")
+    for quantity in ("loss", "accuracy")
+    for source in ("", "_moving", "_moving_unbiased", "_batch")
+]
+"""What the probe `curves` records (bn_study/training/probe/curves.py)."""
+
 
 def check(experiment: Experiment) -> None:
     """Raises UsageError naming the experiment file and the claim or tuning entry.
@@ -40,6 +48,7 @@ def _check_tune(entry: Tune, cells: Mapping[str, pd.DataFrame], strict: bool) ->
     table = _grid(entry.grid, cells)
     measure = parse(entry.score)
     _check_levels(measure, entry.level, table)
+    _check_recorded(measure, table)
     tested = [value for value in measure.args.values() if isinstance(value, str) and value.startswith("test/")]
     if tested:
         raise UsageError(f"the score looks at {tested[0]}; tuning may only see validation data")
@@ -67,6 +76,13 @@ def _check_claim(
         raise UsageError("the contrast names no arm; give a weight to a selector, such as norm=batch: 1")
     for selector in selectors:
         contrast.parse_selector(selector)
+    if not any(claim.contrast[one] for one in selectors):
+        raise UsageError("the contrast gives no arm a weight other than 0")
+    if "seed" in claim.contexts:
+        raise UsageError("contexts: seeds are the replicates of a claim, not contexts of it")
+    for entry in {value for value in claim.at.values() if value in list(experiment.tune)}:
+        _check_seeds(entry, experiment, cells, table)
+    _check_recorded(parse(claim.measure), table)
     if not strict:
         return
     fixed = {factor: value for factor, value in claim.at.items() if value not in list(experiment.tune)}
@@ -82,7 +98,6 @@ def _check_claim(
         if factor not in experiment.tune[entry].factors:
             choices = ", ".join(experiment.tune[entry].factors)
             raise UsageError(f"at: the tuning {entry} chooses {choices}, not {factor}")
-        _check_seeds(entry, experiment, cells, table)
     arms = contrast.arms(table, claim.contrast, fixed, None)
     for arm in arms:
         if arm.rows.empty:
@@ -125,6 +140,22 @@ def _check_levels(measure: Measure, level: Mapping[str, float], table: pd.DataFr
     missing = {str(one) for one in table["dataset"]} - set(level)
     if measure.needs_level and missing:
         raise UsageError(f"{measure.name} has no level for {', '.join(sorted(missing))}; add it to `level`")
+
+
+def _check_recorded(measure: Measure, table: pd.DataFrame) -> None:
+    """What a measure reads must be what the grid's probes record; found out now, not after training."""
+    metric, site = measure.args.get("metric"), measure.args.get("site")
+    if metric is not None:
+        if "probes.curves.images" not in table or table["probes.curves.images"].isna().any():
+            raise UsageError(f"{measure.name} reads {metric}; add the probe curves to the grid")
+        if metric not in CURVES:
+            raise UsageError(parts.unknown("metric", metric, CURVES))
+    if site is not None:
+        kind = site.rpartition("/")[2]
+        units, sites = (table.get(f"probes.activations.{key}", pd.Series(dtype=object)) for key in ("units", "sites"))
+        if not len(units) or not all(one is True for one in units) or not all(f'"{kind}"' in str(one) for one in sites):
+            wanted = "the probe activations with probes.activations.units: true"
+            raise UsageError(f"{measure.name} reads {site}; the grid needs {wanted} and {kind} among its sites")
 
 
 def _grid(name: str, cells: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

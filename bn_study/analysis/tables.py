@@ -18,6 +18,7 @@ import pandas as pd
 
 from bn_study.analysis.contrast import RESULTS, missing, plain, rank
 from bn_study.analysis.measures import Measure, parse
+from bn_study.errors import UsageError
 from bn_study.plan.experiment import Experiment, PlannedRun
 from bn_study.store import DamagedRun, Store, StoredRun
 
@@ -136,7 +137,10 @@ def read_csv(path: Path) -> pd.DataFrame:
     A column becomes whole numbers, floats or truth values only if that gives back its text exactly; otherwise it stays
     text. Only an empty field is missing, so that the normaliser `none` is a name.
     """
-    texts = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[])
+    try:
+        texts = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[])
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
+        raise UsageError(f"{path}: not readable as CSV ({error}); restore it, or remove it and report again") from None
     return pd.DataFrame({key: _typed(list(texts[key]), key in TEXT) for key in texts}, columns=texts.columns)
 
 

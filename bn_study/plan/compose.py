@@ -34,9 +34,10 @@ GROUPS = {
     "probes": "probe",
 }
 """Setting that chooses a part -> its Hydra group, the folder in conf/."""
-SCALARS = ("steps", "batch_size", "seed")
 OPERATION = ("launcher", "workers", "threads")
 """Settings of the call, not of a run."""
+FIXED = ("name", "keras")
+"""What a file in conf/ says of its part, and no override changes."""
 ADHOC = "adhoc"
 ADHOC_FIGURES = {name: {"kind": "curves", "grid": "sweep", "metric": f"test/{name}"} for name in ("accuracy", "loss")}
 """Of these the report draws what the runs recorded: a regression has no accuracy."""
@@ -85,24 +86,25 @@ def compose(home: Path, name: str | None, overrides: Iterable[str]) -> tuple[Exp
         changed=tuple(
             f"{key}={_text(axis)}" for key, axis in sorted((profile | asked).items()) if key in builder.reached
         ),
+        unchanged=compose(home, name, [])[0] if name is not None and profile | asked else None,
     )
     sections.nothing_else()
     return experiment, operation
 
 
-def expand(experiment: Experiment, tuned: Mapping[str, Tuned]) -> tuple[list[PlannedRun], int]:
-    """The runs of an experiment, each once, in the order of its grids; and how many cells still wait for tuning.
+def expand(experiment: Experiment, tuned: Mapping[str, Tuned]) -> tuple[list[PlannedRun], list[Cell]]:
+    """The runs of an experiment, each once, in the order of its grids; and the cells that still wait for tuning.
 
     A function of the experiment and the tuned values alone, so whoever expands again finds the same runs.
     """
     specs: dict[str, RunSpec] = {}
     grids: dict[str, list[str]] = {}
-    waiting = 0
+    waiting: list[Cell] = []
     for grid in experiment.grids.values():
         for cell in grid.cells:
             config = _filled(cell, experiment, tuned)
             if config is None:
-                waiting += 1
+                waiting.append(cell)
                 continue
             spec = parts.specify(config)
             known = specs.setdefault(spec.id, spec)
@@ -154,6 +156,8 @@ def _values(override: Override, text: str) -> list[Any]:
     if not override.is_sweep_override():
         return [override.value()]
     key = override.key_or_group
+    if not override.is_discrete_sweep() or "glob(" in text:
+        raise UsageError(f"{text}: only a,b,c and choice() and range() make a sweep here")
     values = [_override(f"{key}={one}").value() for one in override.sweep_string_iterator()]
     if not values:
         raise UsageError(f"{text}: the list is empty; give at least one value")
@@ -167,13 +171,17 @@ def _axis(key: str, value: Any, where: str) -> list[Any]:
             raise UsageError(f"{where}.{key}: the list is empty; give at least one value")
         return value
     if isinstance(value, str) and "(" in value:
-        return _values(_override(f"{key}={value}"), f"{where}.{key}={value}")
+        try:
+            return _values(_override(f"{key}={value}"), f"{key}={value}")
+        except UsageError as error:
+            raise UsageError(f"{where}: {error}") from None
     return [value]
 
 
 def _operation(home: Path, asked: Axes) -> Factors:
-    if len(asked.get("launcher", [])) > 1:
-        raise UsageError("launcher: give one, not a list")
+    for key, axis in asked.items():
+        if len(axis) > 1:
+            raise UsageError(f"{key}={_text(axis)}: give one value, not a sweep")
     config = _Composer(home)({"launcher": asked["launcher"][0]} if "launcher" in asked else {})
     for key in ("workers", "threads"):
         value = asked.get(key, [config[key]])[0]
@@ -273,7 +281,7 @@ class _GridBuilder:
         for key, value in factors.items():
             if key in GROUPS:
                 reached.add(key)
-            elif _has(config, key) and key.split(".")[-1] != "name":
+            elif _has(config, key) and key.split(".")[-1] not in FIXED:
                 reached.add(key)
                 if isinstance(value, str) and value in self.tune and key in self.tune[value].factors:
                     waits[key] = value
@@ -291,7 +299,7 @@ def _dotted(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     for key, value in config.items():
         if isinstance(value, dict):
             yield from _dotted(value, f"{prefix}{key}.")
-        elif key != "name":
+        elif key not in FIXED:
             yield prefix + key
 
 

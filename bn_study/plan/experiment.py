@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bn_study.plan.spec import RunSpec
+from bn_study.plan.types import Number, Positive
 
 Factors = dict[str, Any]
 """Settings by dotted name, as on the command line: `{"norm": "batch", "optimizer.learning_rate": 0.1}`."""
@@ -29,7 +30,7 @@ class Tune(_Stated):
     factors: list[str]
     per: list[str]
     score: dict[str, Any]
-    level: dict[str, float] = Field(default_factory=dict)
+    level: dict[str, Number] = Field(default_factory=dict)
     best: Literal["min", "max"]
 
 
@@ -41,18 +42,19 @@ class Claim(_Stated):
     at: factors that are held at a value, or at the value that a tuning entry chose for each arm.
     contexts: factors whose every value is a context with a verdict of its own.
     grid: the grid the runs come from; the experiment's first one if not given.
+    gates: claims of the same experiment that must be supported for this one to be judged.
     """
 
     statements: list[str]
     says: Literal["always", "generally", "can"] = "generally"
     measure: dict[str, Any]
-    level: dict[str, float] = Field(default_factory=dict)
-    contrast: dict[str, float]
+    level: dict[str, Number] = Field(default_factory=dict)
+    contrast: dict[str, Number]
     at: Factors = Field(default_factory=dict)
     contexts: list[str] = Field(default_factory=list)
     grid: str
     test: Literal["superiority", "equivalence", "noninferiority"]
-    margin: float = Field(gt=0)
+    margin: Positive
     gates: list[str] = Field(default_factory=list)
     expect: str = ""
 
@@ -92,7 +94,10 @@ class Grid:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A composed experiment. `changed` is the list of overrides that make it differ from the committed file."""
+    """A composed experiment.
+
+    changed: the overrides that make it differ from its file. unchanged: the same without them, None if there are none.
+    """
 
     name: str
     question: str
@@ -103,6 +108,7 @@ class Experiment:
     figures: dict[str, Factors]
     discussion: str
     changed: tuple[str, ...]
+    unchanged: "Experiment | None" = None
 
     @property
     def tuning_grids(self) -> set[str]:
@@ -122,10 +128,12 @@ class Experiment:
         return _digest(content)
 
     def stated(self) -> dict[str, str]:
-        """A hash of each claim as it stands, with all it depends on: its grid, the tuning it uses and that one's grid.
+        """A hash of each claim as its file states it, with all it depends on: its grid, its tuning and that one's grid.
 
         Written into every run's provenance; a claim whose hash is not the one of its runs was changed after training.
         """
+        if self.unchanged is not None:
+            return self.unchanged.stated()
         return {name: self._hash(claim) for name, claim in self.claims.items()}
 
     def _hash(self, claim: Claim) -> str:

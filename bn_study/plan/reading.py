@@ -1,6 +1,7 @@
 """Experiment files: YAML, read through OmegaConf and checked field by field. What they mean is `compose`'s matter."""
 
 import copy
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,10 @@ from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.experiment import Claim, Tune
 
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+NAME_RULE = "names are of letters, digits, _ and -"
+RESERVED = ("runs", "local", "adhoc")
+"""Folders of results/ that are no experiment's."""
 Stated = TypeVar("Stated", Tune, Claim)
 
 
@@ -31,6 +36,8 @@ def read_experiment(home: Path, name: str) -> dict[str, Any]:
     known = experiment_names(home)
     if name not in known:
         raise UsageError(parts.unknown("experiment", name, known))
+    if name in RESERVED or not NAME.fullmatch(name):
+        raise UsageError(f"experiments/{name}.yaml: an experiment cannot be called so; {NAME_RULE}")
     return load(home / "experiments" / f"{name}.yaml", f"experiments/{name}.yaml")
 
 
@@ -44,7 +51,16 @@ def load(path: Path, where: str) -> dict[str, Any]:
         raise UsageError(f"{where}: not readable as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise UsageError(f"{where}: expected `key: value` lines")
+    _check_keys(content, where)
     return content
+
+
+def _check_keys(content: dict[Any, Any], where: str) -> None:
+    for key, value in content.items():
+        if not isinstance(key, str):
+            raise UsageError(f"{where}: {key!r} is not a name; names are texts")
+        if isinstance(value, dict):
+            _check_keys(value, f"{where}: {key}")
 
 
 class Sections:
@@ -74,6 +90,8 @@ class Sections:
         """The named entries of a section; with `like`, an entry may start from another one."""
         entries: dict[str, dict[str, Any]] = {}
         for name, entry in self.section(key).items():
+            if not NAME.fullmatch(name):
+                raise UsageError(f"{self.where}: {key}.{name}: {NAME_RULE}")
             if not isinstance(entry, dict):
                 raise UsageError(f"{self.where}: {key}.{name}: expected `setting: value`")
             entry = copy.deepcopy(entry)

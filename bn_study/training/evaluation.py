@@ -129,6 +129,10 @@ class Evaluation:
         sums = np.sum([score(inputs, targets) for inputs, targets in _chunks(part, used, size)], axis=0)
         return float(sums[0]) / used, float(sums[1]) / used
 
+    def training_loss(self) -> float:
+        """The loss of one fixed batch of training examples as training would see it next, but for dropout."""
+        return self.loss_and_accuracy("train", self.batch_size, "batch")[0]
+
     def sites(self, split: str, count: int) -> dict[str, np.ndarray]:
         """Values at every site for fixed examples, with re-estimated statistics: (count, ...) each."""
         part = self.evaluator.slice(split, count)

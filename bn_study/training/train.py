@@ -72,11 +72,12 @@ def train(spec: RunSpec, programs: Programs, note: Callable[[int], None]) -> Tra
             step += taken
             diverged_at = None if math.isfinite(loss) else step
             note(step)
+        final = step == spec.steps
+        evaluation = Evaluation(evaluator, spec.batch_size, spec.measure["reestimate"], step, final)
+        if final and step and diverged_at is None and not math.isfinite(evaluation.training_loss()):
+            diverged_at = step  # by the very last update, of which no further loss would tell
         if diverged_at is not None:
             break
-        evaluation = Evaluation(
-            evaluator, spec.batch_size, spec.measure["reestimate"], step=step, final=step == spec.steps
-        )
         for probe in probes:
             for name, site, value in parts.call("probe", probe, program.network, evaluation):
                 book.write(step, name, site, value)

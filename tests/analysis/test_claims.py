@@ -17,6 +17,7 @@ from bn_study.errors import UsageError
 from bn_study.plan.experiment import Cell, Claim, Experiment, Grid, Tune, Tuned
 
 STEPS = {"steps_to": {"metric": "test/accuracy"}, "scale": "log2"}
+PATH = {"path_length": {"site": "layer1/pre", "quantiles": [15, 50, 85], "start": 0, "end": 100, "relative": False}}
 LOSS = {"final": {"metric": "test/loss"}}
 ACCURACY = {"final": {"metric": "test/accuracy"}}
 PLAIN = [12.0, 12.4, 11.8, 12.2, 12.1, 11.9, 12.3, 12.0]
@@ -35,6 +36,7 @@ def experiment(claims, tune=None, norms=("none", "batch"), rates=(0.1, 1.0, 10.0
                         "optimizer": {"name": "sgd", "learning_rate": rate},
                         "seed": seed,
                         "steps": 8192,
+                        "probes": {"curves": {"images": 100}},
                     }
                     yield Cell(config, {})
                     if twin:
@@ -395,6 +397,10 @@ def test_a_good_experiment_passes_the_check():
         ({"at": {"steps": "rate"}}, "chooses optimizer.learning_rate, not steps"),
         ({"gates": ["itt"]}, "did you mean it"),
         ({"gates": ["it"]}, "circle: it -> it"),
+        ({"measure": {"final": {"metric": "tst/accuracy"}}}, "did you mean test/accuracy"),
+        ({"measure": PATH}, "probes.activations.units: true"),
+        ({"contexts": ["seed"]}, "seeds are the replicates"),
+        ({"contrast": {"norm=none": 0, "norm=batch": 0}}, "no arm a weight other than 0"),
     ],
 )
 def test_a_bad_claim_is_refused_with_its_place(changes, message):

@@ -48,7 +48,7 @@ def study(home, tmp_path):
 def runs(home, name, *overrides, tuned=None):
     experiment, _ = compose(home, name, overrides)
     planned, waiting = expand(experiment, tuned or {})
-    return [run.spec for run in planned], waiting
+    return [run.spec for run in planned], len(waiting)
 
 
 def test_grids_are_products_and_cells_without_an_option_collapse(study):
@@ -170,6 +170,10 @@ def test_bad_overrides_are_refused_in_a_line(home, overrides, words):
         ("model: mlp,", "model: mpl,", ["unknown model 'mpl'", "did you mean mlp?"]),
         ("best: max", "best: most", ["tune.rate", "best"]),
         ("question: Is it so?", "question: [unclosed", ["not readable as YAML"]),
+        ("steps: 20}", "steps: 20, 5: 20}", ["base", "5 is not a name"]),
+        ("  select: {like", "  se/lect: {like", ["se/lect", "names are of letters"]),
+        ("margin: 0.01", "margin: .inf", ["claims.better", "margin"]),
+        ("norm=none: -1}", "norm=none: .nan}", ["claims.better", "contrast"]),
     ],
 )
 def test_bad_experiment_files_are_refused_with_file_and_place(study, old, new, words):
@@ -191,3 +195,18 @@ def test_every_experiment_composes_with_every_profile(home):
         for overrides in ([], ["profile=smoke"]):
             specs, _ = runs(home, path.stem, *overrides)
             assert specs
+
+
+def test_cells_that_wait_are_those_whose_arm_is_not_tuned(study):
+    experiment, _ = compose(study(), "x", [])
+    tuned = {"rate": Tuned(("norm",), {("none",): {"optimizer.learning_rate": 1.0}}, frozenset())}
+    _, waiting = expand(experiment, tuned)
+    assert {cell.config["norm"]["name"] for cell in waiting} == {"batch"}
+
+
+@pytest.mark.parametrize("name", ["runs", "local", "adhoc", "a=b", "a b"])
+def test_names_that_results_cannot_have_are_refused(study, name):
+    home = study()
+    (home / "experiments" / f"{name}.yaml").write_text(EXPERIMENT)
+    with pytest.raises(UsageError, match="cannot be called so"):
+        compose(home, name, [])

@@ -199,6 +199,13 @@ def test_divergence_is_a_result_with_its_step(specify):
     assert trained.records["step"].max() < trained.diverged_at
 
 
+def test_a_run_that_its_last_update_destroys_has_diverged(specify):
+    common = ("dataset=digits", "norm=none", "model.activation=relu")
+    for overrides in (("steps=2", "optimizer.learning_rate=1e6"), ("steps=2", "optimizer.learning_rate=1e9")):
+        spec = specify(*common, *overrides)
+        assert train(spec, Programs(), lambda step: None).diverged_at == spec.steps
+
+
 def test_zero_steps_measure_the_initial_network(specify):
     trained = train(specify(*MLP, "steps=0"), Programs(), lambda step: None)
     assert set(trained.records["step"]) == {0} and trained.diverged_at is None

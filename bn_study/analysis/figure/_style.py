@@ -12,7 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-COLUMN = 3.25
 """Width of one column of a two-column page, in inches."""
 PAGE = 6.75
 """Width of both columns, in inches."""
@@ -79,7 +78,8 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
         for axes in figure.axes:
-            axes.set_position([round(one, 4) for one in axes.get_position().bounds])
+            left, bottom, width, height = (round(one, 4) for one in axes.get_position().bounds)
+            axes.set_position((left, bottom, width, height))
         for path, metadata in zip(paths, ({"Date": None, "Creator": None}, {"Software": None}), strict=True):
             figure.savefig(path, metadata=metadata)
     return paths
