@@ -279,6 +279,7 @@ def test_a_damaged_run_is_set_aside_and_trained_anew(bn_study):
         pd.testing.assert_frame_equal(mine, theirs, check_exact=True)
 
 
+@pytest.mark.slow
 def test_an_override_does_not_make_a_claim_post_hoc(bn_study):
     """One seed of the experiment is trained first, under an override; the claim stands in the file all the same."""
     bn_study("run", "faster_convergence", "profile=smoke", "seed=0")
@@ -313,6 +314,7 @@ def test_the_whole_path_on_embedded_data(bn_study):
     bn_study("report", *words, "--check", code=1)
 
 
+@pytest.mark.slow
 def test_permuting_the_test_labels_changes_no_tuned_value(bn_study, tmp_path):
     """Tuning sees validation data only (DESIGN: sweeps)."""
     from sklearn.datasets import load_digits
@@ -373,6 +375,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_finishes(bn_study, home, tmp_
     assert len(stored(bn_study.results)) == 4
 
 
+@pytest.mark.slow
 def test_two_calls_at_once_share_the_work(bn_study, home):
     words = ["norm=none,batch", "seed=range(4)", "steps=2000", "workers=1"]
     environment = {"PYTHONPATH": home, "BN_STUDY_HOME": home, "BN_STUDY_RESULTS": bn_study.results}

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, MultipleLocator
 
 from bn_study.analysis.figure import _tables
-from bn_study.analysis.figure._style import LOOKS, PAGE, cross, say, step_ticks, style
+from bn_study.analysis.figure._style import BLACK, LOOKS, PAGE, cross, say, step_ticks, style
 from bn_study.analysis.figure._tables import Tables, select
 from bn_study.analysis.measures import median_unit
 from bn_study.analysis.tables import Curve
@@ -103,7 +103,7 @@ def draw(tables: Tables, *, grid: str) -> Figure:
         left.set_xlabel("training steps\n(a)")
         bound = _bound(data)
         for axes, (panel, norm) in zip(others, PANELS.items(), strict=True):
-            _draw_percentiles(axes, data[data["panel"] == panel], norm, bound)
+            _draw_percentiles(axes, data[data["panel"] == panel], bound)
             axes.set_xticklabels([])
             axes.set_xlabel(f"\n({panel}) {LOOKS[norm].label}")
         others[1].sharey(others[0])
@@ -226,10 +226,11 @@ def _accuracy_limits(means: pd.DataFrame) -> tuple[float, float]:
     return math.floor(10 * means["value"].min()) / 10, 1.0
 
 
-def _draw_percentiles(axes: Axes, data: pd.DataFrame, norm: str, bound: float) -> None:
+def _draw_percentiles(axes: Axes, data: pd.DataFrame, bound: float) -> None:
+    """Black in both panels, as in the paper: their titles say which net it is."""
     for quantile in QUANTILES:
         line = data[data["series"] == f"p{quantile}"]
-        axes.plot(line["step"], line["value"].where(np.isfinite(line["value"])), "-", color=LOOKS[norm].color)
+        axes.plot(line["step"], line["value"].where(np.isfinite(line["value"])), "-", color=BLACK)
     axes.set_ylim(-bound, bound)
     axes.yaxis.set_major_locator(FixedLocator([-2, 0, 2]) if bound == INPUT else MaxNLocator(4, steps=[1, 2, 5, 10]))
     _draw_ends(axes, data)
