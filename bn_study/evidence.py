@@ -17,7 +17,7 @@ from bn_study.analysis import report as writer
 from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.compose import expand
-from bn_study.plan.experiment import Experiment
+from bn_study.plan.experiment import ADHOC, Experiment
 from bn_study.study import Study
 
 
@@ -46,8 +46,8 @@ def check(experiment: Experiment) -> None:
 
 
 def folder_of(place: Study, experiment: Experiment) -> Path:
-    """results/<experiment>/ for the committed experiment; results/local/ for one that overrides changed."""
-    if experiment.changed:
+    """results/<experiment>/ for the committed experiment; results/local/ for one that overrides changed or made."""
+    if experiment.changed or experiment.name == ADHOC:
         return place.results / "local" / f"{experiment.name}-{experiment.digest}"
     return place.results / experiment.name
 

@@ -126,7 +126,7 @@ def _local(
 ) -> tuple[bool, list[str]]:
     """Child processes in sessions of their own, so that Ctrl-C reaches them as our SIGTERM, read between stretches.
 
-    What they print (TensorFlow greets at length) goes to a log, which is named if one of them dies.
+    What they print (TensorFlow greets at length) goes to a log, which is kept and named if one of them dies.
     """
     command = [sys.executable, "-m", "bn_study.worker", call, *request]
     children: list[tuple[subprocess.Popen[bytes], Path]] = []
@@ -149,7 +149,13 @@ def _local(
                 for child, _ in children:
                     child.terminate()
         progress.update()
-    return interrupted, [_death(child.returncode, log) for child, log in children if child.returncode not in (0, 3)]
+    deaths = []
+    for child, log in children:
+        if child.returncode in (0, 3):
+            log.unlink()
+        else:
+            deaths.append(_death(child.returncode, log))
+    return interrupted, deaths
 
 
 def _death(code: int, log: Path) -> str:

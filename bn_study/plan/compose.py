@@ -21,7 +21,7 @@ from omegaconf import OmegaConf
 
 from bn_study.errors import UsageError
 from bn_study.plan import parts
-from bn_study.plan.experiment import Cell, Claim, Experiment, Factors, Grid, PlannedRun, Tune, Tuned
+from bn_study.plan.experiment import ADHOC, Cell, Claim, Experiment, Factors, Grid, PlannedRun, Tune, Tuned
 from bn_study.plan.reading import Sections, checked, load, read_experiment
 from bn_study.plan.spec import RunSpec
 
@@ -38,7 +38,6 @@ OPERATION = ("launcher", "workers", "threads")
 """Settings of the call, not of a run."""
 FIXED = ("name", "keras")
 """What a file in conf/ says of its part, and no override changes."""
-ADHOC = "adhoc"
 ADHOC_FIGURES = {name: {"kind": "curves", "grid": "sweep", "metric": f"test/{name}"} for name in ("accuracy", "loss")}
 """Of these the report draws what the runs recorded: a regression has no accuracy."""
 Axes = dict[str, list[Any]]

@@ -14,6 +14,10 @@ Factors = dict[str, Any]
 """Settings by dotted name, as on the command line: `{"norm": "batch", "optimizer.learning_rate": 0.1}`."""
 
 
+ADHOC = "adhoc"
+"""The name of an experiment that has no file: a sweep of the command line."""
+
+
 class _Stated(BaseModel):
     """What an experiment file may say: nothing beyond the named fields, and the types they name."""
 

@@ -12,11 +12,11 @@ from yaml import YAMLError
 
 from bn_study.errors import UsageError
 from bn_study.plan import parts
-from bn_study.plan.experiment import Claim, Tune
+from bn_study.plan.experiment import ADHOC, Claim, Tune
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 NAME_RULE = "names are of letters, digits, _ and -"
-RESERVED = ("runs", "local", "adhoc")
+RESERVED = ("runs", "local", ADHOC)
 """Folders of results/ that are no experiment's."""
 Stated = TypeVar("Stated", Tune, Claim)
 

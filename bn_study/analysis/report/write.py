@@ -21,11 +21,8 @@ from bn_study.analysis.figure._tables import NOTES, Tables, arms, interval, of_g
 from bn_study.analysis.report import words
 from bn_study.analysis.verdict import Verdict, verdicts_table
 from bn_study.plan import parts
-from bn_study.plan.experiment import Experiment, PlannedRun, Tuned
+from bn_study.plan.experiment import ADHOC, Experiment, PlannedRun, Tuned
 from bn_study.store import Store
-
-NAMELESS = "adhoc"
-"""The name that compose gives an experiment without a file."""
 
 
 def curves_table(
@@ -65,7 +62,7 @@ def write(
     tables.write_csv(verdicts_table(verdicts), files[0])
     figures = []
     for name, kind, options in _figures(experiment):
-        if experiment.name == NAMELESS and not _recorded(kind, options, runs, curves):
+        if experiment.name == ADHOC and not _recorded(kind, options, runs, curves):
             continue
         drawn, caption = _write_figure(folder, name, kind, options, experiment, Tables(runs, curves), verdicts)
         files += drawn
@@ -144,7 +141,7 @@ def _page(
     return environment.get_template("report.md.j2").render(
         experiment=experiment,
         command=_command(experiment),
-        nameless=experiment.name == NAMELESS,
+        nameless=experiment.name == ADHOC,
         runs=runs,
         grids=[_grid(name, len(grid.cells), of_grid(runs, name)) for name, grid in experiment.grids.items()],
         datasets=[f"{name} ({NOTES[name]})" if name in NOTES else name for name in _values(runs, "dataset")],
@@ -210,7 +207,7 @@ def _choices(name: str, entry: Tuned) -> list[dict[str, Any]]:
 
 def _command(experiment: Experiment) -> str:
     """What makes this report from nothing."""
-    name = [] if experiment.name == NAMELESS else [experiment.name]
+    name = [] if experiment.name == ADHOC else [experiment.name]
     words = " ".join(shlex.quote(one) for one in [*name, *experiment.changed])
     return f"bn-study run {words} && bn-study report {words}"
 
