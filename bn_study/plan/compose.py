@@ -37,7 +37,7 @@ GROUPS = {
 OPERATION = ("launcher", "workers", "threads")
 """Settings of the call, not of a run."""
 FIXED = ("name", "keras")
-"""What a file in conf/ says of its part, and no override changes."""
+"""What a file in conf/ says of its part; an override may repeat it, as a run's settings do, but not change it."""
 ADHOC_FIGURES = {name: {"kind": "curves", "grid": "sweep", "metric": f"test/{name}"} for name in ("accuracy", "loss")}
 """Of these the report draws what the runs recorded: a regression has no accuracy."""
 Axes = dict[str, list[Any]]
@@ -280,7 +280,7 @@ class _GridBuilder:
         for key, value in factors.items():
             if key in GROUPS:
                 reached.add(key)
-            elif _has(config, key) and key.split(".")[-1] not in FIXED:
+            elif _has(config, key) and (key.split(".")[-1] not in FIXED or _get(config, key) == value):
                 reached.add(key)
                 if isinstance(value, str) and value in self.tune and key in self.tune[value].factors:
                     waits[key] = value
