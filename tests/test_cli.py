@@ -316,7 +316,7 @@ def test_the_whole_path_on_embedded_data(bn_study):
 
 @pytest.mark.slow
 def test_permuting_the_test_labels_changes_no_tuned_value(bn_study, tmp_path):
-    """Tuning sees validation data only (DESIGN: sweeps)."""
+    """Tuning sees validation data only."""
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)

@@ -1,4 +1,4 @@
-"""What holds for every file of every part folder (DESIGN: parts, contracts). A new file is tested by being there."""
+"""What holds for every file of every part folder. A new file is tested by being there."""
 
 import inspect
 from functools import partial

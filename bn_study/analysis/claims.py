@@ -1,6 +1,6 @@
 """Runs + a claim -> Verdict: supported, contradicted, inconclusive or missing, with the interval and a reason in words.
 
-The rules are those of DESIGN, section 8. Each context (a value of the claim's context factors) has a verdict of its
+The README says the rules in short. Each context (a value of the claim's context factors) has a verdict of its
 own; `says` decides what they add up to.
 """
 

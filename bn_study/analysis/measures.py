@@ -116,7 +116,7 @@ class Measure:
 
     @property
     def replacement(self) -> Literal["length", "chance", "worst"]:
-        """What stands for a run without a value (DESIGN: statistics).
+        """What stands for a run without a value.
 
         length: the run's steps, as for a censored time. chance: 1 / classes, for an accuracy. worst: an extreme of the
         finite values of either arm, for whatever has no natural floor.

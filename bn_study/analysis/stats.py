@@ -1,7 +1,7 @@
 """Tests on paired differences: an estimate with its intervals and p, Holm's correction, and the three decisions.
 
-Seeds are the only replicates and they are paired, so everything here takes one difference per seed. The rules are those
-of DESIGN, section 8; the two confidence levels and the significance level are part of the rule, not of an experiment.
+Seeds are the only replicates and they are paired, so everything here takes one difference per seed. The two
+confidence levels and the significance level are part of the rule, not of an experiment.
 """
 
 import math

@@ -39,7 +39,7 @@ class Tune(_Stated):
 
 
 class Claim(_Stated):
-    """A statement that runs can support or contradict: measure x contrast x test x margin (DESIGN: statistics).
+    """A statement that runs can support or contradict: measure x contrast x test x margin.
 
     measure: `{name: {arguments}}`, optionally with `scale: log2 | log10`.
     contrast: weights by selector (`norm=batch`, or `norm=batch norm.placement=before`), and `constant` for a threshold.

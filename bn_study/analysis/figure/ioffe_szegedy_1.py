@@ -1,4 +1,4 @@
-"""Ioffe & Szegedy 2015, Fig. 1: faster training, and steadier inputs of a late layer (cards C01 and C05).
+"""Ioffe & Szegedy 2015, Fig. 1: faster training, and steadier inputs of a late layer.
 
 (a) test accuracy against training steps, mean and 95 % t-interval over seeds; (b, c) the {15, 50, 85}th percentiles of
 what enters the nonlinearity of one unit of the last hidden layer, without and with batch normalization. The paper shows
@@ -67,7 +67,7 @@ def caption(tables: Tables, *, grid: str) -> str:
     data = plotted(tables, grid=grid)
     series = set(data["series"])
     text = [
-        "After Ioffe & Szegedy 2015, Fig. 1 (cards C01 and C05). (a) Test accuracy against training steps, statistics "
+        "After Ioffe & Szegedy 2015, Fig. 1. (a) Test accuracy against training steps, statistics "
         "re-estimated on training data: mean over seeds and, where there are two or more, its 95 % t-interval."
     ]
     if "p50" in series:

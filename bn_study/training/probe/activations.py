@@ -12,7 +12,7 @@ from bn_study.training.network import Network
 
 QUANTILES = (5, 15, 50, 85, 95)
 SATURATED = {"sigmoid": lambda value: abs(2 * value - 1) > 0.9, "tanh": lambda value: abs(value) > 0.9}
-"""A bounded nonlinearity is saturated where it is within a twentieth of its range from either end (CLAIMS C14)."""
+"""A bounded nonlinearity is saturated where it is within a twentieth of its range from either end."""
 
 
 def measure(

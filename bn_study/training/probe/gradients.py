@@ -14,7 +14,7 @@ def measure(network: Network, evaluation: Evaluation) -> Iterator[tuple[str, str
     """Yield `gradient/weight`, the norm of the loss' gradient by a layer's kernel, and `gradient/delta`, by its Wx+b.
 
     One fixed batch of training examples, of training's size, in training mode but for dropout, which is off. The norm
-    by Wx+b is over batch and units together; it vanishes where the one by the kernel may not (CLAIMS 3.2).
+    by Wx+b is over batch and units together; it vanishes where the one by the kernel may not.
     """
     part = evaluation.evaluator.slice("train", evaluation.batch_size)
     kernels = [layer.kernel for layer in network.linear]
