@@ -2,26 +2,72 @@
 
 import os
 import platform
+import resource
+import shlex
 import subprocess
+import time
+from collections.abc import Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from bn_study.plan.secrets import without_credentials
+
 LIBRARIES = ("bn-study", "tensorflow", "keras", "numpy", "scipy", "pandas", "pyarrow")
 DECIDES_NUMBERS = ("bn_study", "conf", "experiments", "requirements.lock")
 """What the dirty flag looks at: an edited README changes no result."""
+THREADS = "TF_NUM_INTRAOP_THREADS"
+ENVIRONMENT = (
+    *("BN_STUDY_HOME", "BN_STUDY_RESULTS", "BN_STUDY_DATA"),
+    *(THREADS, "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
+    *("TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS", "XLA_FLAGS", "KERAS_BACKEND", "CUDA_VISIBLE_DEVICES", "PYTHONHASHSEED"),
+    *("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_JOB_PARTITION", "SLURM_CPUS_PER_TASK"),
+)
+"""All that is ever written down of the environment: names one by one, no pattern that a secret could match."""
 
 
-def circumstances(home: Path) -> dict[str, Any]:
-    """Code, versions and machine: an allow-list, never the whole environment."""
+def circumstances(home: Path, request: Sequence[str]) -> dict[str, Any]:
+    """Code, versions, command, machine and the part of the environment that may decide numbers or speed.
+
+    request: the words after `bn-study run`. URLs lose their credentials.
+    """
     return {
         "commit": commit(home),
         "dirty": dirty(home),
+        "remote": without_credentials(_git(home, "remote", "get-url", "origin") or "") or None,
         "versions": {name: _version(name) for name in LIBRARIES} | {"python": platform.python_version()},
-        "machine": {"system": platform.system(), "processor": _processor(), "cores": os.cpu_count()},
-        "threads": os.environ.get("TF_NUM_INTRAOP_THREADS"),
+        "command": without_credentials(shlex.join(["bn-study", "run", *request])),
+        "machine": machine() | {"host": platform.node()},
+        "threads": threads(),
+        "environment": {name: without_credentials(os.environ[name]) for name in ENVIRONMENT if name in os.environ},
     }
+
+
+def machine() -> dict[str, Any]:
+    """What decides how fast a run is: two machines of which this is the same are comparable."""
+    return {"system": platform.system(), "processor": _processor(), "cores": os.cpu_count()}
+
+
+def threads() -> int | None:
+    """Of this worker; None where nobody set them."""
+    value = os.environ.get(THREADS, "")
+    return int(value) if value.isdecimal() else None
+
+
+def peak_memory() -> int:
+    """Bytes: the most that this process had resident so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if platform.system() == "Darwin" else peak * 1024
+
+
+def age() -> float:
+    """Seconds since this process was started, its imports included; 0 where the system does not tell."""
+    try:
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError):
+        return 0.0
 
 
 @cache
@@ -51,6 +97,7 @@ def _version(name: str) -> str | None:
         return None
 
 
+@cache
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

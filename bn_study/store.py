@@ -52,7 +52,11 @@ class StoredRun:
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """status (complete | diverged), diverged_at, classes, fingerprint, commit, versions, machine, checksums, ..."""
+        """How it was trained and how it ended.
+
+        status (complete | diverged), diverged_at, classes, fingerprint, warnings, checksums, started, seconds, timing (of
+        training/stopwatch), peak_memory (bytes), experiment, stated, call; and all of `provenance.circumstances`.
+        """
         found = self._json("provenance.json")
         if not {"status", "checksums"} <= set(found):
             raise DamagedRun(f"{self.folder / 'provenance.json'}: status or checksums are missing")

@@ -85,7 +85,7 @@ def run(
         return Outcome(todo)
     environment = _environment(threads)
     if launcher == "inline":
-        interrupted, deaths = _inline(place, experiment, call, environment, progress)
+        interrupted, deaths = _inline(place, experiment, request, call, environment, progress)
     else:
         cores = len(os.sched_getaffinity(0))
         count = min(workers or max(cores // threads, 1), max(len(todo.missing), 1))
@@ -102,7 +102,12 @@ def _environment(threads: int) -> dict[str, str]:
 
 
 def _inline(
-    place: Study, experiment: Experiment, call: str, environment: dict[str, str], progress: Progress
+    place: Study,
+    experiment: Experiment,
+    request: Sequence[str],
+    call: str,
+    environment: dict[str, str],
+    progress: Progress,
 ) -> tuple[bool, list[str]]:
     from bn_study.worker import Worker
 
@@ -114,7 +119,7 @@ def _inline(
             return False
 
         try:
-            Worker(place, experiment, call, stop).work()
+            Worker(place, experiment, request, call, stop).work()
         except KeyboardInterrupt:
             return True, []
         progress.update()

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from bn_study import provenance, study
@@ -32,7 +32,9 @@ class Stopped(Exception):
 class Worker:
     """One process's share of a sweep."""
 
-    def __init__(self, place: Study, experiment: Experiment, call: str, stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, place: Study, experiment: Experiment, request: Sequence[str], call: str, stop: Callable[[], bool]
+    ) -> None:
         from bn_study.training.train import Programs
 
         self.store = place.store
@@ -40,7 +42,12 @@ class Worker:
         self.call = call
         self.stop = stop
         self.programs: Programs = Programs()
-        self.circumstances = provenance.circumstances(place.home) | {"stated": experiment.stated(), "call": call}
+        self.circumstances = provenance.circumstances(place.home, request) | {
+            "experiment": {"name": experiment.name, "hash": experiment.digest},
+            "stated": experiment.stated(),
+            "call": call,
+        }
+        self.start = {"worker": {"seconds": round(provenance.age(), 6), "count": 1}}
 
     def work(self) -> None:
         """Train until every run of the experiment is done, failed in this call, or waits for one that failed."""
@@ -90,6 +97,7 @@ class Worker:
         note(0)
         trained = train(run.spec, self.programs, note)
         data = self.programs.data(run.spec.dataset)
+        timing, self.start = self.start | trained.timing, {}
         self.store.publish(
             run.spec,
             trained.records,
@@ -103,6 +111,8 @@ class Worker:
                 "warnings": list(data.warnings),
                 "started": started.isoformat(timespec="seconds"),
                 "seconds": round(time.monotonic() - clock, 3),
+                "timing": timing,
+                "peak_memory": provenance.peak_memory(),
             },
         )
 
@@ -116,7 +126,7 @@ def main(arguments: list[str]) -> int:
     name, overrides = split_request(request)
     experiment, _ = compose(place.home, name, overrides)
     try:
-        Worker(place, experiment, call, stop=lambda: bool(stopping) or os.getppid() != parent).work()
+        Worker(place, experiment, request, call, stop=lambda: bool(stopping) or os.getppid() != parent).work()
     except Stopped:
         return 3
     return 0

@@ -16,11 +16,12 @@ import bn_study
 PACKAGE = Path(bn_study.__file__).parent
 FILE = "tests/test_layers.py"
 
-PLAN = ("plan.types", "plan.parts", "plan.spec", "plan.experiment")
+PLAN = ("plan.types", "plan.parts", "plan.spec", "plan.experiment", "plan.secrets")
 FOLDERS = ("training.dataset", "training.model", "training.norm", "training.probe")
 PARTS = tuple(f"{folder}.*" for folder in FOLDERS)
 HELPERS = tuple(  # what train and the parts share
-    f"training.{name}" for name in ("batches", "data", "evaluation", "files", "images", "loss", "network", "program")
+    *(f"training.{name}" for name in ("batches", "data", "evaluation", "files", "images", "loss", "network")),
+    *(f"training.{name}" for name in ("program", "schedule", "stopwatch")),
 )
 NUMBERS = tuple(f"analysis.{name}" for name in ("measures", "stats", "contrast", "verdict"))
 ERRANDS = ("agenda", "tune", "sweep", "launch*", "progress", "provenance", "study")

@@ -20,7 +20,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from bn_study.errors import UsageError
-from bn_study.plan import parts
+from bn_study.plan import parts, secrets
 from bn_study.plan.experiment import ADHOC, Cell, Claim, Experiment, Factors, Grid, PlannedRun, Tune, Tuned
 from bn_study.plan.reading import Sections, checked, load, read_experiment
 from bn_study.plan.spec import RunSpec
@@ -135,6 +135,7 @@ def _parse(overrides: Iterable[str]) -> Axes:
     """`key=value` and sweeps in Hydra's grammar -> an axis per key."""
     axes: Axes = {}
     for text in overrides:
+        secrets.refuse(text.partition("=")[0], "command line")  # before any message repeats what is behind it
         override = _override(text)
         if override.is_add() or override.is_delete() or override.package is not None:
             raise UsageError(f"{text!r}: only `setting=value` is understood here, without + or ~ or @")
@@ -224,6 +225,8 @@ class _Composer:
                 cached = OmegaConf.to_container(hydra_compose("config", overrides), resolve=False)
             if choices.get("probes") == []:
                 cached["probes"] = {}
+            for key in _dotted(cached):
+                secrets.refuse(key, "conf/")
             self.known[str(overrides)] = cached
         return copy.deepcopy(cached)
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from yaml import YAMLError
 
 from bn_study.errors import UsageError
-from bn_study.plan import parts
+from bn_study.plan import parts, secrets
 from bn_study.plan.experiment import ADHOC, Claim, Tune
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
@@ -59,6 +59,7 @@ def _check_keys(content: dict[Any, Any], where: str) -> None:
     for key, value in content.items():
         if not isinstance(key, str):
             raise UsageError(f"{where}: {key!r} is not a name; names are texts")
+        secrets.refuse(key, where)
         if isinstance(value, dict):
             _check_keys(value, f"{where}: {key}")
 

@@ -19,15 +19,18 @@ from bn_study.training.batches import Batches, learning_rates
 from bn_study.training.data import Data
 from bn_study.training.evaluation import Evaluation, Evaluator
 from bn_study.training.program import Program, shared
+from bn_study.training.schedule import measuring_points
+from bn_study.training.stopwatch import Stopwatch
 
 
 @dataclass
 class Trained:
-    """What a run leaves: scalars, vectors, and the step whose loss was not finite, if one was."""
+    """What a run leaves: scalars, vectors, the step whose loss was not finite, if one was, and where its time went."""
 
     records: pd.DataFrame
     vectors: pd.DataFrame
     diverged_at: int | None
+    timing: dict[str, dict[str, float]]
 
 
 @dataclass
@@ -61,14 +64,17 @@ def train(spec: RunSpec, programs: Programs, note: Callable[[int], None]) -> Tra
 
     note: called between stretches of steps with the number of steps taken.
     """
-    program, evaluator = programs.start(spec)
+    watch = Stopwatch(compiled=programs.has(spec))
+    with watch("starting"):
+        program, evaluator = programs.start(spec)
     batches = Batches(spec.seed, len(programs.data(spec.dataset).train), spec.batch_size)
     book = _Book()
     step, diverged_at = 0, None
     for point, probes in measuring_points(spec):
         while step < point and diverged_at is None:
             count = min(point - step, program.chunk)
-            taken, loss = program.advance(batches.rows(step, count), learning_rates(spec, step, count))
+            with watch("training", count):
+                taken, loss = program.advance(batches.rows(step, count), learning_rates(spec, step, count))
             step += taken
             diverged_at = None if math.isfinite(loss) else step
             note(step)
@@ -79,27 +85,10 @@ def train(spec: RunSpec, programs: Programs, note: Callable[[int], None]) -> Tra
         if diverged_at is not None:
             break
         for probe in probes:
-            for name, site, value in parts.call("probe", probe, program.network, evaluation):
-                book.write(step, name, site, value)
-    return Trained(*book.tables(), diverged_at)
-
-
-def measuring_points(spec: RunSpec) -> list[tuple[int, list[Part]]]:
-    """When to measure: (step, probes) in order of steps. Step 0 and the last one always.
-
-    A probe whose `every` is given looks at every so many steps, the others at points evenly spaced on a log scale.
-    """
-    first = min(spec.measure["first"], max(spec.steps, 1))
-    spaced = np.geomspace(first, max(spec.steps, 1), spec.measure["points"]).round().astype(int)
-    points: dict[int, list[Part]] = {}
-    for probe in spec.probes:
-        args = dict(probe.args)
-        every = args.pop("every")
-        steps = spaced if every is None else np.arange(0, spec.steps, every)
-        for step in {0, spec.steps, *(int(one) for one in steps if one < spec.steps)}:
-            points.setdefault(step, []).append(Part(probe.name, args))
-    points.setdefault(spec.steps, [])
-    return sorted(points.items())
+            with watch(f"{'final' if final else 'measuring'}/{probe.name}", once=final):
+                for name, site, value in parts.call("probe", probe, program.network, evaluation):
+                    book.write(step, name, site, value)
+    return Trained(*book.tables(), diverged_at, watch.timing())
 
 
 @dataclass

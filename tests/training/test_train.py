@@ -10,7 +10,8 @@ from bn_study.training import train as loop
 from bn_study.training.batches import Batches, learning_rates
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.program import build_network
-from bn_study.training.train import Programs, measuring_points, train
+from bn_study.training.schedule import measuring_points
+from bn_study.training.train import Programs, train
 
 MLP = (
     "dataset=digits", "model=mlp", "model.activation=relu", "model.initializer=he", "model.initializer_scale=1",

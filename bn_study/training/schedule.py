@@ -1,0 +1,23 @@
+"""When a run is measured. It imports no TensorFlow, so that a plan can be priced by it."""
+
+import numpy as np
+
+from bn_study.plan.spec import Part, RunSpec
+
+
+def measuring_points(spec: RunSpec) -> list[tuple[int, list[Part]]]:
+    """When to measure: (step, probes) in order of steps. Step 0 and the last one always.
+
+    A probe whose `every` is given looks at every so many steps, the others at points evenly spaced on a log scale.
+    """
+    first = min(spec.measure["first"], max(spec.steps, 1))
+    spaced = np.geomspace(first, max(spec.steps, 1), spec.measure["points"]).round().astype(int)
+    points: dict[int, list[Part]] = {}
+    for probe in spec.probes:
+        args = dict(probe.args)
+        every = args.pop("every")
+        steps = spaced if every is None else np.arange(0, spec.steps, every)
+        for step in {0, spec.steps, *(int(one) for one in steps if one < spec.steps)}:
+            points.setdefault(step, []).append(Part(probe.name, args))
+    points.setdefault(spec.steps, [])
+    return sorted(points.items())
