@@ -54,8 +54,8 @@ class StoredRun:
     def provenance(self) -> dict[str, Any]:
         """How it was trained and how it ended.
 
-        status (complete | diverged), diverged_at, classes, fingerprint, warnings, checksums, started, seconds, timing (of
-        training/stopwatch), peak_memory (bytes), experiment, stated, call; and all of `provenance.circumstances`.
+        status (complete | diverged), diverged_at, classes, fingerprint, warnings, checksums, started, seconds, timing
+        (of training/stopwatch), peak_memory (bytes), experiment, stated, call; and all of `provenance.circumstances`.
         """
         found = self._json("provenance.json")
         if not {"status", "checksums"} <= set(found):

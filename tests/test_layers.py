@@ -19,7 +19,7 @@ FILE = "tests/test_layers.py"
 PLAN = ("plan.types", "plan.parts", "plan.spec", "plan.experiment", "plan.secrets")
 FOLDERS = ("training.dataset", "training.model", "training.norm", "training.probe")
 PARTS = tuple(f"{folder}.*" for folder in FOLDERS)
-HELPERS = tuple(  # what train and the parts share
+HELPERS = (  # what train and the parts share
     *(f"training.{name}" for name in ("batches", "data", "evaluation", "files", "images", "loss", "network")),
     *(f"training.{name}" for name in ("program", "schedule", "stopwatch")),
 )
