@@ -66,7 +66,10 @@ def _parser() -> argparse.ArgumentParser:
     verb("list", _list, "List experiments, parts and profiles.", request=False)
     plan = verb("plan", _plan, "Say which runs there would be, and which are done, missing or waiting.", request=True)
     plan.add_argument("--json", action="store_true", help="one JSON object a run: id, settings, status")
-    verb("run", _run, "Train the runs that are missing.", request=True)
+    run = verb("run", _run, "Train the runs that are missing.", request=True)
+    run.add_argument(
+        "--max-failures", type=_count, metavar="N", help="stop when N runs have failed; without it the others go on"
+    )
     report = verb("report", _report, "Turn stored runs into tables, figures and verdicts.", request=True)
     report.add_argument("--all", action="store_true", help="every experiment with evidence")
     report.add_argument("--check", action="store_true", help="write nothing; exit 1 if what is there would change")
@@ -131,12 +134,13 @@ def _run(options: argparse.Namespace) -> int:
     from bn_study.agenda import agenda
 
     place.store.prepare()
+    place.store.tidy()
     damaged = sweep.set_damaged_aside(agenda(experiment, place.store).runs, place.store)
     before = agenda(experiment, place.store)
-    for warning in damaged + sweep.check_data(before.missing):
+    for warning in _unreadable(place.store) + damaged + sweep.check_data(before.missing):
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{experiment.name}: {len(before.runs)} runs, {len(before.missing)} to train", flush=True)
-    outcome = sweep.run(place, experiment, request, **operation)
+    outcome = sweep.run(place, experiment, request, operation, options.max_failures)
     again = " ".join(["bn-study", "run", *map(shlex.quote, request)])
     plan = outcome.agenda
     statuses = Counter(place.store.read(run_id).provenance["status"] for run_id in sorted(plan.done))
@@ -145,14 +149,22 @@ def _run(options: argparse.Namespace) -> int:
         + (f", {statuses['diverged']} of them diverged (a result, not a failure)" if statuses["diverged"] else "")
     )
     for run_id, failure in outcome.failed.items():
-        print(f"failed: {run_id}: {failure.line}\n        {place.store.root / '.failed' / run_id / 'error.txt'}")
-    for line in outcome.deaths:
+        print(f"{failure.kind}: {run_id}: {failure.line}\n        {failure.path}")
+    for line in outcome.remarks:
         print(line)
     if outcome.code:
         print(f"continue with: {again}")
     else:
         print(f"next: {again.replace(' run ', ' report ', 1)}")
     return outcome.code
+
+
+def _unreadable(store: Any) -> list[str]:
+    leases = store.leases()
+    return [
+        f"{path} is damaged; its run is free when nothing has been heard of its holder for some time (silence=)"
+        for path in leases.unreadable()
+    ]
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -251,6 +263,12 @@ def _composed(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any], li
     experiment, operation = compose(place.home, name, overrides)
     evidence.check(experiment)
     return place, experiment, operation, options.request
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number of at least 1")
+    return int(text)
 
 
 def _split(request: list[str]) -> tuple[str | None, list[str]]:

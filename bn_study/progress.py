@@ -18,6 +18,7 @@ class Progress:
 
     def __init__(self, store: Store, look: Callable[[], Agenda], call: str) -> None:
         self.store = store
+        self.leases = store.leases()
         self.look = look
         self.call = call
         self.console = Console(stderr=True)
@@ -54,11 +55,7 @@ class Progress:
             self.agenda = self.look()
         total = sum(run.spec.steps for run in self.agenda.runs)
         done, diverged = len(self.statuses), sum(status == "diverged" for status in self.statuses.values())
-        failed = sum(
-            self.store.failed(run.spec.id, self.call) is not None
-            for run in self.agenda.runs
-            if run.spec.id not in self.statuses
-        )
+        failed = len(self.store.failures(self.call))
         rate = (steps - self.at_start) / max(now - self.started, 1e-9)
         left = duration((total - steps) / rate) + " left" if rate > 0 else "starting"
         if rate > 0 and steps == total:
@@ -73,6 +70,7 @@ class Progress:
     def _steps_done(self) -> int:
         """Steps of finished runs and of those under way; a diverged run counts as run to its end."""
         steps = 0
+        under_way = {holder.run: holder.step for holder in self.leases.holders()}
         for run in self.agenda.runs:
             if run.spec.id not in self.statuses and self.store.done(run.spec.id):
                 try:
@@ -82,7 +80,7 @@ class Progress:
             if run.spec.id in self.statuses:
                 steps += run.spec.steps
             else:
-                steps += self.store.leased_step(run.spec.id) or 0
+                steps += under_way.get(run.spec.id, 0)
         return steps
 
 

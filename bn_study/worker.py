@@ -1,134 +1,194 @@
 """A worker: pulls missing runs from the store until none is left. The only module that trains.
 
-    python -m bn_study.worker CALL [EXPERIMENT] [OVERRIDE ...]
+    python -m bn_study.worker CALL PARENT [EXPERIMENT] [OVERRIDE ...]
 
-CALL names the `bn-study run` that started it. Thread counts come from the environment, set before the import.
+CALL names the `bn-study run` that started it, PARENT is the process that looks after it. Thread counts come from the
+environment, set before the import. On SIGTERM, and when PARENT is gone, it stops after the steps under way.
 """
 
+import faulthandler
 import os
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Protocol
 
 from bn_study import provenance, study
 from bn_study.agenda import agenda, split_request
 from bn_study.errors import UsageError
+from bn_study.launch.call import Call
+from bn_study.lease import Lease, Lost
 from bn_study.plan.compose import compose
-from bn_study.plan.experiment import Experiment, PlannedRun
-from bn_study.store import Lease
-from bn_study.study import Study
+from bn_study.plan.experiment import PlannedRun
+from bn_study.plan.spec import RunSpec
+from bn_study.store import CannotWrite
 
 POLL = 0.5
 """Seconds between looks at runs that other workers hold."""
+USAGE, STOPPED, CANNOT_WRITE = 2, 3, 4
+"""Exit codes."""
 
 
 class Stopped(Exception):
     """Asked to stop; raised between two stretches of training."""
 
 
+class Trainer(Protocol):
+    """What a worker needs of `training.train.Programs`."""
+
+    def program(self, spec: RunSpec) -> str:
+        """Names what a run can take over from one before it, so that such runs follow each other."""
+
+    def train(self, spec: RunSpec, between: Callable[[int], None]) -> Any:
+        """Train; `between` is called between stretches of steps with the number of steps taken."""
+
+    def facts(self, spec: RunSpec) -> dict[str, Any]:
+        """What provenance is to say of the data: classes, fingerprint, warnings."""
+
+
 class Worker:
-    """One process's share of a sweep."""
+    """One process's share of a call. stop: asked between stretches of steps whether to stop."""
 
-    def __init__(
-        self, place: Study, experiment: Experiment, request: Sequence[str], call: str, stop: Callable[[], bool]
-    ) -> None:
-        from bn_study.training.train import Programs
+    def __init__(self, call: Call, stop: Callable[[], bool], trainer: Trainer | None = None) -> None:
+        self.call, self.store, self.stop = call, call.place.store, stop
+        self.leases = self.store.leases(call.operation["silence"])
+        self.start: dict[str, Any] = {}
+        self._trainer = trainer
+        self._programs: dict[str, str] = {}
+        self._last = ""
 
-        self.store = place.store
-        self.experiment = experiment
-        self.call = call
-        self.stop = stop
-        self.programs: Programs = Programs()
-        self.circumstances = provenance.circumstances(place.home, request) | {
+    @property
+    def trainer(self) -> Trainer:
+        """Imports TensorFlow, which takes seconds: only once there is something to train."""
+        if self._trainer is None:
+            from bn_study.training.train import Programs
+
+            self._trainer = Programs()
+            self.start = {"worker": {"seconds": round(provenance.age(), 6), "count": 1}}
+        return self._trainer
+
+    @cached_property
+    def circumstances(self) -> dict[str, Any]:
+        experiment = self.call.experiment
+        return provenance.circumstances(self.call.place.home, self.call.request) | {
             "experiment": {"name": experiment.name, "hash": experiment.digest},
             "stated": experiment.stated(),
-            "call": call,
+            "call": self.call.id,
         }
-        self.start = {"worker": {"seconds": round(provenance.age(), 6), "count": 1}}
 
     def work(self) -> None:
-        """Train until every run of the experiment is done, failed in this call, or waits for one that failed."""
+        """Train until every run of the experiment is done, failed in this call, or waits for one that failed.
+
+        Raises Stopped, and CannotWrite where the results cannot be written.
+        """
         seen: set[str] = set()
-        runs = agenda(self.experiment, self.store).runs
         while True:
-            pending = [run for run in runs if self._pending(run.spec.id)]
-            if not pending:
-                seen |= {run.spec.id for run in runs}
-                runs = agenda(self.experiment, self.store).runs  # a tuned value may have come in
-                if all(run.spec.id in seen for run in runs):
-                    return
-                continue
-            pending.sort(key=lambda run: (not self.programs.has(run.spec), -run.spec.steps))
-            if not any(self._attempt(run) for run in pending):
+            plan = {run.spec.id: run for run in agenda(self.call.experiment, self.store).runs}
+            if set(plan) <= seen:
+                return
+            self._train_all(dict(plan))
+            seen |= set(plan)  # once more: a tuned value may have come in
+
+    def _train_all(self, todo: dict[str, PlannedRun]) -> None:
+        """Train until none of these runs is to be had or held by another worker, which may die."""
+        while True:
+            todo = {run_id: run for run_id, run in todo.items() if self._pending(run_id)}
+            if not todo:
+                return
+            left = sorted(todo, key=lambda run_id: -todo[run_id].spec.steps)
+            trained = False
+            while left:
+                run_id = next((one for one in left if self._program(todo[one].spec, one) == self._last), left[0])
+                left.remove(run_id)
+                trained |= self._attempt(todo[run_id])
+            if not trained:
                 if self.stop():
                     raise Stopped
-                time.sleep(POLL)  # others hold all that is left; should one die, its run is to be had
+                time.sleep(POLL)
+
+    def _program(self, spec: RunSpec, run_id: str) -> str:
+        if run_id not in self._programs:
+            self._programs[run_id] = self.trainer.program(spec)
+        return self._programs[run_id]
 
     def _pending(self, run_id: str) -> bool:
-        return not self.store.done(run_id) and self.store.failed(run_id, self.call) is None
+        return not self.store.done(run_id) and self.store.failed(run_id, self.call.id) is None
 
     def _attempt(self, run: PlannedRun) -> bool:
         """Train a run if it is still to be had; whether it was."""
-        with self.store.lease(run.spec.id) as lease:
-            if lease is None or not self._pending(run.spec.id):
+        run_id = run.spec.id
+        if not self._pending(run_id):
+            return False
+        with self.store.writing(), self.leases.take(run_id, self.call.id) as lease:
+            if lease is None or not self._pending(run_id):
                 return False
+            self._last = self._program(run.spec, run_id)
             try:
-                self._train(run, lease)
-            except Stopped:
+                self._train(run.spec, lease)
+            except (Stopped, CannotWrite):
                 raise
+            except Lost:
+                print(f"{run_id}: another worker has taken the run over", file=sys.stderr)
             except UsageError as error:
-                self.store.fail(run.spec.id, self.call, str(error), usage=True)
-            except Exception:
-                self.store.fail(run.spec.id, self.call, traceback.format_exc(), usage=False)
+                self.store.fail(run_id, self.call.id, "failed", str(error), usage=True)
+            except (Exception, SystemExit):
+                self.store.fail(run_id, self.call.id, "failed", traceback.format_exc())
             return True
 
-    def _train(self, run: PlannedRun, lease: Lease) -> None:
-        from bn_study.training.train import train
-
-        def note(step: int) -> None:
-            lease.note(step)
+    def _train(self, spec: RunSpec, lease: Lease) -> None:
+        def between(step: int) -> None:
+            with self.store.writing():
+                lease.note(step)
             if self.stop():
                 raise Stopped
 
         started, clock = datetime.now(UTC), time.monotonic()
-        note(0)
-        trained = train(run.spec, self.programs, note)
-        data = self.programs.data(run.spec.dataset)
+        between(0)
+        trained = self.trainer.train(spec, between)
         timing, self.start = self.start | trained.timing, {}
         self.store.publish(
-            run.spec,
+            spec,
             trained.records,
             trained.vectors,
             self.circumstances
+            | self.trainer.facts(spec)
             | {
                 "status": "complete" if trained.diverged_at is None else "diverged",
                 "diverged_at": trained.diverged_at,
-                "classes": data.classes,
-                "fingerprint": data.fingerprint,
-                "warnings": list(data.warnings),
                 "started": started.isoformat(timespec="seconds"),
                 "seconds": round(time.monotonic() - clock, 3),
                 "timing": timing,
                 "peak_memory": provenance.peak_memory(),
             },
+            lease,
         )
 
 
-def main(arguments: list[str]) -> int:
-    call, *request = arguments
-    stopping = []
+def main(arguments: list[str], trainer: Trainer | None = None) -> int:
+    """Exit codes: 0 nothing left, 2 the request cannot be planned, 3 stopped, 4 the results cannot be written."""
+    stopping: list[bool] = []
     signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
-    parent = os.getppid()
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR2, all_threads=True)
+    call, parent, *request = arguments
     place = study.locate()
     name, overrides = split_request(request)
-    experiment, _ = compose(place.home, name, overrides)
+
+    def stop() -> bool:
+        return bool(stopping) or os.getppid() != int(parent)
+
     try:
-        Worker(place, experiment, request, call, stop=lambda: bool(stopping) or os.getppid() != parent).work()
+        experiment, operation = compose(place.home, name, overrides)
+        Worker(Call(call, place, experiment, request, operation), stop, trainer).work()
     except Stopped:
-        return 3
+        return STOPPED
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return CANNOT_WRITE if isinstance(error, CannotWrite) else USAGE
     return 0
 
 

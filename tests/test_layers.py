@@ -25,6 +25,7 @@ HELPERS = (  # what train and the parts share
 )
 NUMBERS = tuple(f"analysis.{name}" for name in ("measures", "stats", "contrast", "verdict"))
 ERRANDS = ("agenda", "tune", "sweep", "launch*", "progress", "provenance", "study")
+STORE = ("store", "lease")
 NETWORKS = ("keras", "tensorflow")
 ARRAYS = ("numpy", "pandas", "scipy")
 
@@ -50,7 +51,7 @@ ROOMS = (  # the first room that holds a module decides
     # 2: how the question is read, where runs are kept, how a run is made
     Room(("plan.reading",), imports=PLAN, libraries=("omegaconf", "pydantic", "yaml")),
     Room(("plan.compose",), imports=(*PLAN, "plan.reading"), libraries=("hydra", "omegaconf")),
-    Room(("store",), imports=PLAN, libraries=("pyarrow", *ARRAYS)),
+    Room(STORE, imports=PLAN + STORE, libraries=("pyarrow", *ARRAYS)),
     Room(HELPERS, imports=PLAN + HELPERS, libraries=NETWORKS + ARRAYS),
     Room(PARTS, imports=PLAN + HELPERS, libraries=("sklearn", *NETWORKS, *ARRAYS)),
     Room(("training.train",), imports=PLAN + HELPERS, libraries=NETWORKS + ARRAYS),  # parts: only through plan.parts
@@ -81,17 +82,17 @@ ROOMS = (  # the first room that holds a module decides
     # 4: what carries a plan out; only a worker trains, only the Slurm launcher knows submitit
     Room(
         ("worker",),
-        imports=(*PLAN, *HELPERS, *NUMBERS, *ERRANDS, "plan.compose", "store", "training.train", "analysis.tables"),
+        imports=(*PLAN, *HELPERS, *NUMBERS, *ERRANDS, "plan.compose", *STORE, "training.train", "analysis.tables"),
         libraries=NETWORKS + ARRAYS,
     ),
     Room(
         ("launch*slurm",),
-        imports=(*PLAN, *ERRANDS, "plan.compose", "store", "worker"),
+        imports=(*PLAN, *ERRANDS, *STORE, "plan.compose", "worker"),
         libraries=("submitit",),
     ),
     Room(
         ERRANDS,
-        imports=(*PLAN, *NUMBERS, *ERRANDS, "plan.compose", "store", "analysis.check", "analysis.tables", "worker"),
+        imports=(*PLAN, *NUMBERS, *ERRANDS, *STORE, "plan.compose", "analysis.check", "analysis.tables", "worker"),
         libraries=("rich", *ARRAYS),
     ),
     Room(

@@ -1,16 +1,14 @@
 """Run folders: published whole or not at all, held by one worker at a time, and never read when damaged."""
 
 import json
-import multiprocessing
 import os
-import signal
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from bn_study.errors import UsageError
-from bn_study.store import DamagedRun, Failure, Store
+from bn_study.store import DamagedRun, Store
 
 RECORDS = pd.DataFrame({"step": [0, 5], "name": ["test/loss"] * 2, "site": [""] * 2, "value": [0.1, float("nan")]})
 VECTORS = pd.DataFrame(
@@ -85,8 +83,8 @@ def test_one_flipped_bit_is_noticed_and_the_run_set_aside(store, spec, table):
     run = store.read(spec.id)
     with pytest.raises(DamagedRun, match="checksum"):
         _ = run.records, run.vectors
-    aside = store.set_aside(spec.id)
-    assert aside.is_dir() and not store.done(spec.id)
+    said = store.set_aside(spec.id)
+    assert (store.root / ".damaged" / f"{spec.id}-0").is_dir() and f"{spec.id}-0" in said and not store.done(spec.id)
     publish(store, spec)
     assert len(store.read(spec.id).records) == 2
 
@@ -101,39 +99,23 @@ def test_truncated_or_missing_files_are_damage_not_a_traceback(store, spec):
         _ = store.read(spec.id).spec
 
 
-def hold(root, run_id, ready):
-    with Store(root).lease(run_id) as lease:
-        lease.note(7)
-        ready.send(True)
-        signal.pause()
-
-
-def test_a_lease_has_one_holder_and_dies_with_it(store, spec):
-    ready, theirs = multiprocessing.Pipe()
-    holder = multiprocessing.get_context("fork").Process(target=hold, args=(store.root, spec.id, theirs))
-    holder.start()
-    try:
-        assert ready.recv()
-        assert store.leased_step(spec.id) == 7
-        with store.lease(spec.id) as lease:
-            assert lease is None
-        os.kill(holder.pid, signal.SIGKILL)
-        holder.join()
-        with store.lease(spec.id) as lease:
-            assert lease is not None
-            with store.lease(spec.id) as second:
-                assert second is None
-    finally:
-        holder.kill()
-    assert store.leased_step(spec.id) is None
-
-
 def test_a_failure_counts_for_its_call_and_goes_when_the_run_is_done(store, spec):
-    store.fail(spec.id, "first", "Traceback ...\nValueError: no\n", usage=False)
-    assert store.failed(spec.id, "first") == Failure("ValueError: no", usage=False)
+    store.fail(spec.id, "first", "failed", "Traceback ...\nValueError: no\n")
+    failure = store.failed(spec.id, "first")
+    assert (failure.kind, failure.line, failure.usage) == ("failed", "ValueError: no", False)
+    assert "Traceback" in failure.path.read_text() and store.failures("first") == {spec.id: failure}
     assert store.failed(spec.id, "second") is None
+    store.fail(spec.id, "second", "timeout", "too long", usage=False)
+    assert store.failed(spec.id, "first") == failure, "another call's failure must not send the first one back to it"
     publish(store, spec)
+    assert store.failed(spec.id, "first") is None and store.failures("second") == {}
+
+
+def test_a_run_is_left_alone_when_it_took_a_second_worker_with_it(store, spec):
+    store.fail(spec.id, "first", "crashed", "its worker was ended by SIGSEGV")
     assert store.failed(spec.id, "first") is None
+    store.fail(spec.id, "first", "crashed", "its worker was ended by SIGSEGV")
+    assert store.failed(spec.id, "first").kind == "crashed" and store.failed(spec.id, "second") is None
 
 
 def test_a_place_that_cannot_be_written_is_said_in_a_line(tmp_path):

@@ -193,8 +193,7 @@ def _read(run: PlannedRun, store: Store, use: Callable[[StoredRun], Any]) -> Any
     try:
         return use(store.read(run.spec.id))
     except DamagedRun as error:
-        target = store.set_aside(run.spec.id)
-        print(f"warning: {error}; the run was moved to {target} and counts as missing", file=sys.stderr)
+        print(f"warning: {error}; {store.set_aside(run.spec.id)} and counts as missing", file=sys.stderr)
         return None
 
 

@@ -7,6 +7,7 @@ as a list of lists there. An axis that replaces `seed` leaves tuning grids alone
 
 import copy
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ GROUPS = {
     "probes": "probe",
 }
 """Setting that chooses a part -> its Hydra group, the folder in conf/."""
-OPERATION = ("launcher", "workers", "threads")
+OPERATION = ("launcher", "workers", "threads", "timeout", "checkpoint", "silence")
 """Settings of the call, not of a run."""
 FIXED = ("name", "keras")
 """What a file in conf/ says of its part; an override may repeat it, as a run's settings do, but not change it."""
@@ -183,12 +184,20 @@ def _operation(home: Path, asked: Axes) -> Factors:
         if len(axis) > 1:
             raise UsageError(f"{key}={_text(axis)}: give one value, not a sweep")
     config = _Composer(home)({"launcher": asked["launcher"][0]} if "launcher" in asked else {})
-    for key in ("workers", "threads"):
+    operation: Factors = dict.fromkeys(OPERATION) | {"launcher": config["launcher"]["name"]}
+    for key in OPERATION[1:]:
         value = asked.get(key, [config[key]])[0]
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-            raise UsageError(f"{key}={value}: give a whole number of at least 1")
-        config[key] = value
-    return {"launcher": config["launcher"]["name"], "workers": config["workers"], "threads": config["threads"]}
+        whole = key in ("workers", "threads")
+        numbers, least = (int, 1) if whole else ((int, float), 0)
+        if value is None and key in ("workers", "timeout"):
+            continue
+        if not isinstance(value, numbers) or isinstance(value, bool) or not least <= value < math.inf or value == 0:
+            wanted = "a whole number of at least 1" if whole else "a number of seconds above 0"
+            raise UsageError(f"{key}={_word(value)}: give {wanted}")
+        operation[key] = value
+    if operation["launcher"] == "inline" and operation["timeout"] is not None:
+        raise UsageError("timeout: launcher=inline has no process that could end a run; use launcher=local")
+    return operation
 
 
 def _profile(home: Path, names: list[Any]) -> Axes:

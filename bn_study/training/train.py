@@ -48,6 +48,19 @@ class Programs:
     def has(self, spec: RunSpec) -> bool:
         return self._program is not None and self._program[0] == shared(spec)
 
+    def program(self, spec: RunSpec) -> str:
+        """Names the program of a run: runs of one name share it."""
+        return shared(spec)
+
+    def facts(self, spec: RunSpec) -> dict[str, Any]:
+        """What a reader of the results should know of the data."""
+        data = self.data(spec.dataset)
+        return {"classes": data.classes, "fingerprint": data.fingerprint, "warnings": list(data.warnings)}
+
+    def train(self, spec: RunSpec, between: Callable[[int], None]) -> Trained:
+        """See `train`."""
+        return train(spec, self, between)
+
     def start(self, spec: RunSpec) -> tuple[Program, Evaluator]:
         """The program of a run, with every variable at the run's first value."""
         data = self.data(spec.dataset)
@@ -59,10 +72,10 @@ class Programs:
         return program, evaluator
 
 
-def train(spec: RunSpec, programs: Programs, note: Callable[[int], None]) -> Trained:
+def train(spec: RunSpec, programs: Programs, between: Callable[[int], None]) -> Trained:
     """Train one run and measure it on the way.
 
-    note: called between stretches of steps with the number of steps taken.
+    between: called between stretches of steps with the number of steps taken.
     """
     watch = Stopwatch(compiled=programs.has(spec))
     with watch("starting"):
@@ -77,7 +90,7 @@ def train(spec: RunSpec, programs: Programs, note: Callable[[int], None]) -> Tra
                 taken, loss = program.advance(batches.rows(step, count), learning_rates(spec, step, count))
             step += taken
             diverged_at = None if math.isfinite(loss) else step
-            note(step)
+            between(step)
         final = step == spec.steps
         evaluation = Evaluation(evaluator, spec.batch_size, spec.measure["reestimate"], step, final)
         if final and step and diverged_at is None and not math.isfinite(evaluation.training_loss()):

@@ -1,0 +1,85 @@
+"""One call of `bn-study run`: what all launchers are given, and how they answer."""
+
+import os
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from bn_study.plan.experiment import Experiment
+from bn_study.study import Study
+
+
+@dataclass(frozen=True)
+class Call:
+    """id: names the call in leases and failures. request: the command line's words, from which every worker composes.
+
+    operation: settings of the call, as `compose` returns them. max_failures: the number of runs that did not finish at
+    which the call ends, None for any number.
+    """
+
+    id: str
+    place: Study
+    experiment: Experiment
+    request: Sequence[str]
+    operation: Mapping[str, Any]
+    max_failures: int | None = None
+
+    @property
+    def threads(self) -> int:
+        """Cores of a worker."""
+        return self.operation["threads"]
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that a run may take, None for as long as it likes."""
+        return self.operation["timeout"]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Set before TensorFlow is imported: afterwards it has made its threads."""
+        names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+        return dict.fromkeys(names, str(self.threads)) | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+
+    def too_many_failures(self) -> bool:
+        return self.max_failures is not None and len(self.place.store.failures(self.id)) >= self.max_failures
+
+
+@dataclass
+class Ending:
+    """How a launcher's work ended. remarks: lines on workers that did not end by themselves, and the like."""
+
+    interrupted: bool = False
+    remarks: list[str] = field(default_factory=list)
+
+
+class Interrupts:
+    """How often this process was asked to stop, by Ctrl-C, SIGTERM or a terminal that went away."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def _add(self, *_: object) -> None:
+        self.count += 1
+
+
+@contextmanager
+def interrupts() -> Iterator[Interrupts]:
+    """Count requests to stop instead of obeying them; what `nohup` or a shell has switched off stays so."""
+    counted = Interrupts()
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {one: signal.getsignal(one) for one in signals}
+    for one, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(one, counted._add)
+    try:
+        yield counted
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0))
