@@ -8,7 +8,9 @@ as a list of lists there. An axis that replaces `seed` leaves tuning grids alone
 import copy
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.core.override_parser.types import Override, Quote, QuotedString, Transformer
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
@@ -102,13 +104,12 @@ def expand(experiment: Experiment, tuned: Mapping[str, Tuned]) -> tuple[list[Pla
     waiting: list[Cell] = []
     for grid in experiment.grids.values():
         for cell in grid.cells:
-            config = _filled(cell, experiment, tuned)
-            if config is None:
+            spec = cell.spec or _filled(cell, experiment, tuned)
+            if spec is None:
                 waiting.append(cell)
                 continue
-            spec = parts.specify(config)
             known = specs.setdefault(spec.id, spec)
-            if known.canonical() != spec.canonical():
+            if known is not spec and known.canonical() != spec.canonical():
                 raise AssertionError(f"two different runs share the id {spec.id}")
             asking = grids.setdefault(spec.id, [])
             if grid.name not in asking:
@@ -116,17 +117,15 @@ def expand(experiment: Experiment, tuned: Mapping[str, Tuned]) -> tuple[list[Pla
     return [PlannedRun(spec, tuple(grids[run_id])) for run_id, spec in specs.items()], waiting
 
 
-def _filled(cell: Cell, experiment: Experiment, tuned: Mapping[str, Tuned]) -> dict[str, Any] | None:
-    if not cell.waits:
-        return cell.config
-    config = copy.deepcopy(cell.config)
+def _filled(cell: Cell, experiment: Experiment, tuned: Mapping[str, Tuned]) -> RunSpec | None:
+    config = dict(cell.config)
     for factor, entry in cell.waits.items():
         per = experiment.tune[entry].per
         arm = tuple(_get(config, key) for key in per)
         if entry not in tuned or arm not in tuned[entry].chosen:
             return None
         _set(config, factor, tuned[entry].chosen[arm][factor])
-    return config
+    return parts.specify(config)
 
 
 # --- the command line -------------------------------------------------------------------------------------------------
@@ -159,10 +158,15 @@ def _values(override: Override, text: str) -> list[Any]:
     key = override.key_or_group
     if not override.is_discrete_sweep() or "glob(" in text:
         raise UsageError(f"{text}: only a,b,c and choice() and range() make a sweep here")
-    values = [_override(f"{key}={one}").value() for one in override.sweep_string_iterator()]
+    values = [_swept(key, one) for one in override.sweep_iterator()]
     if not values:
         raise UsageError(f"{text}: the list is empty; give at least one value")
     return values
+
+
+def _swept(key: str, value: Any) -> Any:
+    """A value of a sweep in plain Python types: numbers come as such, the rest as Hydra reads it alone."""
+    return value if isinstance(value, (int, float)) else _override(f"{key}={Transformer.encode(value)}").value()
 
 
 def _axis(key: str, value: Any, where: str) -> list[Any]:
@@ -240,26 +244,45 @@ class _Composer:
         return copy.deepcopy(cached)
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """An entry of a configuration with values of the axes filled in. It is made and checked once; many cells share it.
+
+    content: as it stands in the cell's config. waits: see Cell. field: its field of the RunSpec, if nothing waits.
+    """
+
+    name: str
+    content: Any
+    waits: dict[str, str]
+    field: Any
+
+
 class _GridBuilder:
-    """Grids of one experiment, and a check that every setting it names reached at least one run."""
+    """Grids of one experiment, and a check that every setting it names reached at least one run.
+
+    The parts that are chosen decide which entry of the configuration each axis reaches. An entry has few values, so a
+    cell is only a combination of pieces that are there already; that is why a grid may have a hundred thousand.
+    """
 
     def __init__(self, home: Path, tune: Mapping[str, Tune]) -> None:
         self.composer = _Composer(home)
         self.tune = tune
         self.grids: dict[str, Grid] = {}
+        self.pieces: dict[str, _Piece] = {}
         self.reached: set[str] = set()
         self.options: set[str] = set()
 
     def add(self, where: str, name: str, base: Factors, factors: Factors, profile: Axes, asked: Axes) -> None:
         own = {key: _axis(key, value, where) for key, value in factors.items()}
         axes = {key: [value] for key, value in base.items()} | own | profile | asked
-        cells: dict[str, Cell] = {}
         reached: set[str] = set()
-        options: set[str] = set()
+        options: set[str] = set(GROUPS)
+        cells: dict[tuple[int, ...], Cell] = {}
         try:
-            for values in itertools.product(*axes.values()):
-                cell = self._cell(dict(zip(axes, values, strict=True)), reached, options)
-                cells.setdefault(repr(cell), cell)
+            for pieces in self._combinations(axes, reached, options):
+                same = tuple(map(id, pieces))
+                if same not in cells:
+                    cells[same] = _cell(pieces)
         except UsageError as error:
             overridden = any(key in str(error) for key in asked)
             raise UsageError(str(error) if overridden else f"{where}: {error}") from None
@@ -278,8 +301,22 @@ class _GridBuilder:
                 if key not in self.reached and (source == "command line" or key not in asked):
                     raise UsageError(f"{source}: {parts.unknown('setting', key, self.options)}")
 
-    def _cell(self, factors: Factors, reached: set[str], options: set[str]) -> Cell:
-        choices = {key: factors[key] for key in GROUPS if key in factors}
+    def _combinations(self, axes: Axes, reached: set[str], options: set[str]) -> Iterator[list[_Piece]]:
+        """The product of the axes, the last one fastest; of each the place in its axis is what is combined."""
+        choosing = [number for number, key in enumerate(axes) if key in GROUPS]
+        known: dict[tuple[int, ...], list[tuple[Callable[..., _Piece], list[int]]]] = {}
+        for places in itertools.product(*(range(len(axis)) for axis in axes.values())):
+            choice = tuple(places[number] for number in choosing)
+            if choice not in known:
+                chosen = {key: axis[place] for (key, axis), place in zip(axes.items(), places, strict=True)}
+                choices = {key: chosen[key] for key in GROUPS if key in chosen}
+                known[choice] = self._slots(choices, axes, reached, options)
+            yield [piece(*[places[number] for number in numbers]) for piece, numbers in known[choice]]
+
+    def _slots(
+        self, choices: Factors, axes: Axes, reached: set[str], options: set[str]
+    ) -> list[tuple[Callable[..., _Piece], list[int]]]:
+        """For each entry of the configuration that a choice of parts makes: its piece by places, and of which axes."""
         for key, value in choices.items():
             if not isinstance(value, list if key == "probes" else str):
                 hint = "a list of probes in brackets" if key == "probes" else "the name of one part"
@@ -287,19 +324,36 @@ class _GridBuilder:
         config = self.composer(choices)
         for key in OPERATION:
             del config[key]
-        options |= set(_dotted(config)) | set(GROUPS)
-        waits = {}
-        for key, value in factors.items():
-            if key in GROUPS:
-                reached.add(key)
-            elif _has(config, key) and (key.split(".")[-1] not in FIXED or _get(config, key) == value):
-                reached.add(key)
-                if isinstance(value, str) and value in self.tune and key in self.tune[value].factors:
-                    waits[key] = value
-                _set(config, key, value)
-        if not waits:
-            parts.specify(config)
-        return Cell(config, waits)
+        options |= set(_dotted(config))
+        settings = [key for key in axes if key not in GROUPS and _has(config, key)]
+        fixed = [key for key in settings if key.split(".")[-1] in FIXED]
+        reached |= {*choices, *settings} - {key for key in fixed if _get(config, key) not in axes[key]}
+        slots = []
+        for name, content in config.items():
+            own = {key: axes[key] for key in settings if key.split(".")[0] == name and key not in fixed}
+            numbers = [number for number, key in enumerate(axes) if key in own]
+            slots.append((cache(partial(self._piece, name, content, own)), numbers))
+        return slots
+
+    def _piece(self, name: str, content: Any, axes: Axes, *places: int) -> _Piece:
+        config, waits = {name: content}, {}
+        for (key, axis), place in zip(axes.items(), places, strict=True):
+            value = axis[place]
+            if isinstance(value, str) and value in self.tune and key in self.tune[value].factors:
+                waits[key] = value
+            _set(config, key, value)
+        same = repr((config, waits))
+        if same not in self.pieces:
+            field = parts.checked_field(name, config[name]) if name in parts.FIELDS and not waits else None
+            self.pieces[same] = _Piece(name, config[name], waits, field)
+        return self.pieces[same]
+
+
+def _cell(pieces: list[_Piece]) -> Cell:
+    config = {one.name: one.content for one in pieces}
+    waits = {factor: entry for one in pieces for factor, entry in one.waits.items()}
+    fields = {one.name: one.field for one in pieces if one.name in parts.FIELDS}
+    return Cell(config, waits, None if waits else RunSpec(**fields))
 
 
 def _names(home: Path, group: str) -> list[str]:
@@ -329,8 +383,10 @@ def _get(config: Any, key: str) -> Any:
 
 
 def _set(config: dict[str, Any], key: str, value: Any) -> None:
+    """Change a setting in place, but for the folders on the way to it: those are copied, as others may share them."""
     *folders, last = key.split(".")
     for one in folders:
+        config[one] = dict(config[one])
         config = config[one]
     config[last] = value
 

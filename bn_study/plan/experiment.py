@@ -80,11 +80,13 @@ class Tuned:
 class Cell:
     """One point of a grid: a complete configuration, but for factors that wait for a tuning entry.
 
-    config: nested, as composed. waits: factor -> name of the tuning entry that will fill it.
+    config: nested, as composed; cells share what they have in common, so nobody changes it. waits: factor -> name of
+    the tuning entry that will fill it. spec: the run, if nothing waits.
     """
 
     config: dict[str, Any]
     waits: dict[str, str]
+    spec: RunSpec | None = None
 
 
 @dataclass(frozen=True)

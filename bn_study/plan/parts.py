@@ -83,13 +83,8 @@ def checked(kind: str, name: str, args: Mapping[str, Any], prefix: str | None = 
     return Part(name, _validate(_schema(kind, name), args, prefix or kind))
 
 
-class _Run(BaseModel):
-    """The settings that belong to no part."""
-
-    model_config = _STRICT
-    steps: types.Natural
-    batch_size: types.Count
-    seed: types.Natural
+_SETTINGS = {"steps": types.Natural, "batch_size": types.Count, "seed": types.Natural}
+"""The settings that belong to no part."""
 
 
 class _Measure(BaseModel):
@@ -118,12 +113,25 @@ _OPTIMIZER_TYPES = {bool: bool, int: types.Number, float: types.Number, str: str
 
 def _optimizer(args: Mapping[str, Any]) -> Part:
     """An optimizer is any class of Keras: its file in conf/ names the class, and its arguments keep their types."""
-    fields: Any = {
-        key: (_OPTIMIZER_RANGES.get(key, _OPTIMIZER_TYPES.get(type(value), Any)), ...) for key, value in args.items()
-    }
-    name = args["name"]
-    coerced = _validate(create_model(f"optimizer {name}", __config__=_STRICT, **fields), args, "optimizer")
+    schema = _optimizer_schema(args["name"], tuple((key, type(value)) for key, value in args.items()))
+    coerced = _validate(schema, args, "optimizer")
     return Part(coerced.pop("name"), coerced)
+
+
+@cache
+def _optimizer_schema(name: str, given: tuple[tuple[str, type], ...]) -> type[BaseModel]:
+    fields: Any = {key: (_OPTIMIZER_RANGES.get(key, _OPTIMIZER_TYPES.get(kind, Any)), ...) for key, kind in given}
+    return create_model(f"optimizer {name}", __config__=_STRICT, **fields)
+
+
+@cache
+def _setting_schema(name: str) -> type[BaseModel]:
+    field: Any = {name: (_SETTINGS[name], ...)}
+    return create_model(name, __config__=_STRICT, **field)
+
+
+FIELDS = ("dataset", "model", "norm", "optimizer", "probes", "measure", *_SETTINGS)
+"""The entries of a configuration that decide a run; each is checked on its own, so that runs may share it."""
 
 
 def specify(config: Mapping[str, Any]) -> RunSpec:
@@ -131,14 +139,20 @@ def specify(config: Mapping[str, Any]) -> RunSpec:
 
     Raises UsageError where a value has the wrong type or is out of range.
     """
-    chosen: dict[str, Any] = {
-        kind: checked(kind, config[kind]["name"], {key: value for key, value in config[kind].items() if key != "name"})
-        for kind in ("dataset", "model", "norm")
-    }
-    probes = tuple(_probe(name, options) for name, options in sorted(config["probes"].items()))
-    plain = _validate(_Run, {key: config[key] for key in _Run.model_fields}, None)
-    measure = _validate(_Measure, config["measure"], "measure")
-    return RunSpec(**chosen, optimizer=_optimizer(config["optimizer"]), probes=probes, measure=measure, **plain)
+    return RunSpec(**{field: checked_field(field, config[field]) for field in FIELDS})
+
+
+def checked_field(field: str, value: Any) -> Any:
+    """An entry of a configuration as the field of a RunSpec. Raises UsageError as `specify` does."""
+    if field in _SETTINGS:
+        return _validate(_setting_schema(field), {field: value}, None)[field]
+    if field == "optimizer":
+        return _optimizer(value)
+    if field == "probes":
+        return tuple(_probe(name, options) for name, options in sorted(value.items()))
+    if field == "measure":
+        return _validate(_Measure, value, "measure")
+    return checked(field, value["name"], {key: one for key, one in value.items() if key != "name"})
 
 
 def _probe(name: str, options: Mapping[str, Any]) -> Part:

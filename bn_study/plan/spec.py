@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 from bn_study.plan.types import FileContent
@@ -18,6 +19,16 @@ class Part:
 
     name: str
     args: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def canonical(self) -> str:
+        """The part's share of the text that is hashed. The runs of a sweep share most parts, and so their texts."""
+        return _json(_without_nulls(_identity(self)))
+
+    @cached_property
+    def listed(self) -> str:
+        """The same where the part stands in a list, as a probe does: there nulls have always been hashed."""
+        return _json(_identity(self))
 
 
 @dataclass(frozen=True)
@@ -55,15 +66,34 @@ class RunSpec:
         return flat
 
     def canonical(self) -> str:
-        """The JSON text that is hashed: sorted keys, no nulls (a null means "as before the option existed")."""
-        content = {one.name: _identity(getattr(self, one.name)) for one in fields(self)}
-        return json.dumps(_without_nulls(content), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        """The JSON text that is hashed: sorted keys, no nulls (a null means "as before the option existed").
 
-    @property
+        Put together from the texts of the parts, which is what makes large plans cheap.
+        """
+        texts = {name: _text(getattr(self, name)) for name in _SORTED}
+        return "{" + ",".join(f'"{name}":{text}' for name, text in texts.items() if text != "null") + "}"
+
+    @cached_property
     def id(self) -> str:
         """`<norm>-<model>-<dataset>-s<seed>-<10 hex digits>`: readable in front, the hash of `canonical()` behind."""
         digest = hashlib.sha256(self.canonical().encode()).hexdigest()[:10]
         return f"{self.norm.name}-{self.model.name}-{self.dataset.name}-s{self.seed}-{digest}"
+
+
+_SORTED = sorted(one.name for one in fields(RunSpec))
+
+
+def _text(value: Any) -> str:
+    """A field's share of the text that is hashed."""
+    if isinstance(value, Part):
+        return value.canonical
+    if isinstance(value, tuple):
+        return f"[{','.join(part.listed for part in value)}]"
+    return _json(_without_nulls(_identity(value)))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def _identity(value: Any) -> Any:

@@ -1,10 +1,13 @@
 """From YAML and overrides to runs: what is understood, what collapses, and what is refused in words."""
 
 import shutil
+from collections import Counter
 
 import pytest
 
 from bn_study.errors import UsageError
+from bn_study.plan import compose as compose_module
+from bn_study.plan import parts
 from bn_study.plan.compose import compose, expand
 from bn_study.plan.experiment import Tuned
 
@@ -210,3 +213,28 @@ def test_names_that_results_cannot_have_are_refused(study, name):
     (home / "experiments" / f"{name}.yaml").write_text(EXPERIMENT)
     with pytest.raises(UsageError, match="cannot be called so"):
         compose(home, name, [])
+
+
+def test_a_plan_composes_each_choice_once_and_checks_each_value_once(home, monkeypatch):
+    """What makes large plans cheap: the work follows the number of different values, not the number of runs."""
+    composed, checked = [], []
+    hydra, check = compose_module.hydra_compose, parts.checked_field
+    monkeypatch.setattr(compose_module, "hydra_compose", lambda *given: composed.append(given) or hydra(*given))
+    monkeypatch.setattr(parts, "checked_field", lambda *given: checked.append(given[0]) or check(*given))
+
+    specs, _ = runs(home, None, "norm=none,batch", "norm.momentum=0.9,0.99", "optimizer.learning_rate=0.1,0.3,1",
+                    "batch_size=10,20", "seed=range(50)")  # fmt: skip
+    assert len(specs) == (1 + 2) * 3 * 2 * 50
+    assert len(composed) <= 3  # settings of the call, norm=none, norm=batch
+    values = {"dataset": 1, "model": 1, "norm": 1 + 2, "optimizer": 3, "measure": 1, "probes": 1, "batch_size": 2,
+              "seed": 50, "steps": 1}  # fmt: skip
+    assert Counter(checked) == values
+    assert len({id(spec.model) for spec in specs}) == 1
+
+
+def test_a_range_is_what_its_values_are(home):
+    asked = [["seed=range(3)", "seed=0,1,2"], ["optimizer.learning_rate=range(0.1,0.5,0.1)",
+             "optimizer.learning_rate=0.1,0.2,0.30000000000000004,0.4"], ["steps=sort(7,5,6)", "steps=5,6,7"],
+             ["model.widths=choice([5],[6,6])", "model.widths=[5],[6,6]"]]  # fmt: skip
+    for one, other in asked:
+        assert [spec.id for spec in runs(home, None, one)[0]] == [spec.id for spec in runs(home, None, other)[0]]
