@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bn_study import tune
-from bn_study.analysis import tables
 from bn_study.plan.compose import expand
-from bn_study.plan.experiment import Cell, Experiment, PlannedRun
+from bn_study.plan.experiment import Cell, Experiment, PlannedRun, Tuned
 from bn_study.store import Store
 
 
@@ -35,10 +33,19 @@ def agenda(experiment: Experiment, store: Store) -> Agenda:
     """What is to be trained, as a function of the store: whoever asks again finds the same runs, or more."""
     runs, waiting = expand(experiment, {})
     if waiting:
-        scores = [one for one in tables.asked(experiment) if one.grid in experiment.tuning_grids]
-        chosen = tune.choose(experiment, tables.runs_table(runs, store, scores))
-        runs, waiting = expand(experiment, chosen)
-    return Agenda(runs, waiting, frozenset(run.spec.id for run in runs if store.done(run.spec.id)))
+        runs, waiting = expand(experiment, _tuned(experiment, runs, store))
+    stored = set(store.ids())
+    return Agenda(runs, waiting, frozenset(run.spec.id for run in runs if run.spec.id in stored))
+
+
+def _tuned(experiment: Experiment, runs: Sequence[PlannedRun], store: Store) -> dict[str, Tuned]:
+    from bn_study import tune  # with pandas, which takes a plan that waits for nothing longer than all the rest
+    from bn_study.analysis import tables
+
+    grids = experiment.tuning_grids
+    scores = [one for one in tables.asked(experiment) if one.grid in grids]
+    selection = [run for run in runs if grids.intersection(run.grids)]
+    return tune.choose(experiment, tables.runs_table(selection, store, scores))
 
 
 def split_request(words: Sequence[str]) -> tuple[str | None, list[str]]:

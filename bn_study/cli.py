@@ -103,11 +103,10 @@ def _list(options: argparse.Namespace) -> int:
 def _plan(options: argparse.Namespace) -> int:
     place, experiment, _, _ = _composed(options)
     from bn_study.agenda import agenda
-    from bn_study.analysis.contrast import flatten
 
     plan = agenda(experiment, place.store)
     waiting = [
-        {"id": None, "settings": flatten(cell.config), "status": "waiting", "waits": cell.waits}
+        {"id": None, "settings": cell.settings, "status": "waiting", "waits": cell.waits}
         for cell in plan.waiting
     ]
     if options.json:
@@ -171,6 +170,7 @@ def _report(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from bn_study import evidence, study
+    from bn_study.analysis.check import check
     from bn_study.plan.compose import compose
     from bn_study.plan.reading import experiment_names
 
@@ -188,7 +188,7 @@ def _report(options: argparse.Namespace) -> int:
     for request in requests:
         name, overrides = _split(request)
         experiment, _ = compose(place.home, name, overrides)
-        evidence.check(experiment)
+        check(experiment)
         if options.check:
             changed = evidence.differences(place, experiment)
             different += changed
@@ -255,13 +255,16 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _composed(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any], list[str]]:
-    from bn_study import evidence, study
+    from bn_study import study
     from bn_study.plan.compose import compose
 
     place = study.locate()
     name, overrides = _split(options.request)
     experiment, operation = compose(place.home, name, overrides)
-    evidence.check(experiment)
+    if name is not None:  # a sweep of the command line states nothing that could be wrong
+        from bn_study.analysis.check import check
+
+        check(experiment)
     return place, experiment, operation, options.request
 
 

@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from bn_study import tune
-from bn_study.analysis import check as claims_check
 from bn_study.analysis import claims, tables
 from bn_study.analysis import report as writer
 from bn_study.errors import UsageError
-from bn_study.plan import parts
 from bn_study.plan.compose import expand
 from bn_study.plan.experiment import ADHOC, Experiment
 from bn_study.study import Study
@@ -29,20 +27,6 @@ class Report:
     verdicts: Any = None
     files: list[Path] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-
-
-def check(experiment: Experiment) -> None:
-    """Everything that is known to be wrong with claims, tuning and figures before anything is trained."""
-    claims_check.check(experiment)
-    for name, figure in experiment.figures.items():
-        where = f"experiments/{experiment.name}.yaml: figures.{name}"
-        options = {key: value for key, value in figure.items() if key != "kind"}
-        try:
-            parts.checked("figure", str(figure.get("kind")), options, f"figures.{name}")
-        except UsageError as error:
-            raise UsageError(f"{where}: {error}") from None
-        if "grid" in options and options["grid"] not in experiment.grids:
-            raise UsageError(f"{where}: {parts.unknown('grid', str(options['grid']), experiment.grids)}")
 
 
 def folder_of(place: Study, experiment: Experiment) -> Path:

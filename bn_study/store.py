@@ -27,13 +27,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Literal
 
 from bn_study.errors import UsageError
 from bn_study.lease import SILENCE, Lease, Leases
 from bn_study.plan.spec import RunSpec
+
+if TYPE_CHECKING:  # pandas is imported where a table is read: knowing what is there should take no time
+    import pandas as pd
 
 TABLES = ("records.parquet", "vectors.parquet")
 Kind = Literal["failed", "crashed", "timeout"]
@@ -81,12 +82,12 @@ class StoredRun:
         return found
 
     @cached_property
-    def records(self) -> pd.DataFrame:
+    def records(self) -> "pd.DataFrame":
         """Scalars, a row each: step (int), name, site ("" where a record has none), value (float)."""
         return self._table("records.parquet")
 
     @cached_property
-    def vectors(self) -> pd.DataFrame:
+    def vectors(self) -> "pd.DataFrame":
         """Per-unit values and histograms, a row each: step (int), name, site, value (array of floats)."""
         return self._table("vectors.parquet")
 
@@ -103,7 +104,7 @@ class StoredRun:
         for name in TABLES:
             found = self._stat(name)
             if found.st_size != sizes.get(name) or found.st_mtime_ns > published:
-                self._check(name)
+                self._verified(name)
 
     def _stat(self, name: str) -> os.stat_result:
         try:
@@ -120,18 +121,21 @@ class StoredRun:
             raise DamagedRun(f"{self.folder / name}: not an object")
         return content
 
-    def _table(self, name: str) -> pd.DataFrame:
-        self._check(name)
-        return pd.read_parquet(self.folder / name)
+    def _table(self, name: str) -> "pd.DataFrame":
+        from pyarrow import BufferReader
+        from pyarrow.parquet import ParquetFile
 
-    def _check(self, name: str) -> None:
+        return ParquetFile(BufferReader(self._verified(name))).read(use_threads=False).to_pandas()
+
+    def _verified(self, name: str) -> bytes:
         path = self.folder / name
         try:
-            matches = _sha256(path) == self.provenance["checksums"].get(name)
+            content = path.read_bytes()
         except OSError as error:
             raise DamagedRun(f"{path}: {error.strerror}") from error
-        if not matches:
+        if hashlib.sha256(content).hexdigest() != self.provenance["checksums"].get(name):
             raise DamagedRun(f"{path}: the checksum does not match")
+        return content
 
 
 class Store:
@@ -180,8 +184,8 @@ class Store:
     def publish(
         self,
         spec: RunSpec,
-        records: pd.DataFrame,
-        vectors: pd.DataFrame,
+        records: "pd.DataFrame",
+        vectors: "pd.DataFrame",
         provenance: dict[str, Any],
         lease: Lease | None = None,
     ) -> None:

@@ -28,7 +28,7 @@ def _choose(entry: Tune, grid: Grid, runs: pd.DataFrame) -> Tuned:
     arms: dict[tuple[Any, ...], dict[Key, Factors]] = {}
     seeds: dict[tuple[Any, ...], set[tuple[Key, int]]] = {}
     for cell in grid.cells:
-        flat = contrast.flatten(cell.config)
+        flat = cell.settings
         arm = tuple(contrast.plain(flat.get(one)) for one in entry.per)
         values = {factor: flat.get(factor) for factor in entry.factors}
         candidate = tuple(contrast.comparable(one) for one in values.values())

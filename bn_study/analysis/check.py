@@ -1,4 +1,4 @@
-"""What can be known to be wrong with an experiment's claims and tuning before anything is trained."""
+"""What can be known to be wrong with an experiment's claims, tuning and figures before anything is trained."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from bn_study.analysis import contrast
 from bn_study.analysis.measures import Measure, parse
 from bn_study.errors import UsageError
 from bn_study.plan import parts
-from bn_study.plan.experiment import Claim, Experiment, Tune
+from bn_study.plan.experiment import Claim, Experiment, Factors, Tune
 
 CURVES = [
     f"{split}/{quantity}{source}"
@@ -22,11 +22,16 @@ CURVES = [
 
 
 def check(experiment: Experiment) -> None:
-    """Raises UsageError naming the experiment file and the claim or tuning entry.
+    """Raises UsageError naming the experiment file and the claim, tuning entry or figure.
 
     Measures and levels are always checked. Arms, contexts and tuned factors are looked up in the grids only if no
     override changed the experiment: an override may remove an arm, which makes a verdict `missing`.
     """
+    for name, figure in experiment.figures.items():
+        with _place(experiment, f"figures.{name}"):
+            _check_figure(name, figure, experiment)
+    if not (experiment.tune or experiment.claims):
+        return
     cells = {name: contrast.cells_table(grid) for name, grid in experiment.grids.items()}
     for name, entry in experiment.tune.items():
         with _place(experiment, f"tune.{name}"):
@@ -42,6 +47,13 @@ def _place(experiment: Experiment, entry: str) -> Iterator[None]:
         yield
     except UsageError as error:
         raise UsageError(f"experiments/{experiment.name}.yaml: {entry}: {error}") from None
+
+
+def _check_figure(name: str, figure: Factors, experiment: Experiment) -> None:
+    options = {key: value for key, value in figure.items() if key != "kind"}
+    parts.checked("figure", str(figure.get("kind")), options, f"figures.{name}")
+    if "grid" in options and options["grid"] not in experiment.grids:
+        raise UsageError(parts.unknown("grid", str(options["grid"]), experiment.grids))
 
 
 def _check_tune(entry: Tune, cells: Mapping[str, pd.DataFrame], strict: bool) -> None:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from bn_study.analysis.measures import Measure
 from bn_study.errors import UsageError
-from bn_study.plan.experiment import Factors, Grid, Tuned
+from bn_study.plan.experiment import Factors, Grid, Tuned, flatten
 from bn_study.plan.types import FileContent
 
 CONSTANT = "constant"
@@ -70,22 +70,18 @@ def parse_selector(text: str) -> Factors:
     return factors
 
 
-def flatten(config: Mapping[str, Any]) -> Factors:
-    """A nested configuration by dotted name; a part's chosen file, its `name`, stands under the part's own name."""
-    flat: Factors = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            inner = flatten(value)
-            flat |= {key if name == "name" else f"{key}.{name}": one for name, one in inner.items()}
-        else:
-            flat[key] = value
-    return flat
-
-
 def cells_table(grid: Grid) -> pd.DataFrame:
     """The cells of a grid, a row each. A factor that waits for tuning is missing from its row."""
-    rows = [flatten(cell.config) | dict.fromkeys(cell.waits) for cell in grid.cells]
-    return pd.DataFrame([{key: plain(value) for key, value in row.items()} for row in rows], dtype=object)
+    known: dict[tuple[str, int], Factors] = {}  # cells share the entries of their configurations
+    rows = []
+    for cell in grid.cells:
+        row: Factors = {}
+        for key, value in cell.config.items():
+            if (key, id(value)) not in known:
+                known[key, id(value)] = {name: plain(one) for name, one in flatten({key: value}).items()}
+            row |= known[key, id(value)]
+        rows.append(row | dict.fromkeys(cell.waits))
+    return pd.DataFrame(rows, dtype=object)
 
 
 def where(table: pd.DataFrame, factors: Factors) -> pd.DataFrame:

@@ -52,8 +52,12 @@ def compose(home: Path, name: str | None, overrides: Iterable[str]) -> tuple[Exp
     name: a file in experiments/, or None for the one grid that the overrides describe.
     Raises UsageError for anything that cannot be planned, before anything starts.
     """
-    asked = _parse(overrides)
-    operation = _operation(home, {key: asked.pop(key) for key in OPERATION if key in asked})
+    return _compose(_Composer(home), name, overrides)
+
+
+def _compose(composer: "_Composer", name: str | None, overrides: Iterable[str]) -> tuple[Experiment, Factors]:
+    home, asked = composer.home, _parse(overrides)
+    operation = _operation(composer, {key: asked.pop(key) for key in OPERATION if key in asked})
     profile: Axes = {}
     if "profile" in asked:
         profile = _profile(home, asked.pop("profile"))
@@ -70,7 +74,7 @@ def compose(home: Path, name: str | None, overrides: Iterable[str]) -> tuple[Exp
     for entry in claims.values():
         entry.setdefault("grid", next(iter(written)))
     tuning_grids = {entry.grid for entry in tune.values()}
-    builder = _GridBuilder(home, tune)
+    builder = _GridBuilder(composer, tune)
     for grid, factors in written.items():
         changed = {key: axis for key, axis in asked.items() if not (key == "seed" and grid in tuning_grids)}
         fixed = {key: axis for key, axis in profile.items() if not (key == "seed" and grid in tuning_grids)}
@@ -88,7 +92,7 @@ def compose(home: Path, name: str | None, overrides: Iterable[str]) -> tuple[Exp
         changed=tuple(
             f"{key}={_text(axis)}" for key, axis in sorted((profile | asked).items()) if key in builder.reached
         ),
-        unchanged=compose(home, name, [])[0] if name is not None and profile | asked else None,
+        unchanged=_compose(composer, name, [])[0] if name is not None and profile | asked else None,
     )
     sections.nothing_else()
     return experiment, operation
@@ -183,11 +187,11 @@ def _axis(key: str, value: Any, where: str) -> list[Any]:
     return [value]
 
 
-def _operation(home: Path, asked: Axes) -> Factors:
+def _operation(composer: "_Composer", asked: Axes) -> Factors:
     for key, axis in asked.items():
         if len(axis) > 1:
             raise UsageError(f"{key}={_text(axis)}: give one value, not a sweep")
-    config = _Composer(home)({"launcher": asked["launcher"][0]} if "launcher" in asked else {})
+    config = composer({"launcher": asked["launcher"][0]} if "launcher" in asked else {})
     operation: Factors = dict.fromkeys(OPERATION) | {"launcher": config["launcher"]["name"]}
     for key in OPERATION[1:]:
         value = asked.get(key, [config[key]])[0]
@@ -264,8 +268,8 @@ class _GridBuilder:
     cell is only a combination of pieces that are there already; that is why a grid may have a hundred thousand.
     """
 
-    def __init__(self, home: Path, tune: Mapping[str, Tune]) -> None:
-        self.composer = _Composer(home)
+    def __init__(self, composer: _Composer, tune: Mapping[str, Tune]) -> None:
+        self.composer = composer
         self.tune = tune
         self.grids: dict[str, Grid] = {}
         self.pieces: dict[str, _Piece] = {}

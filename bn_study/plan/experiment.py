@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -87,6 +88,22 @@ class Cell:
     config: dict[str, Any]
     waits: dict[str, str]
     spec: RunSpec | None = None
+
+    @property
+    def settings(self) -> Factors:
+        """By dotted name, as `RunSpec.settings`, but not coerced."""
+        return flatten(self.config)
+
+
+def flatten(config: Mapping[str, Any]) -> Factors:
+    """A nested configuration by dotted name; a part's chosen file, its `name`, stands under the part's own name."""
+    flat: Factors = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            flat |= {key if name == "name" else f"{key}.{name}": one for name, one in flatten(value).items()}
+        else:
+            flat[key] = value
+    return flat
 
 
 @dataclass(frozen=True)

@@ -92,8 +92,7 @@ def _text(value: Any) -> str:
     return _json(_without_nulls(_identity(value)))
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
 def _identity(value: Any) -> Any:

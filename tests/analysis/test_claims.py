@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bn_study.analysis.check import check
 from bn_study.analysis.claims import verdict, verdicts
-from bn_study.analysis.contrast import comparable, flatten, parse_selector
+from bn_study.analysis.contrast import comparable, parse_selector
 from bn_study.analysis.measures import parse
 from bn_study.analysis.stats import holm
 from bn_study.analysis.verdict import Row, aggregate, verdicts_table
@@ -64,7 +64,7 @@ def table(one, name, values, diverged=(), **columns):
     measure = parse(one.claims[name].measure)
     rows = []
     for cell in one.grids["speed"].cells:
-        flat = flatten(cell.config)
+        flat = cell.settings
         series = values.get((flat["norm"], flat["optimizer.learning_rate"]), [])
         if flat["seed"] < len(series):
             value = series[flat["seed"]]
