@@ -4,6 +4,7 @@ results/runs/
   <id>/               a finished run, complete or diverged: spec.json, records.parquet, vectors.parquet, provenance.json
   .new/<id>.<random>/ a run being written; renamed to <id> when all of it is on disk
   .lease/<id>.<n>     who trains a run (lease.py)
+  .checkpoint/<id>.npz  a run under way, as it was some minutes ago (training/checkpoint.py)
   .failed/<id>/       failures of a run that did not finish: <call>.json and, to be read, <call>.txt
   .log/               what workers printed
   .damaged/<id>-<n>   a run that is not what was published, set aside
@@ -147,7 +148,7 @@ class Store:
     def prepare(self) -> None:
         """Make the folders that writing needs. Raises CannotWrite where they cannot be written."""
         with self.writing():
-            for name in (".new", ".lease", ".failed", ".damaged", ".log"):
+            for name in (".new", ".lease", ".checkpoint", ".failed", ".damaged", ".log"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root / ".new") as probe:
                 probe.write(bytes(1 << 16))  # a full disk takes a new file, but nothing in it
@@ -225,7 +226,7 @@ class Store:
 
     def tidy(self) -> None:
         """Remove what attempts at runs left behind that are done by now."""
-        for folder in (".new", ".lease", ".failed"):
+        for folder in (".new", ".lease", ".checkpoint", ".failed"):
             with suppress(FileNotFoundError):
                 for run_id in {name.lstrip(".").partition(".")[0] for name in os.listdir(self.root / folder)}:
                     if self.done(run_id):
@@ -236,6 +237,8 @@ class Store:
         with suppress(OSError):
             for folder in (self.root / ".failed" / run_id, *(self.root / ".new").glob(f"{run_id}.*")):
                 shutil.rmtree(folder, ignore_errors=True)
+            for path in (self.checkpoint(run_id), *(self.root / ".checkpoint").glob(f".{run_id}.*")):
+                path.unlink(missing_ok=True)
             self.leases().clear(run_id)
 
     def fail(self, run_id: str, call: str, kind: Kind, text: str, usage: bool = False) -> None:
@@ -286,14 +289,29 @@ class Store:
         """Where a worker's output goes."""
         return self.root / ".log" / f"{name}.txt"
 
+    def checkpoint(self, run_id: str) -> Path:
+        """Where a run under way is kept."""
+        return self.root / ".checkpoint" / f"{run_id}.npz"
+
+    def checkpoints(self) -> list[Path]:
+        """All that there are, sorted."""
+        return sorted((self.root / ".checkpoint").glob("[!.]*.npz"))
+
     def set_aside(self, run_id: str) -> str:
         """Move a damaged run out of the way, for the next call to train it anew; how that went, as half a sentence."""
+        return self._move_away(self.root / run_id)
+
+    def set_checkpoint_aside(self, run_id: str) -> str:
+        """The same for a checkpoint that cannot be used: its run starts from the beginning."""
+        return self._move_away(self.checkpoint(run_id))
+
+    def _move_away(self, path: Path) -> str:
         number = 0
-        while (target := self.root / ".damaged" / f"{run_id}-{number}").exists():
+        while (target := self.root / ".damaged" / f"{path.stem}-{number}{path.suffix}").exists():
             number += 1
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            os.rename(self.root / run_id, target)
+            os.rename(path, target)
         except FileNotFoundError:
             return "another process moved it away"
         except OSError as error:

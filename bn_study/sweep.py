@@ -14,6 +14,7 @@ from bn_study.plan.experiment import Experiment, PlannedRun
 from bn_study.progress import Progress
 from bn_study.store import DamagedRun, Failure, Store
 from bn_study.study import Study
+from bn_study.training import checkpoint
 
 
 def check_data(runs: Sequence[PlannedRun]) -> list[str]:
@@ -39,7 +40,7 @@ def check_data(runs: Sequence[PlannedRun]) -> list[str]:
 
 
 def set_damaged_aside(runs: Sequence[PlannedRun], store: Store) -> list[str]:
-    """Move stored runs that are not what was published out of the way, to be trained anew; a line for each.
+    """Move what is not as it was written out of the way, runs to be trained anew and checkpoints; a line for each.
 
     Tables are not read for it: see `StoredRun.glance`.
     """
@@ -50,6 +51,13 @@ def set_damaged_aside(runs: Sequence[PlannedRun], store: Store) -> list[str]:
                 store.read(run.spec.id).glance(run.spec)
             except DamagedRun as error:
                 lines.append(f"{error}; {store.set_aside(run.spec.id)}")
+    for path in store.checkpoints():
+        try:
+            checkpoint.load(path, None)
+        except checkpoint.Unusable as error:
+            lines.append(f"{error}; {store.set_checkpoint_aside(path.stem)} and its run starts from the beginning")
+        except FileNotFoundError:
+            pass  # its run was published meanwhile
     return lines
 
 

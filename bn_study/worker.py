@@ -26,6 +26,8 @@ from bn_study.plan.compose import compose
 from bn_study.plan.experiment import PlannedRun
 from bn_study.plan.spec import RunSpec
 from bn_study.store import CannotWrite
+from bn_study.training import checkpoint
+from bn_study.training.checkpoint import Checkpoint, State
 
 POLL = 0.5
 """Seconds between looks at runs that other workers hold."""
@@ -43,8 +45,10 @@ class Trainer(Protocol):
     def program(self, spec: RunSpec) -> str:
         """Names what a run can take over from one before it, so that such runs follow each other."""
 
-    def train(self, spec: RunSpec, between: Callable[[int], None]) -> Any:
-        """Train; `between` is called between stretches of steps with the number of steps taken."""
+    def train(
+        self, spec: RunSpec, between: Callable[[int, Callable[[], State]], None], state: State | None
+    ) -> Any:  # fmt: skip
+        """See `training.train.train`."""
 
     def facts(self, spec: RunSpec) -> dict[str, Any]:
         """What provenance is to say of the data: classes, fingerprint, warnings."""
@@ -140,32 +144,64 @@ class Worker:
             return True
 
     def _train(self, spec: RunSpec, lease: Lease) -> None:
-        def between(step: int) -> None:
+        """From its checkpoint, or if that cannot be used, from the beginning."""
+        warnings: list[str] = []
+        try:
+            try:
+                found = checkpoint.load(self.store.checkpoint(spec.id), spec)
+            except FileNotFoundError:
+                found = checkpoint.BEGINNING
+            self._train_from(found, spec, lease, warnings)
+        except checkpoint.Unusable as error:
+            warnings.append(f"{error}; {self.store.set_checkpoint_aside(spec.id)} and the run began anew")
+            print(warnings[0], file=sys.stderr)
+            self._train_from(checkpoint.BEGINNING, spec, lease, warnings)
+
+    def _train_from(self, found: Checkpoint, spec: RunSpec, lease: Lease, warnings: list[str]) -> None:
+        started, clock = datetime.now(UTC), time.monotonic()
+        saved = clock
+
+        def between(step: int, state: Callable[[], State]) -> None:
+            nonlocal saved
             with self.store.writing():
                 lease.note(step)
-            if self.stop():
+                now, stopping = time.monotonic(), self.stop()
+                if stopping or now - saved >= self.call.operation["checkpoint"]:
+                    history = [*found.history, self._stretch(step, started, clock)]
+                    checkpoint.save(self.store.checkpoint(spec.id), spec, Checkpoint(state(), history))
+                    saved = now
+            if stopping:
                 raise Stopped
 
-        started, clock = datetime.now(UTC), time.monotonic()
-        between(0)
-        trained = self.trainer.train(spec, between)
+        if self.stop():
+            raise Stopped
+        trained = self.trainer.train(spec, between, found.state)
         timing, self.start = self.start | trained.timing, {}
+        facts = self.trainer.facts(spec)
         self.store.publish(
             spec,
             trained.records,
             trained.vectors,
             self.circumstances
-            | self.trainer.facts(spec)
+            | facts
             | {
+                "warnings": [*facts["warnings"], *warnings],
                 "status": "complete" if trained.diverged_at is None else "diverged",
                 "diverged_at": trained.diverged_at,
                 "started": started.isoformat(timespec="seconds"),
                 "seconds": round(time.monotonic() - clock, 3),
                 "timing": timing,
                 "peak_memory": provenance.peak_memory(),
+                "earlier": found.history,
             },
             lease,
         )
+
+    def _stretch(self, step: int, started: datetime, clock: float) -> dict[str, Any]:
+        """What provenance says of the part of a run that ended with a checkpoint."""
+        kept = {name: self.circumstances[name] for name in ("commit", "dirty", "versions", "machine", "threads")}
+        seconds = round(time.monotonic() - clock, 3)
+        return kept | {"until_step": step, "started": started.isoformat(timespec="seconds"), "seconds": seconds}
 
 
 def main(arguments: list[str], trainer: Trainer | None = None) -> int:

@@ -113,7 +113,7 @@ def test_inference_is_affine_and_does_not_see_batch_mates(home, norm):
 def test_probe_yields_names_sites_and_numbers_and_changes_nothing(specify, probe):
     spec = specify("norm=batch", "model.widths=[6,6]", f"probes=[{probe}]", "steps=5", "model.dropout=0.2")
     programs = Programs()
-    train(spec, programs, lambda step: None)
+    train(spec, programs, lambda step, state: None, None)
     _, program, evaluator = programs._program
     variables = [*program.network.model.variables, *program.optimizer.variables]
     before = [variable.numpy() for variable in variables]

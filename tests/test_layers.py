@@ -21,7 +21,7 @@ FOLDERS = ("training.dataset", "training.model", "training.norm", "training.prob
 PARTS = tuple(f"{folder}.*" for folder in FOLDERS)
 HELPERS = (  # what train and the parts share
     *(f"training.{name}" for name in ("batches", "data", "evaluation", "files", "images", "loss", "network")),
-    *(f"training.{name}" for name in ("program", "schedule", "stopwatch")),
+    *(f"training.{name}" for name in ("program", "schedule", "stopwatch", "checkpoint")),
 )
 NUMBERS = tuple(f"analysis.{name}" for name in ("measures", "stats", "contrast", "verdict"))
 ERRANDS = ("agenda", "tune", "sweep", "launch*", "progress", "provenance", "study")
@@ -92,7 +92,10 @@ ROOMS = (  # the first room that holds a module decides
     ),
     Room(
         ERRANDS,
-        imports=(*PLAN, *NUMBERS, *ERRANDS, *STORE, "plan.compose", "analysis.check", "analysis.tables", "worker"),
+        imports=(
+            *(*PLAN, *NUMBERS, *ERRANDS, *STORE, "plan.compose", "analysis.check", "analysis.tables", "worker"),
+            "training.checkpoint",
+        ),
         libraries=("rich", *ARRAYS),
     ),
     Room(

@@ -5,6 +5,7 @@ would start from alone, so sharing changes nothing but the time.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from functools import partial
 
 import keras
@@ -58,6 +59,20 @@ class Program:
             mine.assign(start)
         for variable, value in zip(self.optimizer.variables, self._optimizer_start, strict=True):
             variable.assign(value)
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """All that a step changes: of the network, the seed generators' among them, and of the optimizer."""
+        return [*self.network.model.variables, *self.optimizer.variables]
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The values of all variables, by place."""
+        return {f"variable/{place}": variable.numpy() for place, variable in enumerate(self.variables)}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Give every variable the value it had. Raises KeyError or ValueError if the state is of another network."""
+        for place, variable in enumerate(self.variables):
+            variable.assign(state[f"variable/{place}"])
 
     def advance(self, rows: np.ndarray, rates: np.ndarray) -> tuple[int, float]:
         """Train on the batches in `rows` (steps, batch_size) at learning rates `rates` (steps,).

@@ -8,6 +8,7 @@ loop. Nothing else is special.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,15 @@ import pandas as pd
 from bn_study.plan import parts
 from bn_study.plan.spec import Part, RunSpec
 from bn_study.training.batches import Batches, learning_rates
+from bn_study.training.checkpoint import State, Unusable
 from bn_study.training.data import Data
 from bn_study.training.evaluation import Evaluation, Evaluator
 from bn_study.training.program import Program, shared
 from bn_study.training.schedule import measuring_points
 from bn_study.training.stopwatch import Stopwatch
+
+Between = Callable[[int, Callable[[], State]], None]
+_COLUMNS = ["step", "name", "site", "value"]
 
 
 @dataclass
@@ -57,9 +62,9 @@ class Programs:
         data = self.data(spec.dataset)
         return {"classes": data.classes, "fingerprint": data.fingerprint, "warnings": list(data.warnings)}
 
-    def train(self, spec: RunSpec, between: Callable[[int], None]) -> Trained:
+    def train(self, spec: RunSpec, between: Between, state: State | None) -> Trained:
         """See `train`."""
-        return train(spec, self, between)
+        return train(spec, self, between, state)
 
     def start(self, spec: RunSpec) -> tuple[Program, Evaluator]:
         """The program of a run, with every variable at the run's first value."""
@@ -72,25 +77,30 @@ class Programs:
         return program, evaluator
 
 
-def train(spec: RunSpec, programs: Programs, between: Callable[[int], None]) -> Trained:
+def train(spec: RunSpec, programs: Programs, between: Between, state: State | None) -> Trained:
     """Train one run and measure it on the way.
 
-    between: called between stretches of steps with the number of steps taken.
+    between: called between stretches of steps with the number of steps taken and a function that gives the state of
+        the run. state: such a state, from which to go on; None for the run's beginning.
+    Raises Unusable if the state is not one of this run, and whatever `between` raises.
     """
     watch = Stopwatch(compiled=programs.has(spec))
     with watch("starting"):
         program, evaluator = programs.start(spec)
     batches = Batches(spec.seed, len(programs.data(spec.dataset).train), spec.batch_size)
-    book = _Book()
-    step, diverged_at = 0, None
+    step, diverged_at, book = 0, None, _Book()
+    if state is not None:
+        step, diverged_at, book = _restored(state, program)
     for point, probes in measuring_points(spec):
+        if point < step:
+            continue  # measured before the state was taken
         while step < point and diverged_at is None:
             count = min(point - step, program.chunk)
             with watch("training", count):
                 taken, loss = program.advance(batches.rows(step, count), learning_rates(spec, step, count))
             step += taken
             diverged_at = None if math.isfinite(loss) else step
-            between(step)
+            between(step, partial(_state, step, diverged_at, book, program))
         final = step == spec.steps
         evaluation = Evaluation(evaluator, spec.batch_size, spec.measure["reestimate"], step, final)
         if final and step and diverged_at is None and not math.isfinite(evaluation.training_loss()):
@@ -106,6 +116,8 @@ def train(spec: RunSpec, programs: Programs, between: Callable[[int], None]) -> 
 
 @dataclass
 class _Book:
+    """The records so far."""
+
     scalars: list[tuple[int, str, str, float]] = field(default_factory=list)
     vectors: list[tuple[int, str, str, np.ndarray]] = field(default_factory=list)
 
@@ -116,5 +128,38 @@ class _Book:
             self.scalars.append((step, name, site, float(value)))
 
     def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        columns = ["step", "name", "site", "value"]
-        return pd.DataFrame(self.scalars, columns=columns), pd.DataFrame(self.vectors, columns=columns)
+        return pd.DataFrame(self.scalars, columns=_COLUMNS), pd.DataFrame(self.vectors, columns=_COLUMNS)
+
+
+def _state(step: int, diverged_at: int | None, book: _Book, program: Program) -> State:
+    """All that the loop carries from one stretch to the next, as plain arrays."""
+    columns = {}
+    for kind, rows in (("scalars", book.scalars), ("vectors", book.vectors)):
+        for place, name in enumerate(_COLUMNS):
+            columns[f"{kind}/{name}"] = [row[place] for row in rows]
+    values = columns.pop("vectors/value")
+    return program.state() | {
+        "step": np.array(step),
+        "diverged_at": np.array(-1 if diverged_at is None else diverged_at),
+        "vectors/length": np.array([len(one) for one in values], np.int64),
+        "vectors/value": np.concatenate([np.zeros(0, np.float32), *values]),
+    } | {name: np.array(column) for name, column in columns.items()}  # fmt: skip
+
+
+def _restored(state: State, program: Program) -> tuple[int, int | None, _Book]:
+    """Step, diverged_at and book of a state, whose variables the program has then."""
+    try:
+        program.restore(state)
+        ends = np.cumsum(state["vectors/length"])[:-1]
+        values = {
+            "scalars": state["scalars/value"].tolist(),
+            "vectors": np.split(state["vectors/value"], ends) if len(state["vectors/length"]) else [],
+        }
+        rows = {
+            kind: list(zip(*(state[f"{kind}/{name}"].tolist() for name in _COLUMNS[:-1]), values[kind], strict=True))
+            for kind in values
+        }
+        diverged_at = int(state["diverged_at"])
+        return int(state["step"]), None if diverged_at < 0 else diverged_at, _Book(**rows)
+    except (KeyError, ValueError, TypeError) as error:
+        raise Unusable(f"a checkpoint that does not fit the run: {error}") from error

@@ -80,7 +80,7 @@ def test_dead_units_are_those_that_do_not_move():
 def trained(specify, *overrides):
     spec = specify(*overrides)
     programs = Programs()
-    train(spec, programs, lambda step: None)
+    train(spec, programs, lambda step, state: None, None)
     _, program, evaluator = programs._program
     return spec, program.network, evaluator
 
@@ -159,7 +159,7 @@ def test_gradient_norms_equal_finite_differences(specify):
     spec = specify("norm=none", "model.widths=[4,3]", "model.activation=tanh", "model.initializer=glorot",
                    "model.initializer_scale=1", "batch_size=5", "steps=0")  # fmt: skip
     programs = Programs()
-    train(spec, programs, lambda step: None)
+    train(spec, programs, lambda step, state: None, None)
     _, program, evaluator = programs._program
     found = {
         (name, site): value

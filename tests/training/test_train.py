@@ -29,7 +29,7 @@ STEPS = 100
 
 def weights_after(spec, programs):
     """Train and return every variable of the network by its place and path."""
-    train(spec, programs, lambda step: None)
+    train(spec, programs, lambda step, state: None, None)
     network = programs._program[1].network
     return {f"{place} {variable.name}": variable.numpy() for place, variable in enumerate(network.model.variables)}
 
@@ -110,11 +110,16 @@ def records(trained):
 def test_same_run_twice_and_after_others_is_bit_identical(specify, model):
     common = (*model, "steps=60", "probes=[curves,activations,gradients]", "model.dropout=0.2")
     spec = specify(*common, "norm=batch", "seed=1")
-    alone = train(spec, Programs(), lambda step: None)
+    alone = train(spec, Programs(), lambda step, state: None, None)
     programs = Programs()
-    train(specify(*common, "norm=batch", "seed=2", "optimizer.learning_rate=0.5"), programs, lambda step: None)
+    train(
+        specify(*common, "norm=batch", "seed=2", "optimizer.learning_rate=0.5"),
+        programs,
+        lambda step, state: None,
+        None,
+    )
     shared = programs._program[1]
-    after_others = train(spec, programs, lambda step: None)
+    after_others = train(spec, programs, lambda step, state: None, None)
     assert programs._program[1] is shared, "the second run was meant to use the first one's program"
     pd.testing.assert_frame_equal(records(alone), records(after_others), check_exact=True)
     assert len(alone.records) > 50 and len(alone.vectors) > 10
@@ -166,7 +171,7 @@ def test_bias_goes_before_and_stays_after(specify):
 def test_probes_leave_every_variable_alone(specify, model, norm):
     spec = specify(*model, *norm, "model.dropout=0.3", "probes=[curves,activations,gradients]", "steps=20")
     programs = Programs()
-    train(spec, programs, lambda step: None)
+    train(spec, programs, lambda step, state: None, None)
     _, program, evaluator = programs._program
     everything = [*program.network.model.variables, *program.optimizer.variables]
     before = [variable.numpy() for variable in everything]
@@ -194,7 +199,7 @@ def test_probing_changes_no_result(specify):
 def test_divergence_is_a_result_with_its_step(specify):
     spec = specify("dataset=digits", "norm=none", "model.activation=relu", "optimizer.learning_rate=1e6", "steps=100")
     noted = []
-    trained = train(spec, Programs(), noted.append)
+    trained = train(spec, Programs(), lambda step, state: noted.append(step), None)
     assert 1 <= trained.diverged_at <= 10
     assert noted[-1] == trained.diverged_at
     assert trained.records["step"].max() < trained.diverged_at
@@ -204,11 +209,11 @@ def test_a_run_that_its_last_update_destroys_has_diverged(specify):
     common = ("dataset=digits", "norm=none", "model.activation=relu")
     for overrides in (("steps=2", "optimizer.learning_rate=1e6"), ("steps=2", "optimizer.learning_rate=1e9")):
         spec = specify(*common, *overrides)
-        assert train(spec, Programs(), lambda step: None).diverged_at == spec.steps
+        assert train(spec, Programs(), lambda step, state: None, None).diverged_at == spec.steps
 
 
 def test_zero_steps_measure_the_initial_network(specify):
-    trained = train(specify(*MLP, "steps=0"), Programs(), lambda step: None)
+    trained = train(specify(*MLP, "steps=0"), Programs(), lambda step, state: None, None)
     assert set(trained.records["step"]) == {0} and trained.diverged_at is None
 
 
@@ -253,6 +258,6 @@ def test_measuring_points_are_log_spaced_with_both_ends(specify):
 
 def test_python_is_awake_between_chunks(specify):
     noted = []
-    train(specify(*MLP, "steps=1200", "probes=[]"), Programs(), noted.append)
+    train(specify(*MLP, "steps=1200", "probes=[]"), Programs(), lambda step, state: noted.append(step), None)
     assert noted == [500, 1000, 1200]
     assert loop.train.__doc__
