@@ -23,6 +23,19 @@ def choose(experiment: Experiment, runs: pd.DataFrame) -> dict[str, Tuned]:
     return {name: _choose(entry, experiment.grids[entry.grid], runs) for name, entry in experiment.tune.items()}
 
 
+def supposed(experiment: Experiment) -> dict[str, Tuned]:
+    """A value for every arm before its runs are there, the first one offered: enough to say what a run will cost."""
+    answer = {}
+    for name, entry in experiment.tune.items():
+        chosen: dict[tuple[Any, ...], Factors] = {}
+        for cell in experiment.grids[entry.grid].cells:
+            flat = contrast.flatten(cell.config)
+            arm = tuple(contrast.plain(flat.get(one)) for one in entry.per)
+            chosen.setdefault(arm, {factor: flat.get(factor) for factor in entry.factors})
+        answer[name] = Tuned(tuple(entry.per), chosen, frozenset())
+    return answer
+
+
 def _choose(entry: Tune, grid: Grid, runs: pd.DataFrame) -> Tuned:
     scores = _scores(entry, parse(entry.score), runs)
     arms: dict[tuple[Any, ...], dict[Key, Factors]] = {}

@@ -86,6 +86,10 @@ ROOMS = (  # the first room that holds a module decides
         libraries=NETWORKS + ARRAYS,
     ),
     Room(
+        ("price",),  # training.schedule imports no TensorFlow
+        imports=(*PLAN, "plan.compose", "agenda", "provenance", "store", "training.schedule", "tune"),
+    ),
+    Room(
         ("launch*slurm",),
         imports=(*PLAN, *ERRANDS, *STORE, "plan.compose", "worker"),
         libraries=("submitit",),

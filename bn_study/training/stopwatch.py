@@ -26,7 +26,7 @@ class Stopwatch:
         first = activity not in self._known
         self._known.add(activity)
         if first and not once and not self._compiled:
-            activity, count = "compiling", 1
+            activity, count = "compiling", int("compiling" not in self._timing)
         entry = self._timing.setdefault(activity, {"seconds": 0.0, "count": 0})
         entry["seconds"] += seconds
         entry["count"] += count
