@@ -66,10 +66,13 @@ def _parser() -> argparse.ArgumentParser:
     verb("list", _list, "List experiments, parts and profiles.", request=False)
     plan = verb("plan", _plan, "Say which runs there would be, and which are done, missing or waiting.", request=True)
     plan.add_argument("--json", action="store_true", help="one JSON object a run: id, settings, status")
+    _with_calibration(plan)
     run = verb("run", _run, "Train the runs that are missing.", request=True)
     run.add_argument(
         "--max-failures", type=_count, metavar="N", help="stop when N runs have failed; without it the others go on"
     )
+    run.add_argument("--dry-run", action="store_true", help="train nothing and print the plan")
+    _with_calibration(run)
     report = verb("report", _report, "Turn stored runs into tables, figures and verdicts.", request=True)
     report.add_argument("--all", action="store_true", help="every experiment with evidence")
     report.add_argument("--check", action="store_true", help="write nothing; exit 1 if what is there would change")
@@ -77,6 +80,13 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("run", nargs="*", help="ids or beginnings of ids; none shows the latest runs")
     verb("doctor", _doctor, "Check the installation, the data and the places that are written to.", request=False)
     return parser
+
+
+def _with_calibration(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--calibrate", action="store_true",
+        help="in a plan: train what no stored run is comparable with for a second or two, to tell the time left",
+    )  # fmt: skip
 
 
 # --- verbs ------------------------------------------------------------------------------------------------------------
@@ -101,7 +111,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    place, experiment, _, _ = _composed(options)
+    place, experiment, operation, request = _composed(options)
     from bn_study.agenda import agenda
 
     plan = agenda(experiment, place.store)
@@ -109,7 +119,7 @@ def _plan(options: argparse.Namespace) -> int:
         {"id": None, "settings": cell.settings, "status": "waiting", "waits": cell.waits}
         for cell in plan.waiting
     ]
-    if options.json:
+    if getattr(options, "json", False):
         for run in plan.runs:
             print(json.dumps({"id": run.spec.id, "settings": run.spec.settings, "status": plan.status(run)}))
         for cell in waiting:
@@ -124,10 +134,25 @@ def _plan(options: argparse.Namespace) -> int:
     total = len(plan.runs)
     print(f"  {'in all':16} {total:5} runs  {total - len(plan.missing):5} done  {len(plan.missing):5} missing", end="")
     print(f"  {len(plan.waiting)} waiting for tuning" if plan.waiting else "")
+    points = sum(grid.points for grid in experiment.grids.values())
+    if duplicates := points - total - len(plan.waiting):
+        print(
+            f"  {'duplicates':16} {duplicates:5} of {points} points of the grids are runs that others ask for as well"
+        )
+    from bn_study import price
+    from bn_study.launch.call import Call
+
+    call = Call("plan", place, experiment, request, operation)
+    for name, words in price.told(call, plan, calibrate=options.calibrate):
+        print(f"  {name:16} {words}")
     return 0
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.dry_run:
+        return _plan(options)
+    if options.calibrate:
+        raise UsageError("--calibrate goes with --dry-run or plan: run trains at once")
     place, experiment, operation, request = _composed(options)
     from bn_study import sweep
     from bn_study.agenda import agenda

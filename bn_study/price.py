@@ -6,7 +6,11 @@ of the model that is a whole number or a list, and the batch), and as many of it
 """
 
 import os
+import shutil
 import statistics
+import subprocess
+import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,12 +19,15 @@ from typing import Any
 
 from bn_study import provenance
 from bn_study.agenda import Agenda
+from bn_study.errors import UsageError
+from bn_study.launch.call import Call
 from bn_study.plan.compose import expand
 from bn_study.plan.experiment import Experiment, Grid
 from bn_study.plan.spec import RunSpec
 from bn_study.store import DamagedRun, Store, StoredRun
 from bn_study.training.schedule import measuring_points
 from bn_study.tune import supposed
+from bn_study.words import duration, size
 
 NEWEST = 30
 """So many runs of a normaliser, model and data set are looked at: older ones may be of slower code."""
@@ -72,46 +79,66 @@ class Price:
     sources: int = 0
 
 
+@dataclass(frozen=True)
+class _Cost:
+    """Of one run. seconds: without compiling, which a worker does once for all runs of a program."""
+
+    seconds: float
+    compiling: float
+    program: str
+    memory: int
+    disk: float
+    unmeasured: set[str]
+    sources: list[Known]
+
+
 def price(runs: Sequence[RunSpec], known: Sequence[Known], workers: int) -> Price:
     """The price of training these runs, none of which is there, by so many workers side by side."""
     answer = Price(min(workers, max(len(runs), 1)))
-    programs: Counter[str] = Counter()
-    compiling: dict[str, float] = {}
-    each: list[float] = []
-    memory: list[int] = []
-    disk = 0.0
-    used: set[int] = set()
+    costs = [cost for _, cost in _costs(runs, known) if cost is not None]
+    answer.unknown = len(runs) - len(costs)
+    if costs:
+        compiling = {cost.program: cost.compiling for cost in costs}
+        programs = Counter(cost.program for cost in costs)
+        total = sum(cost.seconds for cost in costs)
+        total += sum(seconds * min(answer.workers, programs[one]) for one, seconds in compiling.items())
+        longest = max(cost.seconds + cost.compiling for cost in costs)
+        start = _rate([(0, one) for one in known], "worker") or 0.0
+        answer.seconds = start + max(total / answer.workers, longest)
+        answer.memory = max(cost.memory for cost in costs) * answer.workers
+        answer.disk = round(sum(cost.disk for cost in costs))
+        answer.unmeasured = {name for cost in costs for name in cost.unmeasured}
+        answer.sources = len({id(one) for cost in costs for one in cost.sources})
+    return answer
+
+
+def expected(runs: Sequence[RunSpec], known: Sequence[Known]) -> dict[str, float]:
+    """Seconds that a worker is busy with each of these runs, by id; empty unless they are known of all."""
+    found = {spec.id: cost.seconds for spec, cost in _costs(runs, known) if cost is not None}
+    return found if len(found) == len({spec.id for spec in runs}) else {}
+
+
+def _costs(runs: Iterable[RunSpec], known: Sequence[Known]) -> Iterator[tuple[RunSpec, _Cost | None]]:
     for spec, near in _nearest(runs, known):
         step = _rate(near, "training")
         if step is None:
-            answer.unknown += 1
+            yield spec, None
             continue
         closest = _closest(near)
-        used.update(id(one) for one in closest)
         looks = Counter(probe.name for _, probes in measuring_points(spec) for probe in probes)
-        seconds = spec.steps * step + statistics.median(one.rest for one in closest)
+        unmeasured = set()
+        seconds = spec.steps * step + (_rate(near, "starting") or 0.0) + statistics.median(one.rest for one in closest)
         for name, count in looks.items():
             like = [(far, one) for far, one in near if _same_probe(one.settings, spec.settings, name)]
             once, last = _rate(like, f"measuring/{name}"), _rate(like, f"final/{name}")
             seconds += (count - 1) * (once or 0.0) + (last or 0.0)
             if last is None or (once is None and count > 1):
-                answer.unmeasured.add(name)
-        each.append(seconds + (_rate(near, "starting") or 0.0))
-        program = repr(_program(spec.settings))
-        programs[program] += 1
-        compiling[program] = _rate(near, "compiling") or 0.0
-        memory += [one.memory for one in closest]
+                unmeasured.add(name)
         alike = [(far, one) for far, one in near if one.settings["probes"] == spec.settings["probes"]] or near
-        disk += statistics.median(one.size / max(one.looks, 1) for one in _closest(alike)) * looks.total()
-    answer.sources = len(used)
-    if each:
-        compiled = sum(seconds * min(answer.workers, programs[name]) for name, seconds in compiling.items())
-        start = _rate([(0, one) for one in known], "worker") or 0.0
-        longest = max(each) + max(compiling.values())
-        answer.seconds = start + max((sum(each) + compiled) / answer.workers, longest)
-        answer.memory = max(memory) * answer.workers
-        answer.disk = round(disk)
-    return answer
+        disk = statistics.median(one.size / max(one.looks, 1) for one in _closest(alike)) * looks.total()
+        memory = max(one.memory for one in closest)
+        compiling = _rate(near, "compiling") or 0.0
+        yield spec, _Cost(seconds, compiling, repr(_program(spec.settings)), memory, disk, unmeasured, closest)
 
 
 def to_train(experiment: Experiment, plan: Agenda) -> list[RunSpec]:
@@ -120,6 +147,59 @@ def to_train(experiment: Experiment, plan: Agenda) -> list[RunSpec]:
     waiting, _ = expand(replace(experiment, grids=later), supposed(experiment))
     known = {run.spec.id for run in plan.runs}
     return [run.spec for run in plan.missing] + [run.spec for run in waiting if run.spec.id not in known]
+
+
+def told(call: Call, plan: Agenda, calibrate: bool) -> Iterator[tuple[str, str]]:
+    """The price of what is missing, in lines with a name each, that say where the figures come from."""
+    store = call.place.store
+    runs = to_train(call.experiment, plan)
+    if not runs:
+        return
+    known, source = stored(store, runs, call.threads), "comparable runs stored on this machine"
+    if calibrate and unpriced(runs, known):
+        known, source = known + calibrated(call, runs), "runs stored on this machine or trained just now"
+    cost = price(runs, known, call.workers(len(runs)))
+    gaps = [f"{cost.unknown} runs"] if cost.unknown else []
+    gaps += [f"what the probe {name} takes" for name in sorted(cost.unmeasured)]
+    advice = "nothing comparable is stored on this machine; --calibrate measures it"
+    if cost.seconds is None or cost.memory is None or cost.disk is None:
+        yield "time left", f"unknown: {advice}"
+        return
+    side = f"{cost.workers} worker{'s' if cost.workers > 1 else ''}"
+    yield "time left", f"about {duration(cost.seconds)} with {side}, by {cost.sources} {source}"
+    if gaps:
+        yield "", f"without {' and '.join(gaps)}: {advice}"
+    yield "memory", f"about {size(cost.memory)} for {side}; {size(_free_memory())} are free"
+    folder = next(one for one in (store.root, *store.root.parents) if one.exists())
+    yield "disk", f"about {size(cost.disk)}; {size(shutil.disk_usage(folder).free)} are free"
+
+
+def calibrated(call: Call, runs: Sequence[RunSpec]) -> list[Known]:
+    """What short runs of the kinds that nothing is known of take here, in a process of their own. Raises UsageError."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "bn_study.calibration", folder, *call.request]
+        child = subprocess.run(command, env=os.environ | call.environment, capture_output=True, text=True)
+        if child.returncode:
+            raise UsageError(f"--calibrate: {(child.stderr.strip().splitlines() or ['it ended'])[-1]}")
+        return stored(Store(Path(folder)), runs, call.threads)
+
+
+def _free_memory() -> int:
+    """Bytes that programs may still take without anything being swapped out."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def unpriced(runs: Iterable[RunSpec], known: Sequence[Known]) -> list[RunSpec]:
+    """One run of each kind that the known ones do not tell the whole price of."""
+    kinds: dict[str, RunSpec] = {}
+    for spec in runs:
+        probes = {key: value for key, value in spec.settings.items() if key.startswith("probes") and "every" not in key}
+        kinds.setdefault(repr((_program(spec.settings), probes)), spec)
+    return [spec for spec in kinds.values() if (alone := price([spec], known, 1)).unknown or alone.unmeasured]
 
 
 def stored(store: Store, runs: Iterable[RunSpec], threads: int | None) -> list[Known]:
@@ -143,8 +223,8 @@ def _known(run: StoredRun, threads: int | None) -> Known | None:
         here = provenance.machine().items() <= about["machine"].items() and about["threads"] == threads
         if not here or about["status"] != "complete":
             return None
-        size = sum(entry.stat().st_size for entry in os.scandir(run.folder))
-        return Known(settings, about["timing"], about["seconds"], about["peak_memory"], size)
+        on_disk = sum(entry.stat().st_size for entry in os.scandir(run.folder))
+        return Known(settings, about["timing"], about["seconds"], about["peak_memory"], on_disk)
     except (DamagedRun, KeyError, OSError):  # trained before all of this was written down
         return None
 

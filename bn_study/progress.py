@@ -1,35 +1,43 @@
-"""One line that says how a sweep goes: live on a terminal, once a minute elsewhere."""
+"""How a sweep goes: a live table on a terminal, one plain line a minute elsewhere."""
 
 import time
-from collections.abc import Callable
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
-from bn_study.agenda import Agenda
-from bn_study.store import DamagedRun, Store
+from bn_study import price
+from bn_study.agenda import agenda
+from bn_study.launch.call import Call
+from bn_study.lease import Holder
+from bn_study.plan.spec import RunSpec
+from bn_study.store import DamagedRun
+from bn_study.words import duration
 
 QUIET_INTERVAL = 60.0
 """Seconds between lines where there is no terminal."""
+SETTLED = 0.02
+"""The share of the work from which the time left follows from this call's own speed; before, from stored runs."""
 
 
 class Progress:
     """Looks at the store, never at the workers: a second call that shares the work sees the same."""
 
-    def __init__(self, store: Store, look: Callable[[], Agenda], call: str) -> None:
-        self.store = store
-        self.leases = store.leases()
-        self.look = look
-        self.call = call
+    def __init__(self, call: Call) -> None:
+        self.call, self.store = call, call.place.store
+        self.leases = self.store.leases(call.operation["silence"])
         self.console = Console(stderr=True)
         self.live = (
             Live(console=self.console, refresh_per_second=4, transient=True) if self.console.is_terminal else None
         )
-        self.agenda = look()
         self.statuses: dict[str, str] = {}
-        self.at_start = self._steps_done()
-        self.started = time.monotonic()
-        self.said = self.started
+        self.known: list[price.Known] = []
+        self.known = price.stored(self.store, self._look(), call.threads)
+        later = self._look()
+        self.price = price.price(later, self.known, call.workers(len(later)))
+        self.steps_at_start, self.first_work = self._done(self.leases.holders())
+        self.started = self.said = self.first_seen = time.monotonic()
 
     def __enter__(self) -> "Progress":
         if self.live:
@@ -43,52 +51,75 @@ class Progress:
     def update(self) -> None:
         now = time.monotonic()
         if self.live:
-            self.live.update(self.line(now))
+            holders = self.leases.holders()
+            self.live.update(Group(Text(self.line(now, holders)), self.table(holders)))
         elif now - self.said >= QUIET_INTERVAL:
             self.said = now
-            self.console.print(self.line(now), soft_wrap=True, highlight=False)
+            self.console.print(self.line(now, self.leases.holders()), soft_wrap=True, highlight=False)
 
-    def line(self, now: float) -> str:
+    def line(self, now: float, holders: list[Holder]) -> str:
         """`38/148 runs · 110 left · 5,214 steps/s · 2 diverged · 0 failed · 4m 10s left`."""
-        steps = self._steps_done()
-        if self.agenda.waiting and len(self.statuses) == len(self.agenda.runs):
-            self.agenda = self.look()
-        total = sum(run.spec.steps for run in self.agenda.runs)
-        done, diverged = len(self.statuses), sum(status == "diverged" for status in self.statuses.values())
-        failed = len(self.store.failures(self.call))
-        rate = (steps - self.at_start) / max(now - self.started, 1e-9)
-        left = duration((total - steps) / rate) + " left" if rate > 0 else "starting"
-        if rate > 0 and steps == total:
-            left = "last measurements"  # all steps are taken, some runs are still being judged
-        waiting = f" · {len(self.agenda.waiting)} waiting for tuning" if self.agenda.waiting else ""
-        runs = len(self.agenda.runs)
+        if self.plan.waiting and len(self.statuses) == len(self.plan.runs):
+            self._look()
+        steps, work = self._done(holders)
+        rate = (steps - self.steps_at_start) / max(now - self.started, 1e-9)
+        diverged = sum(status == "diverged" for status in self.statuses.values())
+        waiting = f" · {len(self.plan.waiting)} waiting for tuning" if self.plan.waiting else ""
+        runs, done = len(self.plan.runs), len(self.statuses)
+        failed = len(self.store.failures(self.call.id))
         return (
-            f"{done}/{runs} runs · {runs - done} left{waiting} · {rate:,.0f} steps/s · "
-            f"{diverged} diverged · {failed} failed · {left}"
+            f"{done}/{runs} runs · {runs - done} left{waiting} · {rate:,.0f} steps/s · {diverged} diverged · "
+            f"{failed} failed · {self._left(work, now)}"
         )
 
-    def _steps_done(self) -> int:
-        """Steps of finished runs and of those under way; a diverged run counts as run to its end."""
-        steps = 0
-        under_way = {holder.run: holder.step for holder in self.leases.holders()}
-        for run in self.agenda.runs:
-            if run.spec.id not in self.statuses and self.store.done(run.spec.id):
+    def table(self, holders: list[Holder]) -> Table:
+        """What each worker does, those of other calls and machines too."""
+        steps = {run.spec.id: run.spec.steps for run in self.plan.runs}
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for name in ("worker", "run"):
+            table.add_column(name, no_wrap=True)
+        for name in ("step", "of", ""):
+            table.add_column(name, justify="right", no_wrap=True)
+        for one in holders:
+            if one.run in steps:
+                share = one.step / max(steps[one.run], 1)
+                table.add_row(f"{one.host} {one.pid}", one.run, f"{one.step:,}", f"{steps[one.run]:,}", f"{share:.0%}")
+        return table
+
+    def _look(self) -> list[RunSpec]:
+        """What there is by now, and how much work each run is: seconds if comparable runs tell, else steps."""
+        self.plan = agenda(self.call.experiment, self.store)
+        later = price.to_train(self.call.experiment, self.plan)
+        everything = {run.spec.id: run.spec for run in self.plan.runs} | {spec.id: spec for spec in later}
+        runs = list(everything.values())
+        self.work = price.expected(runs, self.known) or {spec.id: float(spec.steps) for spec in runs}
+        return later
+
+    def _left(self, done: float, now: float) -> str:
+        """By the speed since work was first seen to advance: starting workers takes seconds and tells nothing."""
+        left = sum(self.work.values()) - done
+        if left <= 0:
+            return "last measurements"  # all steps are taken, some runs are still being judged
+        if done == self.first_work:
+            self.first_seen = now
+        advanced = done - self.first_work
+        if advanced < SETTLED * left:
+            return "starting" if self.price.seconds is None else f"about {duration(self.price.seconds)} left"
+        return f"{duration(left * (now - self.first_seen) / advanced)} left"
+
+    def _done(self, holders: list[Holder]) -> tuple[int, float]:
+        """Steps and work of finished runs and of those under way; a diverged run counts as run to its end."""
+        under_way = {holder.run: holder.step for holder in holders}
+        steps, work = 0, 0.0
+        for run in self.plan.runs:
+            run_id = run.spec.id
+            if run_id not in self.statuses and self.store.done(run_id):
                 try:
-                    self.statuses[run.spec.id] = self.store.read(run.spec.id).provenance["status"]
+                    self.statuses[run_id] = self.store.read(run_id).provenance["status"]
                 except (DamagedRun, KeyError):
-                    self.statuses[run.spec.id] = "damaged"
-            if run.spec.id in self.statuses:
-                steps += run.spec.steps
-            else:
-                steps += under_way.get(run.spec.id, 0)
-        return steps
-
-
-def duration(seconds: float) -> str:
-    """`9s`, `4m 10s`, `2h 05m`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60:02d}s"
-    return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+                    self.statuses[run_id] = "damaged"
+            taken = run.spec.steps if run_id in self.statuses else under_way.get(run_id, 0)
+            steps += taken
+            share = 1.0 if run_id in self.statuses else taken / max(run.spec.steps, 1)
+            work += share * self.work[run_id]
+        return steps, work

@@ -8,7 +8,7 @@ from typing import Any
 from bn_study.agenda import Agenda, agenda
 from bn_study.errors import UsageError
 from bn_study.launch import inline, local
-from bn_study.launch.call import Call, cores
+from bn_study.launch.call import Call
 from bn_study.plan import parts
 from bn_study.plan.experiment import Experiment, PlannedRun
 from bn_study.progress import Progress
@@ -92,12 +92,11 @@ def run(
     if not todo.missing and not todo.waiting:
         return Outcome(todo)
     call = Call(uuid.uuid4().hex[:12], place, experiment, request, operation, max_failures)
-    progress = Progress(place.store, lambda: agenda(experiment, place.store), call.id)
+    progress = Progress(call)
     if operation["launcher"] == "inline":
         ending = inline.run(call, progress)
     else:
-        count = min(operation["workers"] or cores() // call.threads or 1, len(todo.missing) or 1)
-        ending = local.run(call, count, progress)
+        ending = local.run(call, call.workers(len(todo.missing)), progress)
     final = agenda(experiment, place.store)
     missing = {run.spec.id for run in final.missing}
     failures = {key: one for key, one in place.store.failures(call.id).items() if key in missing}

@@ -31,6 +31,10 @@ class Call:
         """Cores of a worker."""
         return self.operation["threads"]
 
+    def workers(self, runs: int) -> int:
+        """How many are to share so many runs."""
+        return min(self.operation["workers"] or cores() // self.threads or 1, runs or 1)
+
     @property
     def timeout(self) -> float | None:
         """Seconds that a run may take, None for as long as it likes."""

@@ -295,9 +295,8 @@ class _GridBuilder:
         for key in own:
             if key not in profile and key not in asked and key not in reached:
                 raise UsageError(f"{where}: {parts.unknown('setting', key, options)}")
-        self.grids[name] = Grid(
-            name, {key: axis if len(axis) > 1 else axis[0] for key, axis in axes.items()}, tuple(cells.values())
-        )
+        stated = {key: axis if len(axis) > 1 else axis[0] for key, axis in axes.items()}
+        self.grids[name] = Grid(name, stated, tuple(cells.values()), math.prod(map(len, axes.values())))
 
     def finish(self, where: str, base: Factors, asked: Axes) -> None:
         for source, keys in ((f"{where}: base", base), ("command line", asked)):

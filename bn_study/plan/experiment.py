@@ -108,11 +108,15 @@ def flatten(config: Mapping[str, Any]) -> Factors:
 
 @dataclass(frozen=True)
 class Grid:
-    """The product of its factors' values, as cells."""
+    """The product of its factors' values, as cells.
+
+    points: the size of that product; there are fewer cells where a part lacks an option that another one has.
+    """
 
     name: str
     factors: Factors
     cells: tuple[Cell, ...]
+    points: int = 0
 
 
 @dataclass(frozen=True)
