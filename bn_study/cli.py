@@ -133,12 +133,8 @@ def _plan(options: argparse.Namespace) -> int:
         print(f"  {name:16} {len(runs):5} runs  {done:5} done  {len(runs) - done:5} missing  {steps:12,} steps")
     total = len(plan.runs)
     print(f"  {'in all':16} {total:5} runs  {total - len(plan.missing):5} done  {len(plan.missing):5} missing", end="")
-    print(f"  {len(plan.waiting)} waiting for tuning" if plan.waiting else "")
     points = sum(grid.points for grid in experiment.grids.values())
-    if duplicates := points - total - len(plan.waiting):
-        print(
-            f"  {'duplicates':16} {duplicates:5} of {points} points of the grids are runs that others ask for as well"
-        )
+    print(f"  {len(plan.waiting)} waiting for tuning  {points - total - len(plan.waiting)} duplicates removed")
     from bn_study import price
     from bn_study.launch.call import Call
 

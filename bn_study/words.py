@@ -1,5 +1,7 @@
 """Durations and sizes as people read them."""
 
+import math
+
 
 def duration(seconds: float) -> str:
     """`9s`, `4m 10s`, `2h 05m`."""
@@ -13,10 +15,7 @@ def duration(seconds: float) -> str:
 
 def size(count: float) -> str:
     """Bytes: `12 KiB`, `3.4 MiB`, `120 GiB`."""
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if count < 1024:
-            break
-        count /= 1024
-    else:
-        unit = "TiB"
-    return f"{count:.1f} {unit}" if count < 10 and unit != "bytes" else f"{count:.0f} {unit}"
+    units = ("bytes", "KiB", "MiB", "GiB", "TiB")
+    power = min(int(math.log(max(count, 1), 1024)), len(units) - 1)
+    value = count / 1024**power
+    return f"{value:.1f} {units[power]}" if value < 10 and power else f"{value:.0f} {units[power]}"

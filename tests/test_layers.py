@@ -24,7 +24,7 @@ HELPERS = (  # what train and the parts share
     *(f"training.{name}" for name in ("program", "schedule", "stopwatch", "checkpoint")),
 )
 NUMBERS = tuple(f"analysis.{name}" for name in ("measures", "stats", "contrast", "verdict"))
-ERRANDS = ("agenda", "tune", "sweep", "launch*", "progress", "provenance", "study")
+ERRANDS = ("agenda", "tune", "sweep", "launch*", "price", "progress", "provenance", "study", "words")
 STORE = ("store", "lease")
 NETWORKS = ("keras", "tensorflow")
 ARRAYS = ("numpy", "pandas", "scipy")
@@ -87,7 +87,11 @@ ROOMS = (  # the first room that holds a module decides
     ),
     Room(
         ("price",),  # training.schedule imports no TensorFlow
-        imports=(*PLAN, "plan.compose", "agenda", "provenance", "store", "training.schedule", "tune"),
+        imports=(*PLAN, *ERRANDS, *STORE, "plan.compose", "training.schedule"),
+    ),
+    Room(
+        ("calibration",),
+        imports=(*PLAN, *ERRANDS, *STORE, "plan.compose", "training.train"),
     ),
     Room(
         ("launch*slurm",),
@@ -116,7 +120,7 @@ ROOMS = (  # the first room that holds a module decides
 )
 
 # Importing TensorFlow takes seconds: only these may do it by being imported.
-HEAVY = ("training.*", "worker")
+HEAVY = ("training.*", "calibration", "worker")
 
 
 @dataclass(frozen=True)

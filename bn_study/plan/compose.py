@@ -143,7 +143,9 @@ def _parse(overrides: Iterable[str]) -> Axes:
         override = _override(text)
         if override.is_add() or override.is_delete() or override.package is not None:
             raise UsageError(f"{text!r}: only `setting=value` is understood here, without + or ~ or @")
-        axes[override.key_or_group] = _values(override, text)
+        axes[override.key_or_group] = values = _values(override, text)
+        for key in (key for value in values if isinstance(value, dict) for key in _dotted(value)):
+            secrets.refuse(key, "command line")
     return axes
 
 
