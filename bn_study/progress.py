@@ -52,7 +52,8 @@ class Progress:
         now = time.monotonic()
         if self.live:
             holders = self.leases.holders()
-            self.live.update(Group(Text(self.line(now, holders)), self.table(holders)))
+            line = Text(self.line(now, holders), no_wrap=True)
+            self.live.update(Group(line, self.table(holders)) if holders else line)
         elif now - self.said >= QUIET_INTERVAL:
             self.said = now
             self.console.print(self.line(now, self.leases.holders()), soft_wrap=True, highlight=False)
@@ -98,8 +99,8 @@ class Progress:
     def _left(self, done: float, now: float) -> str:
         """By the speed since work was first seen to advance: starting workers takes seconds and tells nothing."""
         left = sum(self.work.values()) - done
-        if left <= 0:
-            return "last measurements"  # all steps are taken, some runs are still being judged
+        if left <= 0:  # all steps are taken; some runs may still be judged
+            return "finishing" if len(self.statuses) == len(self.plan.runs) else "last measurements"
         if done == self.first_work:
             self.first_seen = now
         advanced = done - self.first_work
