@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bn_study.plan.compose import expand
 from bn_study.plan.experiment import Cell, Experiment, PlannedRun, Tuned
 from bn_study.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -33,19 +36,22 @@ def agenda(experiment: Experiment, store: Store) -> Agenda:
     """What is to be trained, as a function of the store: whoever asks again finds the same runs, or more."""
     runs, waiting = expand(experiment, {})
     if waiting:
-        runs, waiting = expand(experiment, _tuned(experiment, runs, store))
+        runs, waiting = expand(experiment, tuned_values(experiment, runs, store))
     stored = set(store.ids())
     return Agenda(runs, waiting, frozenset(run.spec.id for run in runs if run.spec.id in stored))
 
 
-def _tuned(experiment: Experiment, runs: Sequence[PlannedRun], store: Store) -> dict[str, Tuned]:
+def tuned_values(
+    experiment: Experiment, runs: Sequence[PlannedRun], store: Store, kept: "pd.DataFrame | None" = None
+) -> dict[str, Tuned]:
+    """What the stored selection runs chose. kept: the committed table of runs, for those that the store lacks."""
     from bn_study import tune  # with pandas, which takes a plan that waits for nothing longer than all the rest
     from bn_study.analysis import tables
 
     grids = experiment.tuning_grids
     scores = [one for one in tables.asked(experiment) if one.grid in grids]
     selection = [run for run in runs if grids.intersection(run.grids)]
-    return tune.choose(experiment, tables.runs_table(selection, store, scores))
+    return tune.choose(experiment, tables.runs_table(selection, store, scores, kept))
 
 
 def split_request(words: Sequence[str]) -> tuple[str | None, list[str]]:

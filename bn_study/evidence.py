@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bn_study import tune
+from bn_study.agenda import tuned_values
 from bn_study.analysis import claims, tables
 from bn_study.analysis import report as writer
 from bn_study.errors import UsageError
@@ -65,12 +66,10 @@ def _write(place: Study, experiment: Experiment, source: Path, target: Path) -> 
     kept_runs, kept_curves = (
         tables.read_csv(source / name) if (source / name).is_file() else None for name in ("runs.csv", "curves.csv")
     )
-    measures = tables.asked(experiment)
     planned, waiting = expand(experiment, {})
-    runs = tables.runs_table(planned, place.store, measures, kept_runs)
     if waiting:
-        planned, waiting = expand(experiment, tune.choose(experiment, runs))
-        runs = tables.runs_table(planned, place.store, measures, kept_runs)
+        planned, waiting = expand(experiment, tuned_values(experiment, planned, place.store, kept_runs))
+    runs = tables.runs_table(planned, place.store, tables.asked(experiment), kept_runs)
     if runs.empty:
         raise UsageError(f"{experiment.name}: no run is there yet; train with `bn-study run` and the same words")
     target.mkdir(parents=True, exist_ok=True)

@@ -34,8 +34,10 @@ from bn_study.errors import UsageError
 from bn_study.lease import SILENCE, Lease, Leases
 from bn_study.plan.spec import RunSpec
 
-if TYPE_CHECKING:  # pandas is imported where a table is read: knowing what is there should take no time
+if TYPE_CHECKING:  # what reads tables is imported where one is read: knowing what is there should take no time
     import pandas as pd
+
+    from bn_study.recorded import Recorded
 
 TABLES = ("records.parquet", "vectors.parquet")
 Kind = Literal["failed", "crashed", "timeout"]
@@ -85,11 +87,21 @@ class StoredRun:
     @cached_property
     def records(self) -> "pd.DataFrame":
         """Scalars, a row each: step (int), name, site ("" where a record has none), value (float)."""
-        return self._table("records.parquet")
+        return self.scalars.table.to_pandas()
 
     @cached_property
     def vectors(self) -> "pd.DataFrame":
         """Per-unit values and histograms, a row each: step (int), name, site, value (array of floats)."""
+        return self.arrays.table.to_pandas()
+
+    @cached_property
+    def scalars(self) -> "Recorded":
+        """The records by name and site."""
+        return self._table("records.parquet")
+
+    @cached_property
+    def arrays(self) -> "Recorded":
+        """The vectors by name and site."""
         return self._table("vectors.parquet")
 
     def glance(self, spec: RunSpec) -> None:
@@ -122,11 +134,13 @@ class StoredRun:
             raise DamagedRun(f"{self.folder / name}: not an object")
         return content
 
-    def _table(self, name: str) -> "pd.DataFrame":
+    def _table(self, name: str) -> "Recorded":
         from pyarrow import BufferReader
         from pyarrow.parquet import ParquetFile
 
-        return ParquetFile(BufferReader(self._verified(name))).read(use_threads=False).to_pandas()
+        from bn_study.recorded import Recorded
+
+        return Recorded(ParquetFile(BufferReader(self._verified(name))).read(use_threads=False))
 
     def _verified(self, name: str) -> bytes:
         path = self.folder / name

@@ -25,7 +25,7 @@ HELPERS = (  # what train and the parts share
 )
 NUMBERS = tuple(f"analysis.{name}" for name in ("measures", "stats", "contrast", "verdict"))
 ERRANDS = ("agenda", "tune", "sweep", "launch*", "price", "progress", "provenance", "study", "words")
-STORE = ("store", "lease")
+STORE = ("store", "lease", "recorded")
 NETWORKS = ("keras", "tensorflow")
 ARRAYS = ("numpy", "pandas", "scipy")
 

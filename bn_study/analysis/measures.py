@@ -14,7 +14,6 @@ from functools import cache
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from bn_study.errors import UsageError
@@ -30,15 +29,15 @@ SCALES: dict[str, Callable[[float], float]] = {"log2": math.log2, "log10": math.
 
 def steps_to(run: StoredRun, *, metric: str, level: Number) -> float:
     """The first of two consecutive measuring points at or above `level`; NaN if there is none or the run diverged."""
-    points = _points(run, metric)
-    above = points["value"].to_numpy() >= level
+    steps, values = _points(run, metric)
+    above = values >= level
     first = np.flatnonzero(above[:-1] & above[1:])
-    return math.nan if diverged(run) or not first.size else float(points["step"].iloc[first[0]])
+    return math.nan if diverged(run) or not first.size else float(steps[first[0]])
 
 
 def final(run: StoredRun, *, metric: str) -> float:
     """The last recorded value."""
-    return float(_points(run, metric)["value"].iloc[-1])
+    return float(_points(run, metric)[1][-1])
 
 
 def path_length(
@@ -67,7 +66,7 @@ def path_growth(
     `site` is the part after the layer's name: `pre` takes every `layer<i>/pre` that was recorded. 0.14 is ten percent
     more drift with each layer. NaN with fewer than two layers, or where a layer's path has no logarithm.
     """
-    found = (re.fullmatch(rf"layer(\d+)/{re.escape(site)}", one) for one in run.vectors["site"].unique())
+    found = (re.fullmatch(rf"layer(\d+)/{re.escape(site)}", one) for one in {place for _, place in run.arrays})
     layers = sorted(int(match[1]) for match in found if match)
     if not layers:
         raise UsageError(f"run {run.id} recorded no vectors at layer<i>/{site}; name the site in the grid's probes")
@@ -194,27 +193,23 @@ def _word(value: Any) -> str:
     return re.sub(r"\s+", "_", str(value))
 
 
-def _points(run: StoredRun, metric: str) -> pd.DataFrame:
-    """The records of a metric that belongs to no site, in order of steps."""
-    records = run.records
-    points = records[(records["name"] == metric) & (records["site"] == "")].sort_values("step")
-    if points.empty:
-        known = records.loc[records["site"] == "", "name"].unique()
+def _points(run: StoredRun, metric: str) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and values of a metric that belongs to no site."""
+    if (metric, "") not in run.scalars:
+        known = [name for name, site in run.scalars if not site]
         raise UsageError(f"run {run.id}: {parts.unknown('metric', metric, known)}")
-    return points
+    return run.scalars[metric, ""]
 
 
 def _unit_quantiles(run: StoredRun, site: str, quantiles: list[float], start: int, end: int) -> np.ndarray:
     """Shape (points, quantiles, units): the percentiles of each unit at the measuring points from start to end."""
-    vectors = run.vectors[run.vectors["site"] == site]
     columns = []
     for quantile in quantiles:
         name = f"activation/unit_q{quantile:g}"
-        rows = vectors[vectors["name"] == name].sort_values("step")
-        if rows.empty:
+        if (name, site) not in run.arrays:
             raise UsageError(f"run {run.id} has no vectors {name} at {site}; add them to the grid's probes")
-        inside = rows["step"].between(start, end)
-        columns.append(np.array(rows["value"].tolist())[inside.to_numpy()])
+        steps, values = run.arrays[name, site]
+        columns.append(values[(start <= steps) & (steps <= end)])
     return np.stack(columns, axis=1)
 
 

@@ -27,6 +27,8 @@ TEXT = ("run", "grids", "status", "commit", "stated", "measured", "name", "site"
 CURVES = ("run", "step", "name", "site", "unit", "value")
 FINALS = ("test/accuracy", "test/loss")
 """What every run is asked the last value of, if it recorded it."""
+Points = dict[tuple[str, str, Any], list[tuple[int, float]]]
+"""By name, site and unit: step and value."""
 HASH = 10  # the hex digits at the end of a run's id: enough to name it in the curves
 
 
@@ -45,12 +47,11 @@ class Asked:
 
 @dataclass(frozen=True)
 class Curve:
-    """Records that a figure draws: all steps of one name and site ("" for none) of a grid's runs.
+    """Records of a run that a figure draws: all steps of one name and site ("" for none).
 
     unit: None for a scalar; for a per-unit vector the function that picks the unit to draw from the run.
     """
 
-    grid: str
     name: str
     site: str
     unit: Callable[[StoredRun], int] | None = None
@@ -101,28 +102,28 @@ def runs_table(
 
 
 def curves_table(
-    planned: Sequence[PlannedRun], store: Store, wanted: Sequence[Curve], kept: pd.DataFrame | None = None
+    planned: Sequence[PlannedRun],
+    store: Store,
+    wanted: Mapping[str, Sequence[Curve]],
+    kept: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The records that figures draw: run (the 10 hex digits of its id), step, name, site, unit, value.
 
-    Values are rounded to six digits: they are drawn, not tested. Runs that the store lacks are taken from `kept`.
-    Sorted by run in the order of the ids, then name, site, unit and step.
+    wanted: by run id. Values are rounded to six digits: they are drawn, not tested. Runs that the store lacks are taken
+    from `kept`. Sorted by run, name, site, unit and step.
     """
-    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for run in sorted(planned, key=lambda one: one.spec.id):
-        curves = [one for one in wanted if one.grid in run.grids]
-        if not curves:
-            continue
-        records = _read(run, store, partial(_records, curves))
-        if records is None and kept is not None:
-            pairs = {(one.name, one.site) for one in curves}
-            same = kept[kept["run"] == run.spec.id[-HASH:]].to_dict("records")
-            records = [row for row in same if (row["name"], row["site"]) in pairs]
-        for row in records or []:
-            key = (run.spec.id, row["name"], row["site"], rank(row["unit"]), row["step"])
-            rows[key] = row | {"run": run.spec.id[-HASH:]}
-    ordered = [rows[key] for key in sorted(rows)]
-    table = pd.DataFrame({key: _column([row[key] for row in ordered], key in TEXT) for key in CURVES})
+    committed = {} if kept is None else dict(list(kept.groupby("run")))
+    rows: list[tuple[Any, ...]] = []
+    for run in sorted(planned, key=lambda one: one.spec.id[-HASH:]):
+        curves, digits = wanted.get(run.spec.id, ()), run.spec.id[-HASH:]
+        if curves:
+            found = _read(run, store, partial(_records, curves))
+            if found is None and digits in committed:
+                found = _kept_records(curves, committed[digits])
+            for name, site, unit in sorted(found or {}):
+                rows += [(digits, step, name, site, unit, value) for step, value in found[name, site, unit]]
+    columns = zip(*rows, strict=True) if rows else [()] * len(CURVES)
+    table = pd.DataFrame({key: _column(list(one), key in TEXT) for key, one in zip(CURVES, columns, strict=True)})
     return table.astype({"value": "float64"})
 
 
@@ -156,7 +157,7 @@ def _labels(run: PlannedRun, measures: Sequence[Asked]) -> dict[str, Asked]:
 
 
 def _value(one: Asked, stored: StoredRun, dataset: str) -> float:
-    if one.metric and one.metric not in set(stored.records["name"]):
+    if one.metric and (one.metric, "") not in stored.scalars:
         return math.nan
     return one.measure.of(stored, one.level.get(dataset))
 
@@ -197,15 +198,25 @@ def _read(run: PlannedRun, store: Store, use: Callable[[StoredRun], Any]) -> Any
         return None
 
 
-def _records(curves: Sequence[Curve], run: StoredRun) -> list[dict[str, Any]]:
-    found = []
+def _records(curves: Sequence[Curve], run: StoredRun) -> Points:
+    found: Points = {}
     for curve in curves:
-        table = run.records if curve.unit is None else run.vectors
-        rows = table[(table["name"] == curve.name) & (table["site"] == curve.site)]
-        unit = None if curve.unit is None or rows.empty else curve.unit(run)
-        for step, value in zip(rows["step"], rows["value"], strict=True):
-            number = float(f"{value if unit is None else value[unit]:.6g}")
-            found.append({"step": int(step), "name": curve.name, "site": curve.site, "unit": unit, "value": number})
+        recorded = run.scalars if curve.unit is None else run.arrays
+        if (curve.name, curve.site) in recorded:
+            steps, values = recorded[curve.name, curve.site]
+            unit = None if curve.unit is None else curve.unit(run)
+            numbers = [float(f"{one:.6g}") for one in (values if unit is None else values[:, unit]).tolist()]
+            found[curve.name, curve.site, unit] = list(zip(steps.tolist(), numbers, strict=True))
+    return found
+
+
+def _kept_records(curves: Sequence[Curve], rows: pd.DataFrame) -> Points:
+    pairs = {(curve.name, curve.site) for curve in curves}
+    found: Points = {}
+    for row in rows.sort_values("step").to_dict("records"):
+        if (row["name"], row["site"]) in pairs:
+            unit = None if missing(row["unit"]) else row["unit"]
+            found.setdefault((row["name"], row["site"], unit), []).append((row["step"], row["value"]))
     return found
 
 

@@ -364,7 +364,7 @@ def test_any_text_is_written_as_hydra_reads_it(value):
 def nothing(experiment):
     """The two tables before anything is trained."""
     runs = tables.runs_table(expand(experiment, {})[0], Store(Path("none")), tables.asked(experiment))
-    return runs, tables.curves_table([], Store(Path("none")), [])
+    return runs, tables.curves_table([], Store(Path("none")), {})
 
 
 def a_verdict(**changes):

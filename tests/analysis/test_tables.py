@@ -122,11 +122,11 @@ def test_committed_rows_serve_where_the_store_has_none(store, tmp_path):
     empty = Store(tmp_path / "empty")
     again = runs_table(runs, empty, [STEPS], kept=through_csv(table, tmp_path))
     pd.testing.assert_frame_equal(again, table)
-    curves = curves_table(runs, store, [Curve("speed", "test/accuracy", "")])
+    wanted = {run.spec.id: [Curve("test/accuracy", "")] for run in runs}
+    curves = curves_table(runs, store, wanted)
     kept = through_csv(curves, tmp_path)
-    wanted = [Curve("speed", "test/accuracy", "")]
     pd.testing.assert_frame_equal(curves_table(runs, empty, wanted, kept), curves)
-    assert curves_table(runs, empty, [Curve("speed", "test/loss", "")], kept).empty
+    assert curves_table(runs, empty, {key: [Curve("test/loss", "")] for key in wanted}, kept).empty
 
 
 def test_a_committed_row_without_a_measure_that_is_asked_now_does_not_serve(store, tmp_path):
@@ -202,11 +202,8 @@ def test_curves_hold_what_is_asked_for_and_no_more(store, tmp_path):
     run, other = planned("none", 0), planned("none", 1, ("select",))
     publish(store, run)
     publish(store, other)
-    wanted = [
-        Curve("speed", "test/accuracy", ""),
-        Curve("speed", "activation/unit_q50", "layer1/pre", unit=lambda stored: 1),
-    ]
-    table = curves_table([run, other], store, wanted)
+    wanted = [Curve("test/accuracy", ""), Curve("activation/unit_q50", "layer1/pre", unit=lambda stored: 1)]
+    table = curves_table([run, other], store, {run.spec.id: wanted})
     assert set(table["run"]) == {run.spec.id[-10:]}
     scalars, vectors = table[table["site"] == ""], table[table["site"] == "layer1/pre"]
     assert scalars["value"].tolist() == [0.1, 0.6, 0.733333] and scalars["unit"].isna().all()

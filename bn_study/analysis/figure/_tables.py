@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,11 @@ class Tables:
 
     runs: pd.DataFrame
     curves: pd.DataFrame
+
+    @cached_property
+    def by_name(self) -> dict[tuple[str, str], pd.DataFrame]:
+        """The curves by run (the digits that end its id) and name, in order of steps."""
+        return dict(list(self.curves.sort_values("step", kind="stable").groupby(["run", "name"])))
 
 
 def of_grid(runs: pd.DataFrame, grid: str) -> pd.DataFrame:
@@ -55,9 +61,7 @@ def select(runs: pd.DataFrame, grid: str, norms: tuple[str, ...]) -> tuple[pd.Da
 
 def curve(tables: Tables, run: str, name: str) -> pd.DataFrame:
     """One record of a run over its steps: columns step, value, unit."""
-    curves = tables.curves
-    rows = curves[(curves["run"] == run[-HASH:]) & (curves["name"] == name)]
-    return rows.sort_values("step")[["step", "value", "unit"]]
+    return tables.by_name.get((run[-HASH:], name), tables.curves.iloc[:0])[["step", "value", "unit"]]
 
 
 def mean_curve(lines: Iterable[pd.DataFrame]) -> Iterator[dict[str, Any]]:

@@ -42,7 +42,7 @@ DECADES = 1.5  # over which a positive metric ranges before its axis is logarith
 
 def curves(runs: pd.DataFrame, *, grid: str, metric: str) -> dict[str, list[Curve]]:
     """Run id -> its records of the metric."""
-    return {run: [Curve(grid, metric, "")] for run in of_grid(runs, grid)["run"]}
+    return {run: [Curve(metric, "")] for run in of_grid(runs, grid)["run"]}
 
 
 def plotted(tables: Tables, *, grid: str, metric: str) -> pd.DataFrame:

@@ -36,13 +36,13 @@ INPUT = 2.7  # of the paper's axis of a unit's input, which is symmetric
 def curves(runs: pd.DataFrame, *, grid: str) -> dict[str, list[Curve]]:
     """Run id -> records: the accuracy of every run shown, three percentiles of one unit of one run an arm."""
     shown, _ = select(runs, grid, NORMS)
-    wanted = {run: [Curve(grid, ACCURACY, "")] for run in shown["run"]}
+    wanted = {run: [Curve(ACCURACY, "")] for run in shown["run"]}
     for _, arm in shown.groupby("norm"):
         typical = _typical(arm)
         if site := _site(typical):
             start, end = _window(runs, typical)
             unit = partial(median_unit, site=site, quantiles=list(QUANTILES), start=start, end=end)
-            wanted[typical["run"]] += [Curve(grid, f"activation/unit_q{one}", site, unit) for one in QUANTILES]
+            wanted[typical["run"]] += [Curve(f"activation/unit_q{one}", site, unit) for one in QUANTILES]
     return wanted
 
 

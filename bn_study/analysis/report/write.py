@@ -37,12 +37,7 @@ def curves_table(
     for _, kind, options in _figures(experiment):
         for run, curves in parts.find("figure", kind).curves(runs, **options).items():
             wanted[run] += curves
-    asked = [run for run in planned if run.spec.id in wanted]
-    found = [tables.curves_table([run], store, wanted[run.spec.id], kept) for run in asked]
-    found = [one.astype({"unit": "Int64"}) for one in found if len(one)]
-    if not found:
-        return tables.curves_table([], store, [])
-    return pd.concat(found).sort_values(["run", "name", "site", "unit", "step"], ignore_index=True)
+    return tables.curves_table(planned, store, wanted, kept)
 
 
 def write(
@@ -60,11 +55,11 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "verdicts.csv"]
     tables.write_csv(verdicts_table(verdicts), files[0])
-    figures = []
+    figures, content = [], Tables(runs, curves)
     for name, kind, options in _figures(experiment):
         if experiment.name == ADHOC and not _recorded(kind, options, runs, curves):
             continue
-        drawn, caption = _write_figure(folder, name, kind, options, experiment, Tables(runs, curves), verdicts)
+        drawn, caption = _write_figure(folder, name, kind, options, experiment, content, verdicts)
         files += drawn
         figures.append({"name": name, "caption": caption})
     page = folder / "report.md"
