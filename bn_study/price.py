@@ -26,7 +26,6 @@ from bn_study.plan.experiment import Experiment, Grid
 from bn_study.plan.spec import RunSpec
 from bn_study.store import DamagedRun, Store, StoredRun
 from bn_study.training.schedule import measuring_points
-from bn_study.tune import supposed
 from bn_study.words import duration, size
 
 NEWEST = 30
@@ -119,34 +118,53 @@ def expected(runs: Sequence[RunSpec], known: Sequence[Known]) -> dict[str, float
 
 
 def _costs(runs: Iterable[RunSpec], known: Sequence[Known]) -> Iterator[tuple[RunSpec, _Cost | None]]:
-    for spec, near in _nearest(runs, known):
-        step = _rate(near, "training")
-        if step is None:
-            yield spec, None
-            continue
-        closest = _closest(near)
-        looks = Counter(probe.name for _, probes in measuring_points(spec) for probe in probes)
-        unmeasured = set()
-        seconds = spec.steps * step + (_rate(near, "starting") or 0.0) + statistics.median(one.rest for one in closest)
-        for name, count in looks.items():
-            like = [(far, one) for far, one in near if _same_probe(one.settings, spec.settings, name)]
-            once, last = _rate(like, f"measuring/{name}"), _rate(like, f"final/{name}")
-            seconds += (count - 1) * (once or 0.0) + (last or 0.0)
-            if last is None or (once is None and count > 1):
-                unmeasured.add(name)
-        alike = [(far, one) for far, one in near if one.settings["probes"] == spec.settings["probes"]] or near
-        disk = statistics.median(one.size / max(one.looks, 1) for one in _closest(alike)) * looks.total()
-        memory = max(one.memory for one in closest)
-        compiling = _rate(near, "compiling") or 0.0
-        yield spec, _Cost(seconds, compiling, repr(_program(spec.settings)), memory, disk, unmeasured, closest)
+    """A seed changes no cost, so runs that differ in nothing else have theirs worked out once."""
+    costs: dict[str, _Cost | None] = {}
+    theirs = [(_program(one.settings), one) for one in known]
+    for spec in runs:
+        kind = replace(spec, seed=0).canonical()
+        if kind not in costs:
+            costs[kind] = _cost(spec, theirs)
+        yield spec, costs[kind]
+
+
+def _cost(spec: RunSpec, known: Sequence[tuple[dict[str, Any], Known]]) -> _Cost | None:
+    """known: with the settings that decide how fast each one's steps are. None if none of them has the run's sizes."""
+    settings = spec.settings
+    program = _program(settings)
+    distances = [(_distance(program, other), one) for other, one in known]
+    near: Near = [(far, one) for far, one in distances if far is not None]
+    step = _rate(near, "training")
+    if step is None:
+        return None
+    closest = _closest(near)
+    looks = Counter(probe.name for _, probes in measuring_points(spec) for probe in probes)
+    unmeasured = set()
+    seconds = spec.steps * step + (_rate(near, "starting") or 0.0) + statistics.median(one.rest for one in closest)
+    for name, count in looks.items():
+        like = [(far, one) for far, one in near if _same_probe(one.settings, settings, name)]
+        once, last = _rate(like, f"measuring/{name}"), _rate(like, f"final/{name}")
+        seconds += (count - 1) * (once or 0.0) + (last or 0.0)
+        if last is None or (once is None and count > 1):
+            unmeasured.add(name)
+    alike = [(far, one) for far, one in near if one.settings["probes"] == settings["probes"]] or near
+    disk = statistics.median(one.size / max(one.looks, 1) for one in _closest(alike)) * looks.total()
+    memory = max(one.memory for one in closest)
+    compiling = _rate(near, "compiling") or 0.0
+    return _Cost(seconds, compiling, repr(program), memory, disk, unmeasured, closest)
 
 
 def to_train(experiment: Experiment, plan: Agenda) -> list[RunSpec]:
     """The runs that are missing, and those that will be once values are tuned, with some value in the place of each."""
+    missing = [run.spec for run in plan.missing]
+    if not plan.waiting:
+        return missing
+    from bn_study.tune import supposed  # with pandas, which takes longer than all the rest
+
     later = {"waiting": Grid("waiting", {}, tuple(plan.waiting))}
     waiting, _ = expand(replace(experiment, grids=later), supposed(experiment))
     known = {run.spec.id for run in plan.runs}
-    return [run.spec for run in plan.missing] + [run.spec for run in waiting if run.spec.id not in known]
+    return missing + [run.spec for run in waiting if run.spec.id not in known]
 
 
 def told(call: Call, plan: Agenda, calibrate: bool) -> Iterator[tuple[str, str]]:
@@ -234,19 +252,6 @@ def _changed(folder: Path) -> float:
         return folder.stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _nearest(runs: Iterable[RunSpec], known: Sequence[Known]) -> Iterator[tuple[RunSpec, Near]]:
-    """Each run with the known ones of its sizes."""
-    cache: dict[str, Near] = {}
-    theirs = [(_program(one.settings), one) for one in known]
-    for spec in runs:
-        program = _program(spec.settings)
-        key = repr(program)
-        if key not in cache:
-            distances = [(_distance(program, other), one) for other, one in theirs]
-            cache[key] = [(far, one) for far, one in distances if far is not None]
-        yield spec, cache[key]
 
 
 def _closest(near: Near) -> list[Known]:
