@@ -113,7 +113,7 @@ class Leases:
         newest: dict[str, int] = {}
         for name in self._names():
             run_id, _, number = name.rpartition(".")
-            if number.isdecimal():
+            if number.isdecimal() and not name.startswith("."):
                 newest[run_id] = max(newest.get(run_id, 0), int(number))
         return newest
 

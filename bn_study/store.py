@@ -66,6 +66,8 @@ class StoredRun:
     @cached_property
     def spec(self) -> dict[str, Any]:
         """`canonical` (the text that was hashed) and `settings` (flat, by dotted name)."""
+        if "spec.json" in self.provenance["checksums"]:  # runs of before it was noted are there too
+            self._verified("spec.json")
         return self._json("spec.json")
 
     @cached_property

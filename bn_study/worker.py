@@ -129,6 +129,8 @@ class Worker:
             return False
         with self.store.writing(), self.leases.take(run_id, self.call.id) as lease:
             if lease is None or not self._pending(run_id):
+                if self.store.done(run_id):
+                    self.leases.clear(run_id)  # published, and cleared, just before this lease was made
                 return False
             self._last = self._program(run.spec, run_id)
             try:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
+from bn_study.store import Store
 
 SWEEP = ["dataset=digits", "norm=none,batch", "optimizer.learning_rate=0.03,0.3", "seed=range(2)", "steps=300"]
 
@@ -362,17 +363,18 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_finishes(bn_study, home, tmp_
         stdout=subprocess.PIPE,
         text=True,
     )
-    leases = bn_study.results / "runs" / ".lease"
-    while not (leases.is_dir() and any(re.search('"step": [1-9]', one.read_text()) for one in leases.iterdir())):
+    store = Store(bn_study.results / "runs")
+    while not any(holder.step for holder in store.leases().holders()):
         assert process.poll() is None, "it ended before a run was under way"
         os.sched_yield()
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 3 and "continue with: bn-study run" in said
-    assert len(stored(bn_study.results)) < 4
+    assert len(stored(bn_study.results)) < 4 and store.checkpoints()
     assert not list((bn_study.results / "runs" / ".failed").iterdir())
     bn_study("run", *words)
-    assert len(stored(bn_study.results)) == 4
+    assert len(stored(bn_study.results)) == 4 and not store.checkpoints()
+    assert any(store.read(run).provenance["earlier"] for run in store.ids())
 
 
 @pytest.mark.slow
