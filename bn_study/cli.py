@@ -72,7 +72,10 @@ def _parser() -> argparse.ArgumentParser:
         "--max-failures", type=_count, metavar="N", help="stop when N runs have failed; without it the others go on"
     )
     run.add_argument("--dry-run", action="store_true", help="train nothing and print the plan")
+    run.add_argument("--detach", action="store_true", help="with launcher=slurm: submit, and do not watch")
     _with_calibration(run)
+    verb("status", _status, "Say how far an experiment is, who trains it and what waits on a cluster.", request=True)
+    verb("cancel", _cancel, "Stop the workers that a cluster has for an experiment.", request=True)
     report = verb("report", _report, "Turn stored runs into tables, figures and verdicts.", request=True)
     report.add_argument("--all", action="store_true", help="every experiment with evidence")
     report.add_argument("--check", action="store_true", help="write nothing; exit 1 if what is there would change")
@@ -116,8 +119,7 @@ def _plan(options: argparse.Namespace) -> int:
 
     plan = agenda(experiment, place.store)
     waiting = [
-        {"id": None, "settings": cell.settings, "status": "waiting", "waits": cell.waits}
-        for cell in plan.waiting
+        {"id": None, "settings": cell.settings, "status": "waiting", "waits": cell.waits} for cell in plan.waiting
     ]
     if getattr(options, "json", False):
         for run in plan.runs:
@@ -160,7 +162,7 @@ def _run(options: argparse.Namespace) -> int:
     for warning in _unreadable(place.store) + damaged + sweep.check_data(before.missing):
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{experiment.name}: {len(before.runs)} runs, {len(before.missing)} to train", flush=True)
-    outcome = sweep.run(place, experiment, request, operation, options.max_failures)
+    outcome = sweep.run(place, experiment, request, operation, options.max_failures, options.detach)
     again = " ".join(["bn-study", "run", *map(shlex.quote, request)])
     plan = outcome.agenda
     statuses = Counter(place.store.read(run_id).provenance["status"] for run_id in sorted(plan.done))
@@ -172,11 +174,65 @@ def _run(options: argparse.Namespace) -> int:
         print(f"{failure.kind}: {run_id}: {failure.line}\n        {failure.path}")
     for line in outcome.remarks:
         print(line)
-    if outcome.code:
+    if outcome.left:
+        words = shlex.join(request)
+        print(f"see it with: bn-study status {words}\nstop it with: bn-study cancel {words}\nwatch it with: {again}")
+    elif outcome.code:
         print(f"continue with: {again}")
     else:
         print(f"next: {again.replace(' run ', ' report ', 1)}")
     return outcome.code
+
+
+def _status(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from bn_study.launch.call import Call
+    from bn_study.progress import Progress
+
+    place, experiment, operation, request = _composed(options)
+    progress = Progress(Call("status", place, experiment, request, operation))
+    plan, holders = progress.plan, progress.leases.holders()
+    waiting = f", {len(plan.waiting)} waiting for tuning" if plan.waiting else ""
+    print(f"{experiment.name}: {len(plan.done)} of {len(plan.runs)} runs done{waiting}")
+    table = progress.table(holders)
+    if table.row_count:
+        Console(width=None if sys.stdout.isatty() else 120, highlight=False).print(table)
+    for job, states in _jobs(experiment, place.store):
+        print(f"Slurm job {job.ids[-1]}, {job.about['submitted']}: {states or 'no longer in the queue'}; {job.folder}")
+        for run_id, failure in place.store.failures(job.call).items():
+            print(f"{failure.kind}: {run_id}: {failure.line}\n        {failure.path}")
+    if len(plan.done) < len(plan.runs) or plan.waiting:
+        print(f"continue with: bn-study run {shlex.join(request)}")
+    return 0
+
+
+def _cancel(options: argparse.Namespace) -> int:
+    place, experiment, _, request = _composed(options)
+    from bn_study.launch import slurm
+
+    live = [job for job, states in _jobs(experiment, place.store) if states]
+    if not live:
+        print(f"no job of {experiment.name} is in the queue; local workers end with Ctrl-C where they were started")
+        return 0
+    for job in live:
+        slurm.cancel(job)
+        print(f"Slurm job {job.ids[-1]} is told to stop; its workers write a checkpoint first")
+    print(f"continue with: bn-study run {shlex.join(request)}")
+    return 0
+
+
+def _jobs(experiment: Any, store: Any) -> list[tuple[Any, str]]:
+    """The cluster's jobs for an experiment, with what its queue says of each."""
+    from bn_study.launch import slurm
+
+    found = slurm.of(experiment, store)
+    if not found:
+        return []
+    queue = slurm.queued()
+    if queue is None:
+        raise UsageError("the cluster does not answer (squeue); try again")
+    return [(job, slurm.states(job, queue)) for job in found]
 
 
 def _unreadable(store: Any) -> list[str]:

@@ -6,6 +6,7 @@ results/runs/
   .lease/<id>.<n>     who trains a run (lease.py)
   .checkpoint/<id>.npz  a run under way, as it was some minutes ago (training/checkpoint.py)
   .failed/<id>/       failures of a run that did not finish: <call>.json and, to be read, <call>.txt
+  .jobs/<call>/      what was submitted to a cluster, and what its workers printed
   .log/               what workers printed
   .damaged/<id>-<n>   a run that is not what was published, set aside
 
@@ -300,6 +301,10 @@ class Store:
             return int(json.loads(place.with_suffix(".json").read_text())["deaths"])
         except (OSError, ValueError, KeyError, TypeError):
             return 0
+
+    def jobs(self) -> Path:
+        """Where calls that a cluster works on leave their jobs and logs, a folder each."""
+        return self.root / ".jobs"
 
     def log(self, name: str) -> Path:
         """Where a worker's output goes."""

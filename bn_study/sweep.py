@@ -63,10 +63,14 @@ def set_damaged_aside(runs: Sequence[PlannedRun], store: Store) -> list[str]:
 
 @dataclass
 class Outcome:
-    """How a call of `run` ended. remarks: a line for each worker that did not end by itself."""
+    """How a call of `run` ended. remarks: a line for each worker that did not end by itself.
+
+    left: whether workers are still at work for it on a cluster.
+    """
 
     agenda: Agenda
     interrupted: bool = False
+    left: bool = False
     failed: dict[str, Failure] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 
@@ -74,6 +78,8 @@ class Outcome:
     def code(self) -> int:
         if self.interrupted:
             return 3
+        if self.left:
+            return 0
         if self.failed and all(one.usage for one in self.failed.values()) and not self.agenda.done:
             return 2
         return 1 if self.failed or self.agenda.missing or self.agenda.waiting else 0
@@ -81,23 +87,29 @@ class Outcome:
 
 def run(
     place: Study, experiment: Experiment, request: Sequence[str], operation: Mapping[str, Any],
-    max_failures: int | None = None,
+    max_failures: int | None = None, detach: bool = False,
 ) -> Outcome:  # fmt: skip
     """Train what is missing. Raises CannotWrite where the results cannot be written.
 
     request: the command line's words, from which every worker composes the same plan. operation: settings of the call.
-    max_failures: how many runs may fail before the call ends; None for any number.
+    max_failures: how many runs may fail before the call ends; None for any number. detach: leave a cluster's workers.
     """
+    if detach and operation["launcher"] != "slurm":
+        raise UsageError("--detach: only launcher=slurm has workers that go on by themselves")
     todo = agenda(experiment, place.store)
     if not todo.missing and not todo.waiting:
         return Outcome(todo)
     call = Call(uuid.uuid4().hex[:12], place, experiment, request, operation, max_failures)
-    progress = Progress(call)
-    if operation["launcher"] == "inline":
-        ending = inline.run(call, progress)
+    if operation["launcher"] == "slurm":
+        from bn_study.launch import slurm  # imports submitit
+
+        call = slurm.joined(call)
+        ending = slurm.run(call, Progress(call), detach)
+    elif operation["launcher"] == "inline":
+        ending = inline.run(call, Progress(call))
     else:
-        ending = local.run(call, call.workers(len(todo.missing)), progress)
+        ending = local.run(call, range(call.workers(len(todo.missing))), Progress(call))
     final = agenda(experiment, place.store)
     missing = {run.spec.id for run in final.missing}
     failures = {key: one for key, one in place.store.failures(call.id).items() if key in missing}
-    return Outcome(final, ending.interrupted, failures, ending.remarks)
+    return Outcome(final, ending.interrupted, ending.left, failures, ending.remarks)

@@ -33,7 +33,13 @@ class Call:
 
     def workers(self, runs: int) -> int:
         """How many are to share so many runs."""
-        return min(self.operation["workers"] or cores() // self.threads or 1, runs or 1)
+        usual = self.options.get("array") or cores() // self.threads or 1
+        return min(self.operation["workers"] or usual, runs or 1)
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Of its launcher."""
+        return self.operation["options"]
 
     @property
     def timeout(self) -> float | None:
@@ -52,9 +58,13 @@ class Call:
 
 @dataclass
 class Ending:
-    """How a launcher's work ended. remarks: lines on workers that did not end by themselves, and the like."""
+    """How a launcher's work ended. remarks: lines on workers that did not end by themselves, and the like.
+
+    left: whether workers are still at work somewhere.
+    """
 
     interrupted: bool = False
+    left: bool = False
     remarks: list[str] = field(default_factory=list)
 
 
@@ -68,11 +78,13 @@ class Interrupts:
         self.count += 1
 
 
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 @contextmanager
-def interrupts() -> Iterator[Interrupts]:
+def interrupts(signals: Sequence[signal.Signals] = STOPS) -> Iterator[Interrupts]:
     """Count requests to stop instead of obeying them; what `nohup` or a shell has switched off stays so."""
     counted = Interrupts()
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {one: signal.getsignal(one) for one in signals}
     for one, handler in before.items():
         if handler is not signal.SIG_IGN:

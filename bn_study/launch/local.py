@@ -10,11 +10,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from bn_study.launch.call import Call, Ending, interrupts
+from bn_study.launch.call import STOPS, Call, Ending, interrupts
 from bn_study.lease import Holder
 from bn_study.progress import Progress
 from bn_study.store import Kind
@@ -29,15 +29,16 @@ _LOG = 1 << 14
 """Bytes at the end of a worker's log that are kept with a failure."""
 
 
-def run(call: Call, count: int, progress: Progress) -> Ending:
-    """Let `count` workers train until nothing is left.
+def run(call: Call, numbers: Iterable[int], progress: Progress, stops: Sequence[signal.Signals] = STOPS) -> Ending:
+    """Let a worker for each of these numbers train until nothing is left.
 
-    Ctrl-C, SIGTERM and SIGHUP ask them to stop after the stretch of steps under way; once more ends them at once.
+    The signals `stops`, Ctrl-C's among them, ask them to stop after the stretch of steps under way; once more ends them
+    at once.
     """
     leases = call.place.store.leases()
-    workers = [_Worker(call, number) for number in range(count)]
+    workers = [_Worker(call, number) for number in numbers]
     told = 0
-    with progress, interrupts() as asked:
+    with progress, interrupts(stops) as asked:
         try:
             for worker in workers:
                 worker.start()
@@ -58,7 +59,7 @@ def run(call: Call, count: int, progress: Progress) -> Ending:
                 worker.end(signal.SIGTERM)
             raise
         progress.update()
-    return Ending(asked.count > 0, [line for worker in workers for line in worker.remarks])
+    return Ending(asked.count > 0, remarks=[line for worker in workers for line in worker.remarks])
 
 
 class _Worker:

@@ -38,7 +38,7 @@ GROUPS = {
 }
 """Setting that chooses a part -> its Hydra group, the folder in conf/."""
 OPERATION = ("launcher", "workers", "threads", "timeout", "checkpoint", "silence")
-"""Settings of the call, not of a run."""
+"""Settings of the call, not of a run; and so are those that begin with `launcher.`."""
 FIXED = ("name", "keras")
 """What a file in conf/ says of its part; an override may repeat it, as a run's settings do, but not change it."""
 ADHOC_FIGURES = {name: {"kind": "curves", "grid": "sweep", "metric": f"test/{name}"} for name in ("accuracy", "loss")}
@@ -57,7 +57,9 @@ def compose(home: Path, name: str | None, overrides: Iterable[str]) -> tuple[Exp
 
 def _compose(composer: "_Composer", name: str | None, overrides: Iterable[str]) -> tuple[Experiment, Factors]:
     home, asked = composer.home, _parse(overrides)
-    operation = _operation(composer, {key: asked.pop(key) for key in OPERATION if key in asked})
+    operation = _operation(
+        composer, {key: asked.pop(key) for key in list(asked) if key in OPERATION or key.startswith("launcher.")}
+    )
     profile: Axes = {}
     if "profile" in asked:
         profile = _profile(home, asked.pop("profile"))
@@ -205,6 +207,14 @@ def _operation(composer: "_Composer", asked: Axes) -> Factors:
             wanted = "a whole number of at least 1" if whole else "a number of seconds above 0"
             raise UsageError(f"{key}={_word(value)}: give {wanted}")
         operation[key] = value
+    options = config["launcher"]
+    for key, (value, *_) in asked.items():
+        _, _, name = key.partition(".")
+        if name.startswith("extra."):
+            options.setdefault("extra", {})[name.removeprefix("extra.")] = value
+        elif name:
+            options[name] = value
+    operation["options"] = parts.launcher(options)
     if operation["launcher"] == "inline" and operation["timeout"] is not None:
         raise UsageError("timeout: launcher=inline has no process that could end a run; use launcher=local")
     return operation

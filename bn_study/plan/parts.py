@@ -99,6 +99,33 @@ class _Measure(BaseModel):
     reestimate: types.Count
 
 
+class _Slurm(BaseModel):
+    """The options of conf/launcher/slurm.yaml, which explains them."""
+
+    model_config = _STRICT
+    array: types.Count
+    parallel: types.Count | None
+    partition: str | None
+    account: str | None
+    time: types.Count
+    grace: types.Count
+    requeue: types.Natural
+    cpus: types.Count | None
+    memory: types.Positive
+    poll: types.Positive
+    extra: dict[str, str | int | float | bool]
+
+
+_LAUNCHERS = {"slurm": _Slurm}
+
+
+def launcher(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Checked options of a launcher, whose name is among them. Raises UsageError."""
+    own = {key: value for key, value in options.items() if key != "name"}
+    schema = _LAUNCHERS.get(options["name"]) or create_model(f"launcher {options['name']}", __config__=_STRICT)
+    return _validate(schema, own, "launcher")
+
+
 _OPTIMIZER_RANGES = {
     "learning_rate": types.Positive,
     "momentum": types.BelowOne,
