@@ -35,6 +35,8 @@ from bn_study.store import Store
 
 POLL = 0.25
 """Seconds between looks at the store."""
+GONE = 5.0
+"""Seconds for which a job is not alive before it counts as gone: on its way back into the queue it seems to be dead."""
 PREEMPTION = 5.0
 """Seconds in which the signal of a pre-emption follows the one that ends a job."""
 _ENDED = (
@@ -139,7 +141,7 @@ def run(call: Call, progress: Progress, detach: bool) -> Ending:
     goes_on = f"Slurm job {job.ids[-1]} goes on without this watch"
     if detach:
         return Ending(left=True, remarks=[goes_on])
-    done, looked = len(store.ids()), time.monotonic()
+    done, looked, seen = len(store.ids()), time.monotonic(), time.monotonic()
     with progress, interrupts() as asked:
         while True:
             if asked.count:
@@ -151,7 +153,10 @@ def run(call: Call, progress: Progress, detach: bool) -> Ending:
             looked = time.monotonic()
             queue = queued()
             if queue is None or any(one.job in job.ids and one.lives for one in queue):
+                seen = looked
+            if looked - seen < GONE:
                 continue
+            assert queue is not None
             cancelled = {one.state for one in queue if one.job == job.ids[-1]} == {"CANCELLED"}
             progress.update()
             if not left(call):
@@ -161,7 +166,7 @@ def run(call: Call, progress: Progress, detach: bool) -> Ending:
             if len(store.ids()) == done:
                 return Ending(remarks=[f"Slurm job {job.ids[-1]} ended early; see what it printed in {job.folder}"])
             done = len(store.ids())
-            job = submit(call, job)
+            job, seen = submit(call, job), time.monotonic()
 
 
 def submit(call: Call, before: Job | None = None) -> Job:
