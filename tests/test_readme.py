@@ -2,13 +2,16 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 
 import pytest
 
+from bn_study.agenda import split_request
 from bn_study.cli import _parser
+from bn_study.plan.compose import compose
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +59,18 @@ def test_nothing_is_left_to_be_filled_in(text):
 def test_every_link_leads_somewhere(home, text):
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
         assert (home / target).exists(), target
+
+
+def test_every_command_about_sweeps_is_one(home):
+    """Options and verbs exist, and what follows them can be planned; tests/test_slurm.py tries the cluster's."""
+    page = (home / "docs" / "running-sweeps.md").read_text()
+    lines = re.findall(r"(?m)^(?:\$ )?bn-study ([^#\n]+)", page)
+    assert len(lines) >= 8
+    for line in lines:
+        options = _parser().parse_args(shlex.split(line))
+        compose(home, *split_request(options.request))
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", page):
+        assert (home / "docs" / target).resolve().exists(), target
+    launcher = (home / "conf" / "launcher" / "slurm.yaml").read_text()
+    for name in re.findall(r"launcher\.([a-z]+)", page):
+        assert re.search(rf"(?m)^{name}: .*#", launcher), name
