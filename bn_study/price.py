@@ -173,18 +173,19 @@ def told(call: Call, plan: Agenda, calibrate: bool) -> Iterator[tuple[str, str]]
     runs = to_train(call.experiment, plan)
     if not runs:
         return
-    known, source = stored(store, runs, call.threads), "comparable runs stored on this machine"
+    known, source = stored(store, runs, call.threads), "comparable run{} stored on this machine"
     if calibrate and unpriced(runs, known):
-        known, source = known + calibrated(call, runs), "runs stored on this machine or trained just now"
+        known, source = known + calibrated(call, runs), "run{} stored on this machine or trained just now"
     cost = price(runs, known, call.workers(len(runs)))
-    gaps = [f"{cost.unknown} runs"] if cost.unknown else []
+    gaps = [f"{cost.unknown} of the runs"] if cost.unknown else []
     gaps += [f"what the probe {name} takes" for name in sorted(cost.unmeasured)]
     advice = "nothing comparable is stored on this machine; --calibrate measures it"
     if cost.seconds is None or cost.memory is None or cost.disk is None:
         yield "time left", f"unknown: {advice}"
         return
     side = f"{cost.workers} worker{'s' if cost.workers > 1 else ''}"
-    yield "time left", f"about {duration(cost.seconds)} with {side}, by {cost.sources} {source}"
+    sources = f"{cost.sources} {source.format('s' if cost.sources > 1 else '')}"
+    yield "time left", f"about {duration(cost.seconds)} with {side}, by {sources}"
     if gaps:
         yield "", f"without {' and '.join(gaps)}: {advice}"
     yield "memory", f"about {size(cost.memory)} for {side}; {size(_free_memory())} are free"

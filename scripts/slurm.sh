@@ -93,7 +93,11 @@ start() {
 
 stop() {
     local pid file
-    scancel --quiet --user="$(id -un)" --signal=KILL 2>/dev/null || true
+    scancel --quiet --user="$(id -un)" 2>/dev/null || true
+    for _ in $(seq "$deadline"); do # jobs end before the daemons that know their processes
+        [ -n "$(squeue --noheader 2>/dev/null)" ] || break
+        sleep 0.5
+    done
     for file in "$folder"/slurmd.pid "$folder"/slurmctld.pid "$folder"/munge/pid; do
         pid=$(cat "$file" 2>/dev/null) || continue
         kill "$pid" 2>/dev/null || continue
