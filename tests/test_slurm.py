@@ -23,7 +23,7 @@ def cluster():
 
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(cluster() is not None, reason=str(cluster()))]
-LONG = ("norm=none,batch", "seed=range(2)", "steps=30000", "probes=[]")
+LONG = ("norm=none,batch", "seed=range(5)", "steps=20000", "probes=[]")
 DEADLINE = 120
 
 
@@ -115,7 +115,7 @@ def test_left_seen_again_and_cancelled_nothing_is_lost(bn_study, tmp_path):
     assert "goes on" in said and "bn-study status norm=none,batch" in said and "bn-study cancel" in said
     until(lambda: len([step for step in steps(bn_study.store).values() if step]) == 2, "both workers train")
     said = bn_study("status", *LONG)
-    assert "0 of 4 runs done" in said and "2 running" in said and len(re.findall("(?m)^vm|^[a-z0-9-]+ [0-9]+ ", said))
+    assert "of 10 runs done" in said and "2 running" in said and len(re.findall("(?m)^vm|^[a-z0-9-]+ [0-9]+ ", said))
     for run in steps(bn_study.store):
         assert run in said
 
@@ -139,8 +139,8 @@ def test_left_seen_again_and_cancelled_nothing_is_lost(bn_study, tmp_path):
 
     # and the same command finishes
     done = len(bn_study.store.ids())
-    assert done < 4
-    assert f"{4 - done} trained, 4 of 4 done" in bn_study("run", *slurm(*LONG))
+    assert done < 10
+    assert f"{10 - done} trained, 10 of 10 done" in bn_study("run", *slurm(*LONG))
     disturbed = tables(bn_study.store)
     bn_study.store.root.rename(tmp_path / "disturbed")
     bn_study("run", *LONG)
