@@ -67,9 +67,9 @@ class StoredRun:
     @cached_property
     def spec(self) -> dict[str, Any]:
         """`canonical` (the text that was hashed) and `settings` (flat, by dotted name)."""
-        if "spec.json" in self.provenance["checksums"]:  # runs of before it was noted are there too
-            self._verified("spec.json")
-        return self._json("spec.json")
+        if "spec.json" not in self.provenance["checksums"]:  # a run of before it was noted
+            return self._json("spec.json")
+        return json.loads(self._verified("spec.json"))
 
     @cached_property
     def provenance(self) -> dict[str, Any]:

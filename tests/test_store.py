@@ -89,6 +89,42 @@ def test_one_flipped_bit_is_noticed_and_the_run_set_aside(store, spec, table):
     assert len(store.read(spec.id).records) == 2
 
 
+def test_a_glance_sees_what_was_written_to_since_and_reading_sees_the_rest(store, spec):
+    """The time of the last change is what saves reading tables; without it only who reads the table notices."""
+    publish(store, spec)
+    store.read(spec.id).glance(spec)
+    path = store.root / spec.id / "records.parquet"
+    times, content = os.stat(path), path.read_bytes()
+    path.write_bytes(content[:50] + bytes([content[50] ^ 1]) + content[51:])
+    with pytest.raises(DamagedRun, match="checksum"):
+        store.read(spec.id).glance(spec)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    store.read(spec.id).glance(spec)
+    with pytest.raises(DamagedRun, match="checksum"):
+        _ = store.read(spec.id).records
+    path.write_bytes(content)
+    store.read(spec.id).glance(spec)  # touched but whole, as after a copy
+
+
+def test_a_glance_sees_another_runs_folder_under_the_name(store, spec, specify):
+    publish(store, spec)
+    other = specify("seed=9")
+    os.rename(store.root / spec.id, store.root / other.id)
+    with pytest.raises(DamagedRun, match="not the one that its name stands for"):
+        store.read(other.id).glance(other)
+
+
+@pytest.mark.parametrize("name", ["spec.json", "provenance.json"])
+def test_an_edited_text_is_damage(store, spec, name):
+    publish(store, spec)
+    path = store.root / spec.id / name
+    edited = path.read_text().replace('"digits"', '"mnist"').replace('"complete"', '"diverged"')
+    assert edited != path.read_text()
+    path.write_text(edited)
+    with pytest.raises(DamagedRun, match="checksum"):
+        store.read(spec.id).glance(spec)
+
+
 def test_truncated_or_missing_files_are_damage_not_a_traceback(store, spec):
     publish(store, spec)
     (store.root / spec.id / "provenance.json").write_text('{"status": "comp')

@@ -71,20 +71,26 @@ class Ending:
 class Interrupts:
     """How often this process was asked to stop, by Ctrl-C, SIGTERM or a terminal that went away."""
 
-    def __init__(self) -> None:
+    def __init__(self, raising: bool) -> None:
         self.count = 0
+        self.raising = raising
 
     def _add(self, *_: object) -> None:
         self.count += 1
+        if self.raising and self.count > 1:
+            raise KeyboardInterrupt
 
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def interrupts(signals: Sequence[signal.Signals] = STOPS) -> Iterator[Interrupts]:
-    """Count requests to stop instead of obeying them; what `nohup` or a shell has switched off stays so."""
-    counted = Interrupts()
+def interrupts(signals: Sequence[signal.Signals] = STOPS, raising: bool = False) -> Iterator[Interrupts]:
+    """Count requests to stop instead of obeying them; what `nohup` or a shell has switched off stays so.
+
+    raising: whether all but the first one raise KeyboardInterrupt wherever this process is.
+    """
+    counted = Interrupts(raising)
     before = {one: signal.getsignal(one) for one in signals}
     for one, handler in before.items():
         if handler is not signal.SIG_IGN:

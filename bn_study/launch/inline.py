@@ -11,12 +11,10 @@ def run(call: Call, progress: Progress) -> Ending:
     from bn_study.worker import Stopped, Worker
 
     os.environ.update(call.environment)
-    with progress, interrupts() as asked:
+    with progress, interrupts(raising=True) as asked:
 
         def stop() -> bool:
             progress.update()
-            if asked.count > 1:
-                raise KeyboardInterrupt
             return asked.count > 0 or call.too_many_failures()
 
         try:
