@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -141,6 +142,7 @@ def run(call: Call, progress: Progress, detach: bool) -> Ending:
     goes_on = f"Slurm job {job.ids[-1]} goes on without this watch"
     if detach:
         return Ending(left=True, remarks=[goes_on])
+    print(f"watching Slurm job {job.ids[-1]}; Ctrl-C leaves it at work", file=sys.stderr, flush=True)
     done, looked, seen = len(store.ids()), time.monotonic(), time.monotonic()
     with progress, interrupts() as asked:
         while True:
