@@ -33,6 +33,7 @@ FUNCTIONS = {
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
 
+@cache
 def names(kind: str) -> list[str]:
     """The parts of a kind that have a file, sorted."""
     half, _ = FUNCTIONS[kind].split("/")
