@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Protocol
@@ -106,13 +106,25 @@ class Worker:
             left = sorted(todo, key=lambda run_id: -todo[run_id].spec.steps)
             trained = False
             while left:
-                run_id = next((one for one in left if self._program(todo[one].spec, one) == self._last), left[0])
+                run_id = self._next(left, todo)
                 left.remove(run_id)
                 trained |= self._attempt(todo[run_id])
             if not trained:
                 if self.stop():
                     raise Stopped
                 time.sleep(POLL)
+
+    def _next(self, left: list[str], todo: Mapping[str, PlannedRun]) -> str:
+        """A run whose program is at hand; else one whose program nobody else uses just now; else the longest."""
+
+        def program(run_id: str) -> str:
+            return self._program(todo[run_id].spec, run_id)
+
+        at_hand = next((run_id for run_id in left if program(run_id) == self._last), None)
+        if at_hand is not None:
+            return at_hand
+        used = {program(holder.run) for holder in self.leases.holders() if holder.run in todo}
+        return next((run_id for run_id in left if program(run_id) not in used), left[0])
 
     def _program(self, spec: RunSpec, run_id: str) -> str:
         if run_id not in self._programs:

@@ -2,9 +2,11 @@
 
 One .npz of plain arrays, nothing in it is run as code: the state that `train` gives (every variable of network and
 optimizer, the seed generators' among them, the records so far, the step), the spec it belongs to, and under what
-circumstances the steps so far were taken. Each array carries its CRC-32, as zip files do.
+circumstances the steps so far were taken. Behind the archive stands its SHA-256: a flipped bit of its directory can
+hide an array from zip's own checks.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -20,6 +22,7 @@ from bn_study.plan.spec import RunSpec
 
 State = Mapping[str, np.ndarray]
 _SPEC, _HISTORY = "spec", "history"
+_DIGEST = hashlib.sha256().digest_size
 
 
 class Unusable(Exception):
@@ -45,6 +48,7 @@ def save(path: Path, spec: RunSpec, checkpoint: Checkpoint) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     with open(beside, "wb") as file:
         file.write(content.getbuffer())
+        file.write(hashlib.sha256(content.getbuffer()).digest())
         file.flush()
         os.fsync(file.fileno())
     os.replace(beside, path)
@@ -53,7 +57,10 @@ def save(path: Path, spec: RunSpec, checkpoint: Checkpoint) -> None:
 def load(path: Path, spec: RunSpec | None) -> Checkpoint:
     """Read a checkpoint; spec: whose it must be. Raises Unusable, and FileNotFoundError where there is none."""
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+        whole = path.read_bytes()
+        if hashlib.sha256(whole[:-_DIGEST]).digest() != whole[-_DIGEST:]:
+            raise Unusable(f"{path}: the checksum at its end does not match")
+        with np.load(io.BytesIO(whole[:-_DIGEST]), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         text, history = str(arrays.pop(_SPEC)), json.loads(str(arrays.pop(_HISTORY)))
     except FileNotFoundError:

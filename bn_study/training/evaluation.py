@@ -19,8 +19,8 @@ from bn_study.training.data import Data, Split
 from bn_study.training.network import Network
 
 SOURCES = ("reestimated", "moving", "moving_unbiased", "batch")
-_CHUNK = 1000
-"""Examples of one forward pass: more would leave the processor's cache."""
+_CHUNK = {True: 1000, False: 100}
+"""Examples of one forward pass, for compiled MLPs and for others: the values of more would leave the cache."""
 
 
 class Evaluator:
@@ -124,7 +124,7 @@ class Evaluation:
             size = min(self.batch_size, len(part))
             used, score = len(part) // size * size, self.evaluator.score_batch
         else:
-            size, used = _CHUNK, len(part)
+            size, used = _CHUNK[self.network.xla], len(part)
             score = partial(self.evaluator.score, statistics=self.statistics(source))
         sums = np.sum([score(inputs, targets) for inputs, targets in _chunks(part, used, size)], axis=0)
         return float(sums[0]) / used, float(sums[1]) / used

@@ -8,6 +8,40 @@ from functools import cached_property
 from typing import Any, Literal
 
 import keras
+from keras import ops
+
+
+class Dense(keras.layers.Layer):
+    """Wx+b. The kernel is (units, inputs), as in PyTorch: the product that gives its gradient is a third faster."""
+
+    def __init__(
+        self,
+        units: int,
+        *,
+        name: str,
+        use_bias: bool,
+        kernel_initializer: keras.initializers.Initializer,
+        bias_initializer: keras.initializers.Initializer,
+    ) -> None:
+        super().__init__(name=name)
+        self.units = units
+        self.use_bias = use_bias
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        self.kernel = self.add_weight(name="kernel", shape=(self.units, shape[-1]), initializer=self._transposed)
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(self.units,), initializer=self.bias_initializer)
+
+    def _transposed(self, shape: tuple[int, int], dtype: str) -> Any:
+        """Initialisers tell inputs from units by their order."""
+        return ops.transpose(self.kernel_initializer(shape[::-1], dtype))
+
+    def call(self, inputs):
+        outputs = ops.matmul(inputs, ops.transpose(self.kernel))
+        return outputs if self.bias is None else outputs + self.bias
 
 
 class Normalizer(keras.layers.Layer):
@@ -137,7 +171,7 @@ class Chain:
 
     def output(self, units: int, xla: bool) -> Network:
         """Append the output layer, which is neither normalised nor dropped."""
-        outputs = self._linear(lambda **options: keras.layers.Dense(units, **options), "output", use_bias=True)
+        outputs = self._linear(lambda **options: Dense(units, **options), "output", use_bias=True)
         return Network(keras.Model(self.inputs, outputs), self.sites, self.linear, self.activation, xla)
 
     def _linear(self, make: Callable[..., keras.layers.Layer], name: str, use_bias: bool) -> Any:

@@ -39,15 +39,15 @@ def build_network(spec: RunSpec, data: Data) -> Network:
 class Program:
     """The training loop of one architecture on one data set."""
 
-    def __init__(self, spec: RunSpec, data: Data) -> None:
+    def __init__(self, spec: RunSpec, data: Data, tensors: tuple[tf.Tensor, tf.Tensor]) -> None:
+        """tensors: inputs and targets of the training split, which all programs on these data share."""
         self.network = build_network(spec, data)
         self.chunk = CHUNK[self.network.xla]
         options = {key: value for key, value in spec.optimizer.args.items() if key not in ("keras", *_RATE_OPTIONS)}
         self.optimizer = getattr(keras.optimizers, spec.optimizer.args["keras"])(learning_rate=1.0, **options)
         self.optimizer.build(self.network.model.trainable_variables)
         self._optimizer_start = [variable.numpy() for variable in self.optimizer.variables]
-        self._inputs = tf.constant(data.train.inputs)
-        self._targets = tf.constant(data.train.targets)
+        self._inputs, self._targets = tensors
         self._loss = loss.per_example(data)
         self._loop = tf.function(self._steps, jit_compile=self.network.xla)
         self._buffer = np.zeros((self.chunk, spec.batch_size), np.int32), np.zeros(self.chunk, np.float32)

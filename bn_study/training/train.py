@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 
 from bn_study.plan import parts
 from bn_study.plan.spec import Part, RunSpec
@@ -42,12 +43,13 @@ class Trained:
 class Programs:
     """The compiled program of the architecture trained last, and the data set loaded last."""
 
-    _data: tuple[Part, Data] | None = None
+    _data: tuple[Part, Data, tuple[tf.Tensor, tf.Tensor]] | None = None
     _program: tuple[str, Program, Evaluator] | None = None
 
     def data(self, dataset: Part) -> Data:
         if self._data is None or self._data[0] != dataset:
-            self._data = dataset, parts.call("dataset", dataset)
+            data: Data = parts.call("dataset", dataset)
+            self._data = dataset, data, (tf.constant(data.train.inputs), tf.constant(data.train.targets))
         return self._data[1]
 
     def has(self, spec: RunSpec) -> bool:
@@ -70,7 +72,8 @@ class Programs:
         """The program of a run, with every variable at the run's first value."""
         data = self.data(spec.dataset)
         if self._program is None or not self.has(spec):
-            program = Program(spec, data)
+            self._program = None  # two at once would need twice the memory
+            program = Program(spec, data, self._data[2])
             self._program = shared(spec), program, Evaluator(program.network, data)
         _, program, evaluator = self._program
         program.reset(spec, data)

@@ -171,7 +171,7 @@ def test_a_state_of_another_network_is_unusable(specify, tmp_path):
 
 
 def test_a_damaged_checkpoint_is_noticed_wherever_it_is_damaged(specify, tmp_path):
-    """Every cut and every flipped bit of many: either it is refused, or all arrays are what they were."""
+    """Every cut and every flipped bit, of many."""
     spec = specify(*overrides(*COMBINATIONS[0]))
     path = tmp_path / "run.npz"
     random = np.random.default_rng(0)
@@ -179,22 +179,14 @@ def test_a_damaged_checkpoint_is_noticed_wherever_it_is_damaged(specify, tmp_pat
     checkpoint.save(path, spec, Checkpoint(state, [{"until_step": 9}]))
     whole = path.read_bytes()
     assert checkpoint.load(path, spec).history == [{"until_step": 9}]
-    refused = 0
     for place in range(0, len(whole), 3):
         for damaged in (
             whole[:place],
             whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :],
         ):
             path.write_bytes(damaged)
-            try:
-                found = checkpoint.load(path, spec)
-            except Unusable:
-                refused += 1
-            else:
-                assert found.history == [{"until_step": 9}] and set(found.state) == set(state)
-                for name, value in state.items():
-                    np.testing.assert_array_equal(found.state[name], value)
-    assert refused > len(whole) / 3
+            with pytest.raises(Unusable):
+                checkpoint.load(path, spec)
 
 
 def test_a_checkpoint_holds_no_pickles(specify, tmp_path):

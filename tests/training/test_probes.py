@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from scipy import integrate, stats
 
-from bn_study.training.evaluation import Evaluation
+from bn_study.training.evaluation import SOURCES, Evaluation
 from bn_study.training.probe import activations, curves, gradients
 from bn_study.training.program import build_network
 from bn_study.training.train import Programs, train
@@ -91,12 +91,12 @@ def numpy_forward(network, x, statistics=None, epsilon=1e-3):
     used = []
     h = x.reshape(len(x), -1).astype(np.float64)
     for index, norm in enumerate(norms):
-        z = h @ dense[index].kernel.numpy().astype(np.float64)
+        z = h @ dense[index].kernel.numpy().T.astype(np.float64)
         mean, variance = (z.mean(0), z.var(0)) if statistics is None else statistics[index]
         used.append((mean, variance))
         z = (z - mean) / np.sqrt(variance + epsilon) * norm.gamma.numpy() + norm.beta.numpy()
         h = 1 / (1 + np.exp(-z))
-    return h @ dense[-1].kernel.numpy() + dense[-1].bias.numpy(), used
+    return h @ dense[-1].kernel.numpy().T + dense[-1].bias.numpy(), used
 
 
 def score(logits, targets):
@@ -110,7 +110,7 @@ def test_every_evaluation_source_equals_numpy(specify):
     spec, network, evaluator = trained(specify, "norm=batch", "steps=40", "batch_size=8", "model.widths=[12,9]")
     data = evaluator.data
     evaluation = Evaluation(evaluator, spec.batch_size, 500, step=40, final=True)
-    measured = curves.measure(network, evaluation, images=2000, sources=["reestimated"])
+    measured = curves.measure(network, evaluation, images=2000, sources=["reestimated"], full=list(SOURCES))
     found = {name: value for name, _, value in measured}
     x, y = data.test.inputs, data.test.targets
 
@@ -172,7 +172,7 @@ def test_gradient_norms_equal_finite_differences(specify):
     def loss(kernels, shift, at):
         h = x
         for index, kernel in enumerate(kernels):
-            z = h @ kernel + (shift if index == at else 0)
+            z = h @ kernel.T + (shift if index == at else 0)
             h = np.tanh(z)
         return score(z, part.targets)[0]
 
@@ -185,7 +185,7 @@ def test_gradient_norms_equal_finite_differences(specify):
         return np.sqrt(total)
 
     for at, name in enumerate(("layer1", "layer2", "output")):
-        delta = norm(lambda bump, at=at: loss(kernels, bump, at), (5, kernels[at].shape[1]))
+        delta = norm(lambda bump, at=at: loss(kernels, bump, at), (5, kernels[at].shape[0]))
         assert found["gradient/delta", f"{name}/linear"] == pytest.approx(delta, rel=1e-3)
         weight = norm(
             lambda bump, at=at: loss([*kernels[:at], kernels[at] + bump, *kernels[at + 1 :]], 0, None),
@@ -197,7 +197,8 @@ def test_gradient_norms_equal_finite_differences(specify):
 def test_regression_has_no_accuracy(specify):
     spec, network, evaluator = trained(specify, "dataset=toy_regression", "norm=batch", "model.widths=[5]", "steps=3")
     evaluation = Evaluation(evaluator, spec.batch_size, 100, step=3, final=True)
-    found = {name: value for name, _, value in curves.measure(network, evaluation, images=50, sources=["reestimated"])}
+    measured = curves.measure(network, evaluation, images=50, sources=["reestimated"], full=["moving"])
+    found = {name: value for name, _, value in measured}
     assert not [name for name in found if "accuracy" in name]
     outputs = np.asarray(network.model(evaluator.data.test.inputs, training=False))
     assert found["test/loss_moving"] == pytest.approx(((outputs - evaluator.data.test.targets) ** 2).mean(), rel=1e-4)

@@ -7,7 +7,7 @@ import keras
 from bn_study.errors import UsageError
 from bn_study.plan.types import BelowOne, Count, Number, Positive
 from bn_study.training.data import Data
-from bn_study.training.network import Chain, Network
+from bn_study.training.network import Chain, Dense, Network
 
 
 def build(
@@ -53,5 +53,5 @@ def build(
             )
     chain.reshape(keras.layers.Flatten())
     for units in dense:
-        chain.hidden(lambda units=units, **options: keras.layers.Dense(units, **options))
+        chain.hidden(lambda units=units, **options: Dense(units, **options))
     return chain.output(data.classes or 1, xla=False)

@@ -6,7 +6,7 @@ import keras
 
 from bn_study.plan.types import BelowOne, Count, Number, Positive
 from bn_study.training.data import Data
-from bn_study.training.network import Chain, Network
+from bn_study.training.network import Chain, Dense, Network
 
 
 def build(
@@ -34,5 +34,5 @@ def build(
     if len(data.shape) > 1:
         chain.reshape(keras.layers.Flatten())
     for units in widths:
-        chain.hidden(lambda units=units, **options: keras.layers.Dense(units, **options))
+        chain.hidden(lambda units=units, **options: Dense(units, **options))
     return chain.output(data.classes or 1, xla=True)

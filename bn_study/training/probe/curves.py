@@ -14,18 +14,19 @@ def measure(
     *,
     images: Count,
     sources: list[Literal["reestimated", "moving", "moving_unbiased", "batch"]],
+    full: list[Literal["reestimated", "moving", "moving_unbiased", "batch"]],
 ) -> Iterator[tuple[str, str, float]]:
     """Yield `<split>/loss` and `<split>/accuracy` (classifiers only), with `_<source>` for other sources of statistics.
 
     The plain name means re-estimated statistics. On the way `images` fixed examples of each split and the given
-    sources; at the end validation and test in full, with every source.
+    sources; at the end every source, those in `full` with all of validation and test.
     """
     wanted = [source for source in evaluation.sources if evaluation.final or source in sources]
     for split in ("train", "validation", "test"):
-        count = None if evaluation.final and split != "train" else images
         for source in wanted:
+            everything = evaluation.final and source in full and split != "train"
             suffix = "" if source == "reestimated" else f"_{source}"
-            loss, accuracy = evaluation.loss_and_accuracy(split, count, source)
+            loss, accuracy = evaluation.loss_and_accuracy(split, None if everything else images, source)
             yield f"{split}/loss{suffix}", "", loss
             if evaluation.data.classes is not None:
                 yield f"{split}/accuracy{suffix}", "", accuracy

@@ -1,0 +1,71 @@
+"""What measuring costs: each probe alone at the default schedule, as a share of the time that training takes.
+
+    scripts/bench.sh measure
+
+The times are those that every run's provenance holds (`timing`): between steps and at the end, tracing left out.
+"""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+from _common import ROOT, environment, spread, write
+
+PROBES = ("curves", "activations", "gradients")
+NETWORKS = {
+    "mlp": ["dataset=mnist", "model=mlp", "batch_size=60", "steps=5000"],
+    "cnn": ["dataset=cifar10_jpeg", "model=cnn", "batch_size=64", "steps=1000"],
+}
+REPEATS = {"mlp": 5, "cnn": 2}
+
+
+def measure() -> list[dict[str, object]]:
+    """A row per network, normaliser and probe."""
+    from bn_study import study
+    from bn_study.plan.compose import compose, expand
+    from bn_study.training.train import Programs, train
+
+    rows: list[dict[str, object]] = []
+    for model, words in NETWORKS.items():
+        for norm in ("none", "batch"):
+            programs = Programs()
+            specs = {}
+            for probe in PROBES:
+                experiment, _ = compose(study.locate().home, None, [*words, f"norm={norm}", f"probes=[{probe}]"])
+                specs[probe] = expand(experiment, {})[0][0].spec
+            for spec in specs.values():  # every function is traced before anything counts
+                train(dataclasses.replace(spec, steps=10), programs, lambda step, state: None, None)
+            timings: dict[str, list[tuple[float, float, float]]] = {probe: [] for probe in PROBES}
+            for _ in range(REPEATS[model]):
+                for probe, spec in specs.items():
+                    timing = train(spec, programs, lambda step, state: None, None).timing
+                    seconds = {name: entry["seconds"] for name, entry in timing.items()}
+                    timings[probe].append(
+                        (seconds["training"], seconds[f"measuring/{probe}"], seconds[f"final/{probe}"])
+                    )
+            for probe, found in timings.items():
+                shares = spread([(between + final) / training for training, between, final in found])
+                training, between, final = (spread(one)["median"] for one in zip(*found, strict=True))
+                rows.append(
+                    {
+                        "model": model, "norm": norm, "probe": probe, "default": probe == "curves",
+                        "training_seconds": training, "between_seconds": between, "final_seconds": final,
+                        "share": shares["median"], "share_lowest": shares["lowest"], "share_highest": shares["highest"],
+                    }
+                )  # fmt: skip
+                print(json.dumps(rows[-1]), file=sys.stderr)
+    return rows
+
+
+def main() -> None:
+    if sys.argv[1:] == ["--child"]:
+        print(json.dumps(measure()))
+        return
+    command = [sys.executable, __file__, "--child"]
+    done = subprocess.run(command, env=environment(1), stdout=subprocess.PIPE, check=True, cwd=ROOT)
+    write("measure", json.loads(done.stdout), "measuring, one core")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""How long a training step takes: our loop against Keras `fit` and PyTorch, on the same data, network and threads.
+
+    scripts/bench.sh steps [mlp|cnn]
+
+All contestants begin with the same weights. Before anything is timed each trains on the same batches, and the loss must
+start at the same value and change by the same amount. Then those of one architecture take turns, with and without batch
+normalization. Times are per step; ratios are medians over turns.
+"""
+
+import itertools
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from _common import CORES, ROOT, environment, ratio, seconds, spread, take_turns, write
+
+CHECKED_STEPS = 10
+RATE = 1e-3
+START_TOLERANCE, CHANGE_TOLERANCE = 1e-4, 0.1
+"""Relative, of the first loss and of its change over CHECKED_STEPS. Libraries add in different orders, which at the
+kinks of ReLU and max-pooling decides which way a gradient goes, so the learning rate is small; another one, another
+network or another batch is far outside."""
+SMALLEST_CHANGE = 5e-5
+"""Of a loss, that this can tell from none."""
+REPEATS = {"mlp": 4, "cnn": 3}
+STEPS = {"3": 500, "10": 250, "small": 24, "large": 12}
+"""Of a turn, by shape: about a second of the fastest, less than an epoch of the data."""
+WIDTH, CLASSES = 100, 10
+CNN = {"small": [[16, 16], [32, 32]], "large": [[32, 32], [64, 64]]}
+MLP_BATCH, CNN_BATCH = 60, 64
+OURS = "ours"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network to train. shape: a depth for an MLP, a name in CNN."""
+
+    model: str
+    shape: str
+    activation: str
+    norm: str
+
+    @property
+    def overrides(self) -> list[str]:
+        """Our command line's words for it."""
+        placement = [] if self.norm == "none" else [f"norm.placement={self.norm}"]
+        words = [f"norm={'none' if self.norm == 'none' else 'batch'}", *placement, f"optimizer.learning_rate={RATE}"]
+        words += [f"model={self.model}", f"model.activation={self.activation}", "model.initializer=glorot"]
+        words += ["model.initializer_scale=1"]
+        if self.model == "mlp":
+            widths = ",".join([str(WIDTH)] * int(self.shape))
+            return [*words, "dataset=mnist", f"batch_size={MLP_BATCH}", f"model.widths=[{widths}]"]
+        blocks = json.dumps(CNN[self.shape]).replace(" ", "")
+        words += [f"batch_size={CNN_BATCH}", f"model.blocks={blocks}"]
+        return [*words, "dataset=cifar10_jpeg", "dataset.subset=10000"]
+
+    @property
+    def flops(self) -> float:
+        """Of one step: two for each multiply-add of the forward pass, the weights' and the inputs' gradients."""
+        if self.model == "mlp":
+            sizes = [784, *[WIDTH] * int(self.shape), CLASSES]
+            layers = [inputs * outputs * MLP_BATCH for inputs, outputs in itertools.pairwise(sizes)]
+        else:
+            layers, side, channels = [], 32, 3
+            for block in CNN[self.shape]:
+                for filters in block:
+                    layers.append(side**2 * 9 * channels * filters * CNN_BATCH)
+                    channels = filters
+                side //= 2
+            layers += [side**2 * channels * 64 * CNN_BATCH, 64 * CLASSES * CNN_BATCH]
+        return 2.0 * (3 * sum(layers) - layers[0])  # nobody needs the gradient by the data
+
+
+CASES = [
+    *(Case("mlp", *rest) for rest in itertools.product(("3", "10"), ("sigmoid", "relu"), ("none", "before", "after"))),
+    *(Case("cnn", shape, "relu", norm) for shape in ("small", "large") for norm in ("none", "before", "after")),
+]
+
+
+@dataclass
+class Contestant:
+    """loss: of one batch in training mode. train: CHECKED_STEPS, on given batches. time: seconds a step."""
+
+    loss: Callable[[], float]
+    train: Callable[[], None]
+    time: Callable[[], float]
+
+
+def contest(cases: Sequence[Case], peak: float, threads: int) -> list[dict[str, object]]:
+    """Check, then time, all contestants of one architecture, with each normalisation."""
+    import contestants
+
+    field = {(case, name): one for case in cases for name, one in contestants.field(case, CHECKED_STEPS).items()}
+    changes = {key: _change(one) for key, one in field.items()}
+    for (case, name), (start, change) in changes.items():
+        our_start, our_change = changes[case, OURS]
+        if abs(start - our_start) > START_TOLERANCE * our_start or (
+            abs(change - our_change) > CHANGE_TOLERANCE * abs(our_change) + SMALLEST_CHANGE
+        ):
+            raise SystemExit(
+                f"{case}: {name} starts at a loss of {start} and changes it by {change}, ours from {our_start} by "
+                f"{our_change}: that is not the same training"
+            )
+    figures = take_turns({key: one.time for key, one in field.items()}, REPEATS[cases[0].model])
+    rows = []
+    for (case, name), times in figures.items():
+        about = spread([1000 * one for one in times])
+        gflops = case.flops / about["median"] / 1e6
+        plain = next(key for key in figures if key[0].norm == "none" and key[1] == name)
+        row = {
+            "model": case.model, "shape": case.shape, "activation": case.activation, "norm": case.norm,
+            "threads": threads, "contestant": name, "ms": about["median"], "ms_lowest": about["lowest"],
+            "ms_highest": about["highest"], "times_ours": ratio(times, figures[case, OURS]),
+            "times_plain": ratio(times, figures[plain]), "gflops": gflops, "share_of_peak": gflops / peak,
+        }  # fmt: skip
+        rows.append(row)
+        print(
+            f"{case.model} {case.shape:5} {case.activation:7} {case.norm:6} {threads} {name:22} {row['ms']:9.3f} ms, "
+            f"{row['times_ours']:5.2f} times ours, {row['times_plain']:5.2f} times plain, {row['share_of_peak']:.0%}",
+            file=sys.stderr,
+        )
+    return rows
+
+
+def _change(one: Contestant) -> tuple[float, float]:
+    start = one.loss()
+    one.train()
+    return start, one.loss() - start
+
+
+def sgemm_peak() -> float:
+    """The best of square products of float32 matrices, in GFLOP/s."""
+    import numpy as np
+
+    best = 0.0
+    for size in (512, 768, 1024, 1536, 2048):
+        a = np.random.default_rng(0).standard_normal((size, size), np.float32)
+        fastest = min(seconds(lambda a=a: a @ a) for _ in range(6))
+        best = max(best, 2 * size**3 / fastest / 1e9)
+    return best
+
+
+def child(threads: int, models: list[str]) -> None:
+    """One process for one number of threads: libraries read it when they are imported."""
+    peak = sgemm_peak()
+    print(f"{threads} thread(s): sgemm peak {peak:.1f} GFLOP/s", file=sys.stderr)
+    groups = itertools.groupby(
+        (case for case in CASES if case.model in models), key=lambda case: (case.model, case.shape, case.activation)
+    )
+    rows = [row for _, cases in groups for row in contest(list(cases), peak, threads)]
+    peak = max(peak, sgemm_peak())
+    for row in rows:
+        row["share_of_peak"] = row["gflops"] / peak
+        row["sgemm_peak"] = peak
+    print(json.dumps(rows))
+
+
+def main() -> None:
+    models = sys.argv[1:] or ["mlp", "cnn"]
+    rows = []
+    for threads in dict.fromkeys((1, CORES)):
+        command = [sys.executable, __file__, "--threads", str(threads), *models]
+        done = subprocess.run(command, env=environment(threads), stdout=subprocess.PIPE, check=True, cwd=ROOT)
+        rows += json.loads(done.stdout)
+    write("steps" if len(models) == 2 else f"steps_{models[0]}", rows, "a training step")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--threads"]:
+        child(int(sys.argv[2]), sys.argv[3:])
+    else:
+        main()

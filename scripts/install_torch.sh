@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Adds a CPU build of PyTorch to .venv, for the tests and benchmarks that compare with it. What is locked stays as it is.
+# Fails where pip is offered no wheel that calls itself +cpu: the plain one of Linux brings gigabytes of CUDA libraries.
+set -euo pipefail
+
+root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+python=$root/.venv/bin/python
+torch=torch==2.13.0+cpu
+
+if "$python" -c 'import torch' 2>/dev/null; then exit 0; fi
+echo "install_torch.sh: installing $torch"
+installed=$(mktemp)
+trap 'rm -f "$installed"' EXIT
+"$python" -m pip freeze --all --exclude-editable >"$installed"
+"$python" -m pip install --quiet --disable-pip-version-check --only-binary :all: --constraint "$installed" "$torch"
