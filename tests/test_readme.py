@@ -74,3 +74,8 @@ def test_every_command_about_sweeps_is_one(home):
     launcher = (home / "conf" / "launcher" / "slurm.yaml").read_text()
     for name in re.findall(r"launcher\.([a-z]+)", page):
         assert re.search(rf"(?m)^{name}: .*#", launcher), name
+
+
+def test_figures_of_speed_are_those_that_were_measured(home):
+    command = [sys.executable, home / "scripts" / "bench" / "targets.py", "--check"]
+    assert subprocess.run(command, check=False).returncode == 0, "run scripts/bench/targets.py"

@@ -44,16 +44,18 @@ def machine() -> str:
     )
 
 
-def take_turns(contestants: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
-    """Let contestants run one after another, `repeats` times round, after one round that does not count.
+def take_turns(
+    contestants: Mapping[str, Callable[[], float]], repeats: int, warm_up: bool = True
+) -> dict[str, list[float]]:
+    """Let contestants run one after another, `repeats` times round, perhaps after one round that does not count.
 
     A contestant returns its own figure (seconds, or seconds a step). A machine that slows down slows all of them.
     """
     figures: dict[str, list[float]] = {name: [] for name in contestants}
-    for turn in range(repeats + 1):
+    for counts in [*([False] if warm_up else []), *[True] * repeats]:
         for name, run in contestants.items():
             figure = run()
-            if turn:
+            if counts:
                 figures[name].append(figure)
     return figures
 

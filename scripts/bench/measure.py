@@ -7,8 +7,11 @@ The times are those that every run's provenance holds (`timing`): between steps 
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 from _common import ROOT, environment, spread, write
 
@@ -17,7 +20,7 @@ NETWORKS = {
     "mlp": ["dataset=mnist", "model=mlp", "batch_size=60", "steps=5000"],
     "cnn": ["dataset=cifar10_jpeg", "model=cnn", "batch_size=64", "steps=1000"],
 }
-REPEATS = {"mlp": 5, "cnn": 2}
+REPEATS = {"mlp": 3, "cnn": 1}
 
 
 def measure() -> list[dict[str, object]]:
@@ -58,10 +61,24 @@ def measure() -> list[dict[str, object]]:
     return rows
 
 
+def worker() -> list[dict[str, object]]:
+    """Of a real sweep on MNIST: when a worker's later runs take their first step, and its peak memory."""
+    words = [*NETWORKS["mlp"], "norm=none,batch", "seed=range(3)", "workers=1"]
+    with tempfile.TemporaryDirectory() as results:
+        command = [sys.executable, "-m", "bn_study", "run", *words]
+        place = os.environ | {"BN_STUDY_RESULTS": results}
+        subprocess.run(command, env=place, stdout=subprocess.DEVNULL, check=True, cwd=ROOT)
+        runs = [json.loads(path.read_text()) for path in Path(results).glob("runs/*/provenance.json")]
+    later = [run["timing"]["starting"]["seconds"] for run in runs if "starting" in run["timing"]]
+    rows = [{"what": "seconds to a second run's first step", "value": max(later)}]
+    return [*rows, {"what": "peak memory, GB", "value": max(run["peak_memory"] for run in runs) / 1e9}]
+
+
 def main() -> None:
     if sys.argv[1:] == ["--child"]:
         print(json.dumps(measure()))
         return
+    write("worker", worker(), "a worker that trains six MLPs on MNIST")
     command = [sys.executable, __file__, "--child"]
     done = subprocess.run(command, env=environment(1), stdout=subprocess.PIPE, check=True, cwd=ROOT)
     write("measure", json.loads(done.stdout), "measuring, one core")

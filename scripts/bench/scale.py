@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from _common import write
 
 from bn_study import tune
 from bn_study.agenda import agenda
@@ -272,4 +273,4 @@ def main(planned: Sequence[int] = PLANNED, sizes: Sequence[int] = STORED) -> lis
 
 
 if __name__ == "__main__":
-    print(pd.DataFrame(main()).to_string(index=False, na_rep=""))
+    write("scale", main(), "how it grows with the number of runs")

@@ -54,7 +54,8 @@ def main() -> None:
         "fit, one process a core": lambda: others("keras", CORES, 1),
         "pytorch, one process a core": lambda: others("torch", CORES, 1),
     }
-    figures = take_turns({name: lambda run=run: seconds(run) for name, run in contestants.items()}, REPEATS)
+    timed = {name: lambda run=run: seconds(run) for name, run in contestants.items()}
+    figures = take_turns(timed, REPEATS, warm_up=False)
     rows = [
         {"contestant": name, **{f"{key}_seconds": value for key, value in spread(times).items()},
          "times_ours": ratio(times, figures["ours"])}

@@ -5,7 +5,8 @@
 --check: change nothing; exit 1 if the README shows other figures than results/bench/ holds.
 """
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
@@ -79,10 +80,41 @@ def _measure() -> Iterator[Target]:
         found = table[(table["norm"] == norm) & (table["probe"] == "curves")]["share"]
         text = "plain" if norm == "none" else "BN"
         yield Target(f"default measuring of a run, {text}: share of its training", limit, False, list(found), "{:.0%}")
-    starts = table[table["probe"] == "start"]["training_seconds"]
-    yield Target("second run of an architecture: seconds before its first step", 0.3, False, list(starts), "{:.2f}")
-    memory = table[table["probe"] == "peak memory"]["training_seconds"]
-    yield Target("peak memory of a worker on MNIST, GB", 1.4, False, list(memory), "{:.2f}")
+    worker = pd.read_csv(RESULTS / "worker.csv").set_index("what")["value"]
+    starts, memory = [worker["seconds to a second run's first step"]], [worker["peak memory, GB"]]
+    yield Target("second run of an architecture: seconds before its first step", 0.3, False, starts, "{:.2f}")
+    yield Target("peak memory of a worker on MNIST, GB", 1.4, False, memory, "{:.2f}")
 
 
-SECTIONS: tuple[Callable[[], Iterator[Target]], ...] = (_steps, _sweep, _measure)
+def _scale() -> Iterator[Target]:
+    table = pd.read_csv(RESULTS / "scale.csv")
+    for row in table[table["target"].notna()].to_dict("records"):
+        runs = f" {int(row['runs']):,} runs" if row["runs"] == row["runs"] else ""
+        yield Target(f"{row['what']}{runs}: seconds", row["target"], False, [row["seconds"]], "{:.2f}")
+    for what in ("plan", "know that all are done", "report"):
+        growth = table[(table["what"] == what) & table["growth"].notna()]["growth"]
+        yield Target(f"{what}: exponent of its growth with runs (1 is linear)", 1.1, False, list(growth), "{:.2f}")
+
+
+def table() -> str:
+    """The README's table, of whatever has been measured."""
+    sections = {"steps": _steps, "sweep": _sweep, "measure": _measure, "scale": _scale}
+    found = [one for name, section in sections.items() if (RESULTS / f"{name}.csv").exists() for one in section()]
+    machines = {pd.read_csv(path)["machine"].iloc[0] for path in RESULTS.glob("*.csv")}
+    head = "| measure | target | measured | met |\n|---|---|---|---|\n"
+    return head + "".join(one.row() + "\n" for one in found) + "\n" + "".join(f"{one}\n" for one in sorted(machines))
+
+
+def main() -> int:
+    before, _, rest = README.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    fresh = before + BEGIN + "\n" + table() + "\n" + END + after
+    if "--check" in sys.argv[1:]:
+        return int(fresh != README.read_text())
+    print(table())
+    README.write_text(fresh)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

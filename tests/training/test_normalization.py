@@ -115,12 +115,34 @@ def test_shape_of_the_distribution_is_kept():
     np.testing.assert_allclose([y.mean(), y.var()], [0, x.var() / (x.var() + EPSILON)], atol=1e-4)
 
 
+@pytest.mark.parametrize("shape", [(8, 4), (3, 5, 5, 4)])
 @pytest.mark.parametrize(("center", "scale"), [(False, False), (True, False), (False, True)])
-def test_without_center_or_scale_there_is_nothing_to_learn(center, scale):
+def test_without_center_or_scale_there_is_nothing_to_learn(center, scale, shape):
     made = batch.layer("norm", placement="after", momentum=MOMENTUM, epsilon=EPSILON, center=center, scale=scale)
-    made.build((None, 4))
+    made.build((None, *shape[1:]))
     assert len(made.trainable_variables) == center + scale
-    x = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    axes = tuple(range(len(shape) - 1))
     np.testing.assert_allclose(
-        made(x, training=True), (x - x.mean(0)) / np.sqrt(x.var(0) + EPSILON), rtol=1e-4, atol=1e-5
+        made(x, training=True), (x - x.mean(axes)) / np.sqrt(x.var(axes) + EPSILON), rtol=1e-4, atol=1e-5
     )
+
+
+def test_a_small_epsilon_is_not_replaced_by_a_larger_one():
+    """TensorFlow's own wrappers of the fused operation take at least 1.001e-5, without a word."""
+    made = batch.layer("norm", placement="after", momentum=MOMENTUM, epsilon=1e-8, center=True, scale=True)
+    made.build((None, 5, 5, 2))
+    x = 1e-3 * np.random.default_rng(0).normal(size=(4, 5, 5, 2)).astype(np.float32)
+    expected = (x - x.mean((0, 1, 2))) / np.sqrt(x.var((0, 1, 2)) + 1e-8)
+    np.testing.assert_allclose(made(x, training=True), expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_estimating_stores_the_statistics_of_the_batch_as_they_are(shape):
+    x, gamma, beta, _ = case(shape)
+    made = layer(shape, gamma, beta)
+    made.estimating = True
+    made(tf.constant(x, tf.float32), training=False)
+    axes = tuple(range(x.ndim - 1))
+    np.testing.assert_allclose(made.moving_mean, x.mean(axes), rtol=1e-5)
+    np.testing.assert_allclose(made.moving_variance, x.var(axes), rtol=1e-5)
