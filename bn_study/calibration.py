@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
         steps = FIRST
         for _ in range(2):
             short, clock = shortened(spec, steps), time.monotonic()
-            trained = programs.train(short, lambda step: None)
+            trained = programs.train(short, lambda step, state: None, None)
             about = here | {
                 "seconds": time.monotonic() - clock,
                 "timing": start | trained.timing,

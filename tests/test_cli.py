@@ -87,6 +87,15 @@ def test_inline_and_local_launchers_give_the_same_records(bn_study, home, tmp_pa
             pd.testing.assert_frame_equal(mine, theirs, check_exact=True)
 
 
+@pytest.mark.slow
+def test_a_plan_that_nothing_is_known_of_is_calibrated(bn_study):
+    words = ["norm=none", "seed=range(3)", "steps=3000"]
+    assert "unknown" in bn_study("plan", *words).stdout
+    said = bn_study("plan", "--calibrate", *words).stdout
+    assert "time left        about" in said and "trained just now" in said and "unknown" not in said
+    assert stored(bn_study.results) == []
+
+
 def test_a_diverged_run_is_a_result(bn_study):
     words = ["norm=none", "model.activation=relu", "optimizer.learning_rate=1e6,0.1", "steps=100"]
     answer = bn_study("run", *words)
