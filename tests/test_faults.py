@@ -216,6 +216,14 @@ def test_ctrl_c_once_writes_checkpoints_and_twice_ends_at_once(stage, undisturbe
     finish(process, FOUR, undisturbed(*FOUR))
 
 
+def test_after_ctrl_c_a_run_that_takes_too_long_is_ended_and_no_other_begins(stage):
+    process = stage.start(*TINY, "seed=range(6)", "steps=5", "workers=1", "timeout=1", STANDIN_FATE='{"0": "hang"}')
+    stage.wait(lambda: stage.store().leases().holders())
+    os.kill(process.pid, signal.SIGINT)
+    assert stage.end(process) == 3 and stage.tables() == {} and len(stage.lines("workers")) == 1
+    assert "longer than timeout=1 seconds" in stage.said()
+
+
 def test_a_full_disk_is_named_and_costs_only_what_was_not_finished(stage, undisturbed):
     words = (*TINY, "seed=range(2)", "steps=15", "workers=1")
     assert stage.run(*words, STANDIN_FILE_SIZE="1000") == 1

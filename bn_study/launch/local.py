@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bn_study.launch.call import STOPS, Call, Ending, interrupts
-from bn_study.lease import Holder
+from bn_study.lease import Holder, Leases
 from bn_study.progress import Progress
 from bn_study.store import Kind
 from bn_study.worker import CANNOT_WRITE, STOPPED, USAGE
@@ -44,7 +44,7 @@ def run(call: Call, numbers: Iterable[int], progress: Progress, stops: Sequence[
                 worker.start()
             while True:
                 held = leases.held(call.id)
-                if not [worker for worker in workers if worker.lives(held)]:
+                if not [worker for worker in workers if worker.lives(held, leases)]:
                     break
                 if told < asked.count or (not told and call.too_many_failures()):
                     told += 1
@@ -87,19 +87,24 @@ class _Worker:
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
             )  # fmt: skip
 
-    def lives(self, held: Mapping[int, Holder]) -> bool:
+    def lives(self, held: Mapping[int, Holder], leases: Leases) -> bool:
         """Look after the process: end a run that takes too long, replace a dead worker; whether one is at work.
 
-        held: what the processes of this call hold.
+        held: what the processes of this call held some moments ago.
         """
         if self.over or self.process is None:
             return False
-        holder = held.get(self.process.pid)
-        run = holder.run if holder and not self.store.done(holder.run) else None
         code = self.process.poll()
+        holder = held.get(self.process.pid)
+        if code is not None and holder is None:  # it may have taken a run since, and died of it
+            holder = leases.held(self.call.id).get(self.process.pid)
+        run = holder.run if holder and not self.store.done(holder.run) else None
         if code is None:
+            if run is not None:
+                self.idle_deaths = 0
             if not self._takes_too_long(run):
                 return True
+            self.over = self.ending
         elif self.ending:
             self.over = True
         elif run is not None:
