@@ -167,10 +167,11 @@ def _run(options: argparse.Namespace) -> int:
     outcome = sweep.run(place, experiment, request, operation, options.max_failures, options.detach)
     again = " ".join(["bn-study", "run", *map(shlex.quote, request)])
     plan = outcome.agenda
-    statuses = Counter(place.store.read(run_id).provenance["status"] for run_id in sorted(plan.done))
+    statuses = Counter(place.store.read(run_id).status() for run_id in plan.done)
     print(
         f"{len(plan.done - before.done)} trained, {len(plan.done)} of {len(plan.runs)} done"
         + (f", {statuses['diverged']} of them diverged (a result, not a failure)" if statuses["diverged"] else "")
+        + (f", {statuses['damaged']} of them damaged (the next run trains them anew)" if statuses["damaged"] else "")
     )
     for run_id, failure in outcome.failed.items():
         print(f"{failure.kind}: {run_id}: {failure.line}\n        {failure.path}")

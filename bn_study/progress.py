@@ -12,7 +12,6 @@ from bn_study.agenda import agenda
 from bn_study.launch.call import Call
 from bn_study.lease import Holder
 from bn_study.plan.spec import RunSpec
-from bn_study.store import DamagedRun
 from bn_study.words import duration
 
 QUIET_INTERVAL = 60.0
@@ -115,10 +114,7 @@ class Progress:
         for run in self.plan.runs:
             run_id = run.spec.id
             if run_id not in self.statuses and self.store.done(run_id):
-                try:
-                    self.statuses[run_id] = self.store.read(run_id).provenance["status"]
-                except (DamagedRun, KeyError):
-                    self.statuses[run_id] = "damaged"
+                self.statuses[run_id] = self.store.read(run_id).status()
             taken = run.spec.steps if run_id in self.statuses else under_way.get(run_id, 0)
             steps += taken
             share = 1.0 if run_id in self.statuses else taken / max(run.spec.steps, 1)

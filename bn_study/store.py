@@ -87,6 +87,13 @@ class StoredRun:
             raise DamagedRun(f"{self.folder / 'provenance.json'}: the checksum does not match")
         return found
 
+    def status(self) -> str:
+        """How it ended: complete or diverged; damaged if its provenance does not tell."""
+        try:
+            return self.provenance["status"]
+        except DamagedRun:
+            return "damaged"
+
     @cached_property
     def records(self) -> "pd.DataFrame":
         """Scalars, a row each: step (int), name, site ("" where a record has none), value (float)."""

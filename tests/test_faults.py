@@ -290,6 +290,15 @@ def test_a_damaged_run_is_set_aside_and_trained_anew(stage, undisturbed, name, h
     assert os.listdir(stage.root / ".damaged") == [f"{damaged}-0"]
 
 
+def test_a_run_that_is_damaged_during_the_sweep_is_counted_as_such(stage):
+    process = stage.start(*FOUR, STANDIN_PACE="0.1")
+    stage.wait(lambda: stage.lines("trained") and stage.tables())
+    (stage.root / next(iter(stage.tables())) / "provenance.json").write_bytes(b"{")
+    assert stage.end(process) == 0
+    assert "4 trained, 4 of 4 done, 1 of them damaged (" in stage.said() and "Traceback" not in stage.said()
+    assert stage.run(*FOUR) == 0 and "4 runs, 1 to train" in stage.said()
+
+
 @pytest.mark.parametrize("content", [b"", b'{"host": "som', b"\x00" * 512, b'{"host": 3}'])
 def test_a_damaged_lease_is_named_and_keeps_nobody_for_long(stage, undisturbed, content):
     words = (*PAIR, "silence=0.3")
