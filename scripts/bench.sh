@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Speed, measured side by side: scripts/bench.sh [steps] [sweep] [measure] [scale]; all of them without a name, which
-# takes most of an hour on two cores that do nothing else. Real data are needed (BN_STUDY_DATA), and PyTorch for the
+# Speed, measured side by side: scripts/bench.sh [steps] [step_profile] [sweep] [measure] [scale]; without a name all of
+# them, half an hour on two cores that do nothing else. Real data are needed (BN_STUDY_DATA), and PyTorch for the
 # comparison. Figures go to results/bench/*.csv, and from there into the README.
 set -euo pipefail
 
@@ -10,10 +10,16 @@ root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
     echo "bench.sh: without a CPU build of PyTorch there is nothing to compare with; install one into .venv" >&2
     exit 2
 }
-[ $# -gt 0 ] || set -- steps sweep measure scale
+[ $# -gt 0 ] || set -- steps step_profile sweep measure scale
 cd "$root"
 for name; do
-    [ -f "scripts/bench/$name.py" ] || { echo "bench.sh: no benchmark '$name'; there are: steps sweep measure scale" >&2; exit 2; }
+    case $name in
+        steps | step_profile | sweep | measure | scale) ;;
+        *)
+            echo "bench.sh: no benchmark '$name'; there are: steps step_profile sweep measure scale" >&2
+            exit 2
+            ;;
+    esac
 done
 for name; do
     echo "bench.sh: $name"
