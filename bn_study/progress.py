@@ -110,10 +110,11 @@ class Progress:
     def _done(self, holders: list[Holder]) -> tuple[int, float]:
         """Steps and work of finished runs and of those under way; a diverged run counts as run to its end."""
         under_way = {holder.run: holder.step for holder in holders}
+        there = set(self.store.ids())  # one look at the folder, however many runs there are
         steps, work = 0, 0.0
         for run in self.plan.runs:
             run_id = run.spec.id
-            if run_id not in self.statuses and self.store.done(run_id):
+            if run_id not in self.statuses and run_id in there:
                 self.statuses[run_id] = self.store.read(run_id).status()
             taken = run.spec.steps if run_id in self.statuses else under_way.get(run_id, 0)
             steps += taken
