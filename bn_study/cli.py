@@ -232,9 +232,7 @@ def _jobs(experiment: Any, store: Any) -> list[tuple[Any, str]]:
     found = slurm.of(experiment, store)
     if not found:
         return []
-    queue = slurm.queued()
-    if queue is None:
-        raise UsageError("the cluster does not answer (squeue); try again")
+    queue = slurm.answered()
     return [(job, slurm.states(job, queue)) for job in found]
 
 

@@ -125,9 +125,10 @@ def left(call: Call) -> bool:
 
 
 def joined(call: Call) -> Call:
-    """The call whose workers are in the queue for the same experiment already, else this one."""
-    waiting = {one.job for one in queued() or [] if one.lives}
-    live = [job for job in of(call.experiment, call.place.store) if waiting & set(job.ids) and not job.cancelled]
+    """The call whose workers are in the queue for the same experiment already, else this one. Raises UsageError."""
+    submitted = [job for job in of(call.experiment, call.place.store) if not job.cancelled]
+    waiting = {one.job for one in answered() if one.lives} if submitted else set()
+    live = [job for job in submitted if waiting & set(job.ids)]
     return replace(call, id=live[-1].call) if live else call
 
 
@@ -261,6 +262,14 @@ def queued() -> list[Queued] | None:
     if answer is None:
         return None
     return [Queued(*line.split("|", 2)) for line in answer.splitlines() if line.count("|") == 2]
+
+
+def answered() -> list[Queued]:
+    """This user's tasks. Raises UsageError if the cluster does not answer."""
+    queue = queued()
+    if queue is None:
+        raise UsageError("the cluster does not answer (squeue); try again")
+    return queue
 
 
 def states(job: Job, queue: Sequence[Queued]) -> str:

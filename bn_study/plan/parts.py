@@ -7,13 +7,14 @@ source: importing a layer or a probe would import TensorFlow, which takes second
 import ast
 import difflib
 import importlib
+import math
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, create_model, field_validator
 
 from bn_study.errors import UsageError
 from bn_study.plan import types
@@ -115,6 +116,13 @@ class _Slurm(BaseModel):
     memory: types.Positive
     poll: types.Positive
     extra: dict[str, str | int | float | bool]
+
+    @field_validator("grace")
+    @classmethod
+    def _leaves_time(cls, value: int, others: ValidationInfo) -> int:
+        if value >= 60 * others.data.get("time", math.inf):
+            raise ValueError("should be less than the seconds of launcher.time, or no worker gets to work")
+        return value
 
 
 _LAUNCHERS = {"slurm": _Slurm}
@@ -227,5 +235,5 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else ""
-    rest = f"there are: {', '.join(known)}" if len(known) <= 15 else ""
+    rest = "" if len(known) > 15 else f"there are: {', '.join(known)}" if known else "there are none here"
     return f"unknown {what} {name!r}" + "".join(f"; {one}" for one in (hint, rest) if one)
