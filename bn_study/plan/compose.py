@@ -141,7 +141,9 @@ def _parse(overrides: Iterable[str]) -> Axes:
     """`key=value` and sweeps in Hydra's grammar -> an axis per key."""
     axes: Axes = {}
     for text in overrides:
-        secrets.refuse(text.partition("=")[0], "command line")  # before any message repeats what is behind it
+        key = text.partition("=")[0]
+        secrets.refuse(key, "command line")  # before any message repeats what is behind it
+        secrets.refuse_credentials(text, key, "command line")
         override = _override(text)
         if override.is_add() or override.is_delete() or override.package is not None:
             raise UsageError(f"{text!r}: only `setting=value` is understood here, without + or ~ or @")

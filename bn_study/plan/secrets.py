@@ -18,6 +18,15 @@ def refuse(key: str, where: str) -> None:
         )
 
 
+def refuse_credentials(text: str, key: str, where: str) -> None:
+    """Raises UsageError, without it, for a setting with a URL in it that tells who asks, or how."""
+    if without_credentials(text) != text:
+        raise UsageError(
+            f"{where}: {key} has a URL with a user, a password or a query, and settings are stored with every run; "
+            "take these out and give them to the program that needs them through the environment"
+        )
+
+
 def without_credentials(text: str) -> str:
     """The text with every URL in it cut down to scheme, host and path: no user, no password, no query."""
     return _QUERY.sub(r"\1", _USER.sub(r"\1", text))

@@ -141,6 +141,7 @@ def test_a_claim_hash_follows_the_claim_and_its_runs_only(study):
         (["timeout=9", "launcher=inline"], ["timeout: launcher=inline has no process"]),
         (["workers=0"], ["workers=0: give a whole number of at least 1"]),
         (["launcher=clouds"], ["unknown launcher 'clouds'"]),
+        (["launcher=slurm", "launcher.extra.comment='https://me:canary@host/x'"], ["extra.comment has a URL with a"]),
         (["launcher.time=9"], ["unknown option 'launcher.time'; there are none here"]),
         (["launcher=slurm", "launcher.time=2"], ["launcher.grace=120: should be less than", "launcher.time"]),
         (["norm=[none,batch]"], ["give the name of one part"]),
