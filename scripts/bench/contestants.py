@@ -53,9 +53,10 @@ def field(case: Case, steps: int) -> dict[str, Contestant]:
         OURS: _ours(shared),
         "fit": _fit(shared, tuned=False, reshuffled=True),
         "fit tuned": _fit(shared, tuned=True, reshuffled=True),
-        "fit tuned, same batches": _fit(shared, tuned=True, reshuffled=False),
         "pytorch": _torch(shared, channels_last=False, compiled=False),
     }
+    if case.model == "mlp":
+        found["fit tuned, same batches"] = _fit(shared, tuned=True, reshuffled=False)
     if case.model == "cnn":
         found["pytorch channels_last"] = _torch(shared, channels_last=True, compiled=False)
     found["torch.compile"] = _torch(shared, channels_last=case.model == "cnn", compiled=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from _common import CORES, ROOT, environment, ratio, seconds, spread, take_turns, write
 
 SEEDS, STEPS = 8, 5000
-REPEATS = 2
+REPEATS = 1  # minutes each
 REQUEST = [
     "dataset=mnist", "norm=none,batch", f"seed=range({SEEDS})", f"steps={STEPS}", "batch_size=60",
     "optimizer.learning_rate=0.1", "model=mlp",
