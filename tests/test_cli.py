@@ -296,7 +296,8 @@ def test_an_override_does_not_make_a_claim_post_hoc(bn_study):
     bn_study("run", "faster_convergence", "profile=smoke")
     bn_study("report", "faster_convergence", "profile=smoke")
     (folder,) = (bn_study.results / "local").iterdir()
-    stated = pd.read_csv(folder / "verdicts.csv", dtype={"stated": str})["stated"].dropna()  # a commit may be all digits
+    verdicts = pd.read_csv(folder / "verdicts.csv", dtype={"stated": str})  # a commit may be all digits
+    stated = verdicts["stated"].dropna()
     assert len(stated) and not stated.str.contains("post hoc").any()
 
 

@@ -1,4 +1,4 @@
-"""The price of a plan against runs whose cost is known because it is made up; and against what `run` really takes."""
+"""The price of a plan against runs whose cost is known because it is made up."""
 
 import json
 
