@@ -24,7 +24,7 @@ def cluster():
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(cluster() is not None, reason=str(cluster()))]
 LONG = ("norm=none,batch", "seed=range(5)", "steps=20000", "probes=[]")
-DEADLINE = 120
+DEADLINE = 300
 
 
 @pytest.fixture
