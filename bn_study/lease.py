@@ -139,7 +139,7 @@ class Leases:
         descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         try:
             lease = Lease(self, run_id, number, descriptor, call)
-            with suppress(FileExistsError):
+            with suppress(FileExistsError, FileNotFoundError):  # gone: published meanwhile, and cleared
                 os.link(beside, self.folder / lease.name)
             won = os.fstat(descriptor).st_nlink == 2  # on NFS the answer of `link` may get lost; the count does not
         except BaseException:

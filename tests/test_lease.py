@@ -161,3 +161,16 @@ def test_a_damaged_lease_is_free_after_the_silence(folder, clock, content):
     clock(121)
     with leases.take(RUN, "mine") as lease:
         assert lease is not None
+
+
+def test_a_lease_in_the_making_may_be_cleared_by_who_published_the_run(folder, monkeypatch):
+    """Between the making of its file and its name the run was published, and what there was for it removed."""
+    link = os.link
+
+    def cleared(source, target):
+        Leases(folder, 120).clear(RUN)
+        link(source, target)
+
+    monkeypatch.setattr(module.os, "link", cleared)
+    with Leases(folder, 120).take(RUN, "ours") as lease:
+        assert lease is None
