@@ -1,0 +1,33 @@
+"""The first two moments of every unit, whose movement from look to look is the drift of a layer's distribution."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+
+from bn_study.plan.types import Count
+from bn_study.training.evaluation import Evaluation
+from bn_study.training.network import Network
+
+
+def measure(
+    network: Network, evaluation: Evaluation, *, images: Count, sites: list[Literal["linear", "pre", "post", "out"]]
+) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield `drift/unit_mean` and `drift/unit_variance` (biased), vectors of a value per unit, per layer and site.
+
+    Over fixed test examples, a normaliser judged with re-estimated statistics; a feature map counts as one unit. Cheap
+    enough to be looked at often, on a CNN too.
+    """
+    for site, values in evaluation.sites("test", images).items():
+        if site.split("/")[1] in sites:
+            mean, variance = unit_moments(values)
+            yield "drift/unit_mean", site, mean
+            yield "drift/unit_variance", site, variance
+
+
+def unit_moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and biased variance over all axes but the last: float32 within an example, float64 over examples."""
+    maps = values.reshape(len(values), -1, values.shape[-1])
+    mean = maps.mean(axis=1).mean(axis=0, dtype=np.float64)
+    deviation = maps - mean.astype(values.dtype)
+    return mean, np.square(deviation).mean(axis=1).mean(axis=0, dtype=np.float64)
