@@ -92,7 +92,9 @@ def median_unit(run: StoredRun, site: str, quantiles: list[float], start: int, e
     return int(np.argsort(lengths, kind="stable")[(len(lengths) - 1) // 2])
 
 
-MEASURES: dict[str, Callable[..., float]] = {one.__name__: one for one in (steps_to, final, path_length, path_growth)}
+MEASURES: dict[str, Callable[..., float]] = {
+    one.__name__: one for one in (steps_to, final, path_length, path_growth)
+}
 
 
 def diverged(run: StoredRun) -> bool:
