@@ -248,7 +248,6 @@ def _report(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from bn_study import evidence, study
-    from bn_study.analysis.check import check
     from bn_study.plan.compose import compose
     from bn_study.plan.reading import experiment_names
 
@@ -266,7 +265,7 @@ def _report(options: argparse.Namespace) -> int:
     for request in requests:
         name, overrides = _split(request)
         experiment, _ = compose(place.home, name, overrides)
-        check(experiment)
+        _check(place, experiment)
         if options.check:
             changed = evidence.differences(place, experiment)
             different += changed
@@ -340,10 +339,17 @@ def _composed(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any], li
     name, overrides = _split(options.request)
     experiment, operation = compose(place.home, name, overrides)
     if name is not None:  # a sweep of the command line states nothing that could be wrong
-        from bn_study.analysis.check import check
-
-        check(experiment)
+        _check(place, experiment)
     return place, experiment, operation, options.request
+
+
+def _check(place: Any, experiment: Any) -> None:
+    """What can be known to be wrong with an experiment before anything is trained. Raises UsageError."""
+    from bn_study.analysis.check import check
+    from bn_study.plan import statements
+
+    check(experiment)
+    statements.check(experiment, statements.read(place.home))
 
 
 def _count(text: str) -> int:
