@@ -1,0 +1,51 @@
+"""How far one gradient step may go before the loss explodes (Bjorck et al. 2018, Sec. 3.2, Fig. 2 to 4)."""
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bn_study.plan.types import Positive
+from bn_study.training import loss
+from bn_study.training.evaluation import Evaluation
+from bn_study.training.network import Network
+
+LARGEST = 1e30
+"""Stands for a loss that is no longer a number, and for any larger ratio."""
+
+
+def measure(
+    network: Network, evaluation: Evaluation, *, rates: list[Positive], limit: Positive
+) -> Iterator[tuple[str, str, float | np.ndarray]]:
+    """Take a step of plain gradient descent at each rate, from the same place, and look at the same batch again.
+
+    One fixed batch of training examples, of training's size, in training mode but for dropout, which is off: before and
+    after the step a normaliser uses the batch's own statistics. Yield
+
+    * vector `one_step/relative_loss`: loss after / loss before, a value per rate in ascending order, at most 1e30;
+    * `one_step/largest_rate`: the largest rate at which, and at all smaller ones, that ratio is at most `limit`
+      (divergence is more than 1,000 in the paper); a tenth of the smallest rate if it is none of them.
+    """
+    part = evaluation.evaluator.slice("train", evaluation.batch_size)
+    variables = network.model.trainable_variables
+    criterion = loss.per_example(evaluation.data)
+
+    def loss_at(values: list) -> tf.Tensor:
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))), network.estimating():
+            return tf.reduce_mean(criterion(part.targets, network.model(part.inputs, training=False)))
+
+    start = [tf.convert_to_tensor(variable.value) for variable in variables]
+    with tf.GradientTape() as tape:
+        tape.watch(start)
+        before = loss_at(start)
+    gradients = tape.gradient(before, start)
+    rates = sorted(rates)
+    after = [
+        loss_at([value - rate * slope for value, slope in zip(start, gradients, strict=True)]).numpy() for rate in rates
+    ]
+    ratios = np.asarray(after, np.float64) / max(float(before), np.finfo(np.float32).tiny)
+    ratios = np.where(np.isfinite(ratios), np.minimum(ratios, LARGEST), LARGEST)
+    yield "one_step/relative_loss", "", ratios
+    tame = int(np.cumprod(ratios <= limit).sum())
+    yield "one_step/largest_rate", "", rates[tame - 1] if tame else rates[0] / 10
