@@ -88,6 +88,11 @@ class Network:
     def normalizers(self) -> list[Normalizer]:
         return [layer for layer in self.model.layers if isinstance(layer, Normalizer) and layer.statistics]
 
+    @cached_property
+    def normalised(self) -> keras.Model:
+        """The same layers: inputs -> {normaliser's name: [its input, its output]}, of those with statistics."""
+        return keras.Model(self.model.inputs[0], {one.name: [one.input, one.output] for one in self.normalizers})
+
     @property
     def statistics(self) -> list[tuple[keras.Variable, keras.Variable]]:
         return [pair for layer in self.normalizers for pair in layer.statistics]
@@ -102,6 +107,19 @@ class Network:
         finally:
             for layer in self.normalizers:
                 layer.estimating = False
+
+    @contextmanager
+    def undropped(self) -> Iterator[None]:
+        """Let training mode drop nothing."""
+        layers = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dropout)]
+        rates = [layer.rate for layer in layers]
+        for layer in layers:
+            layer.rate = 0.0
+        try:
+            yield
+        finally:
+            for layer, rate in zip(layers, rates, strict=True):
+                layer.rate = rate
 
 
 def seed_of(seed: int, name: str) -> int:

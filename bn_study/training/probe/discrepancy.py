@@ -1,0 +1,62 @@
+"""How far a normaliser's output in training is from its output in inference, for want of equal statistics."""
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+
+from bn_study.plan.types import Count
+from bn_study.training.evaluation import Evaluation
+from bn_study.training.network import Network
+from bn_study.training.probe.drift import unit_moments
+
+STILL = 0.01
+"""Output's standard deviation below which a unit counts as one that does not move; differences are in units of it."""
+
+
+def measure(
+    network: Network, evaluation: Evaluation, *, images: Count, batches: Count
+) -> Iterator[tuple[str, str, float | np.ndarray]]:
+    """Take fixed training batches, of training's size, through the network in training and in inference mode.
+
+    Inference uses the moving averages as training left them; training mode is the normaliser's own but for dropout,
+    which is off. Per normaliser that has statistics, at `layer<i>/norm` (`input/norm` on the network's input), yield
+
+    * vector `discrepancy/unit_output`, per unit: mean of |output in training - output in inference| over all examples,
+      in units of the standard deviation of the output in inference, which is taken to be at least 0.01;
+    * `discrepancy/output`: its mean over units (Ioffe 2017 is about this difference);
+    * `discrepancy/estimate_spread`: mean over units of that difference's standard deviation over all examples, in the
+      same units: how much statistics that change from batch to batch move an output, without its constant bias;
+    * `discrepancy/variance_ratio`: mean over units of max(v/w, w/v), where v is the moving variance and w the variance
+      of the normaliser's input on `images` test examples in inference mode (Li et al. 2019), each plus epsilon, as the
+      normaliser divides by it. Dropout before the normaliser moves it away from 1.
+
+    A feature map counts as one unit. A network without such normalisers yields nothing.
+    """
+    if not network.normalizers:
+        return
+    part = evaluation.evaluator.slice("train", batches * evaluation.batch_size)
+    count = max(len(part) // evaluation.batch_size, 1)
+    training, inference = [], []
+    for first in range(count):
+        inputs = part.inputs[first::count][: evaluation.batch_size]
+        with keras.StatelessScope(), network.undropped():  # one for each batch: what it stores is not for the next
+            training.append(network.normalised(inputs, training=True))
+        inference.append(network.normalised(inputs, training=False))
+    shown = network.normalised(evaluation.evaluator.slice("test", images).inputs, training=False)
+    for layer in network.normalizers:
+        site = layer.name.replace("_norm", "/norm")
+        known = np.concatenate([_flat(one[layer.name][1]) for one in inference])
+        difference = np.concatenate([_flat(one[layer.name][1]) for one in training]) - known
+        unit = np.maximum(known.std(axis=0, dtype=np.float64), STILL)
+        outputs = abs(difference).mean(axis=0, dtype=np.float64) / unit
+        yield "discrepancy/unit_output", site, outputs
+        yield "discrepancy/output", site, outputs.mean()
+        yield "discrepancy/estimate_spread", site, (difference.std(axis=0, dtype=np.float64) / unit).mean()
+        moving = layer.statistics[0][1].numpy() + layer.epsilon
+        real = unit_moments(shown[layer.name][0].numpy())[1] + layer.epsilon
+        yield "discrepancy/variance_ratio", site, np.maximum(moving / real, real / moving).mean()
+
+
+def _flat(values) -> np.ndarray:
+    return values.numpy().reshape(-1, values.shape[-1])
