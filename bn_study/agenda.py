@@ -34,11 +34,22 @@ class Agenda:
 
 def agenda(experiment: Experiment, store: Store) -> Agenda:
     """What is to be trained, as a function of the store: whoever asks again finds the same runs, or more."""
-    runs, waiting = expand(experiment, {})
-    if waiting:
-        runs, waiting = expand(experiment, tuned_values(experiment, runs, store))
+    runs, waiting = planned(experiment, store)
     stored = set(store.ids())
     return Agenda(runs, waiting, frozenset(run.spec.id for run in runs if run.spec.id in stored))
+
+
+def planned(
+    experiment: Experiment, store: Store, kept: "pd.DataFrame | None" = None
+) -> tuple[list[PlannedRun], list[Cell]]:
+    """The runs as far as tuned values are known, and the cells that wait; a tuning may itself wait for another one."""
+    runs, waiting = expand(experiment, {})
+    while waiting:
+        more, still = expand(experiment, tuned_values(experiment, runs, store, kept))
+        if len(still) == len(waiting):
+            break
+        runs, waiting = more, still
+    return runs, waiting
 
 
 def tuned_values(

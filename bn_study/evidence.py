@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bn_study import tune
-from bn_study.agenda import tuned_values
+from bn_study import oracles, tune
+from bn_study.agenda import planned
 from bn_study.analysis import claims, tables
 from bn_study.analysis import report as writer
 from bn_study.errors import UsageError
-from bn_study.plan.compose import expand
 from bn_study.plan.experiment import ADHOC, Experiment
 from bn_study.study import Study
 
@@ -66,25 +65,24 @@ def _write(place: Study, experiment: Experiment, source: Path, target: Path) -> 
     kept_runs, kept_curves = (
         tables.read_csv(source / name) if (source / name).is_file() else None for name in ("runs.csv", "curves.csv")
     )
-    planned, waiting = expand(experiment, {})
-    if waiting:
-        planned, waiting = expand(experiment, tuned_values(experiment, planned, place.store, kept_runs))
-    runs = tables.runs_table(planned, place.store, tables.asked(experiment), kept_runs)
+    plan, waiting = planned(experiment, place.store, kept_runs)
+    runs = tables.runs_table(plan, place.store, tables.asked(experiment), kept_runs)
     if runs.empty:
         raise UsageError(f"{experiment.name}: no run is there yet; train with `bn-study run` and the same words")
     target.mkdir(parents=True, exist_ok=True)
     tables.write_csv(runs, target / "runs.csv")
     runs = tables.read_csv(target / "runs.csv")
-    curves = writer.curves_table(experiment, planned, place.store, runs, kept_curves)
+    curves = writer.curves_table(experiment, plan, place.store, runs, kept_curves)
     tables.write_csv(curves, target / "curves.csv")
     curves = tables.read_csv(target / "curves.csv")
     tuned = tune.choose(experiment, runs)
-    found = claims.verdicts(experiment, runs, tuned)
+    sanity = "" if experiment.oracle or not experiment.claims else oracles.sanity(place)
+    found = claims.verdicts(experiment, runs, tuned, sanity)
     files = writer.write(target, experiment, runs, curves, found, tuned)
     done = Report(
         target, writer.terminal(found) if found else None, [target / "runs.csv", target / "curves.csv", *files]
     )
-    if len(runs) < len(planned) or waiting:
-        gap = f"{len(planned) - len(runs)} runs are missing and {len(waiting)} wait for tuning"
+    if len(runs) < len(plan) or waiting:
+        gap = f"{len(plan) - len(runs)} runs are missing and {len(waiting)} wait for tuning"
         done.remarks.append(f"{gap}; `bn-study run` trains them")
     return done

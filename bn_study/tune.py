@@ -20,7 +20,10 @@ def choose(experiment: Experiment, runs: pd.DataFrame) -> dict[str, Tuned]:
     An arm is chosen when all its selection runs are there; a choice is the mean score over seeds, on the score's scale.
     A level not reached counts with the run's length, a diverged run is the worst; ties go to the smaller value.
     """
-    return {name: _choose(entry, experiment.grids[entry.grid], runs) for name, entry in experiment.tune.items()}
+    return {
+        name: _choose(entry, [experiment.grids[one] for one in entry.grids], runs)
+        for name, entry in experiment.tune.items()
+    }
 
 
 def supposed(experiment: Experiment) -> dict[str, Tuned]:
@@ -28,7 +31,7 @@ def supposed(experiment: Experiment) -> dict[str, Tuned]:
     answer = {}
     for name, entry in experiment.tune.items():
         chosen: dict[tuple[Any, ...], Factors] = {}
-        for cell in experiment.grids[entry.grid].cells:
+        for cell in (cell for grid in entry.grids for cell in experiment.grids[grid].cells):
             flat = contrast.flatten(cell.config)
             arm = tuple(contrast.plain(flat.get(one)) for one in entry.per)
             chosen.setdefault(arm, {factor: flat.get(factor) for factor in entry.factors})
@@ -36,11 +39,11 @@ def supposed(experiment: Experiment) -> dict[str, Tuned]:
     return answer
 
 
-def _choose(entry: Tune, grid: Grid, runs: pd.DataFrame) -> Tuned:
+def _choose(entry: Tune, grids: Sequence[Grid], runs: pd.DataFrame) -> Tuned:
     scores = _scores(entry, parse(entry.score), runs)
     arms: dict[tuple[Any, ...], dict[Key, Factors]] = {}
     seeds: dict[tuple[Any, ...], set[tuple[Key, int]]] = {}
-    for cell in grid.cells:
+    for cell in (cell for grid in grids for cell in grid.cells):
         flat = cell.settings
         arm = tuple(contrast.plain(flat.get(one)) for one in entry.per)
         values = {factor: flat.get(factor) for factor in entry.factors}
@@ -56,7 +59,7 @@ def _choose(entry: Tune, grid: Grid, runs: pd.DataFrame) -> Tuned:
         sign = 1 if entry.best == "min" else -1
         best = min(means, key=lambda one: (sign * means[one], [contrast.rank(value) for value in one]))
         chosen[arm] = candidates[best]
-        if _at_edge(best, list(candidates)):
+        if entry.ends is None and _at_edge(best, list(candidates)):
             at_edge.add(arm)
     return Tuned(tuple(entry.per), chosen, frozenset(at_edge))
 
@@ -65,7 +68,7 @@ def _scores(entry: Tune, measure: Measure, runs: pd.DataFrame) -> dict[tuple[Key
     """(arm, candidate, seed) -> score of the runs of the selection grid."""
     found: dict[tuple[Key, Key, int], float] = {}
     for row in runs.to_dict("records"):
-        if entry.grid in row["grids"].split():
+        if not set(entry.grids).isdisjoint(row["grids"].split()):
             arm = tuple(contrast.comparable(row.get(one)) for one in entry.per)
             candidate = tuple(contrast.comparable(row.get(one)) for one in entry.factors)
             found[arm, candidate, int(row["seed"])] = _score(entry, measure, row)

@@ -23,7 +23,7 @@ HELPERS = (  # what train and the parts share
     *(f"training.{name}" for name in ("batches", "data", "evaluation", "files", "images", "loss", "network")),
     *(f"training.{name}" for name in ("program", "schedule", "stopwatch", "checkpoint")),
 )
-NUMBERS = tuple(f"analysis.{name}" for name in ("measures", "stats", "contrast", "verdict"))
+NUMBERS = tuple(f"analysis.{name}" for name in ("over", "measures", "stats", "contrast", "verdict"))
 ERRANDS = ("agenda", "tune", "sweep", "launch*", "price", "progress", "provenance", "study", "words")
 STORE = ("store", "lease", "recorded")
 NETWORKS = ("keras", "tensorflow")
@@ -57,7 +57,8 @@ ROOMS = (  # the first room that holds a module decides
     Room(PARTS, imports=PLAN + HELPERS, libraries=("sklearn", *NETWORKS, *ARRAYS)),
     Room(("training.train",), imports=PLAN + HELPERS, libraries=NETWORKS + ARRAYS),  # parts: only through plan.parts
     # 3: what the runs show; it reads files and knows nothing of training
-    Room(("analysis.measures",), imports=(*PLAN, "store"), libraries=("pydantic", *ARRAYS)),
+    Room(("analysis.over",), imports=PLAN, libraries=("pydantic", *ARRAYS)),
+    Room(("analysis.measures",), imports=(*PLAN, "analysis.over", "store"), libraries=("pydantic", *ARRAYS)),
     Room(("analysis.tables",), imports=(*PLAN, *NUMBERS, "store"), libraries=("pyarrow", *ARRAYS)),
     Room(NUMBERS, imports=PLAN + NUMBERS, libraries=ARRAYS),
     Room(("analysis.check", "analysis.claims"), imports=PLAN + NUMBERS, libraries=ARRAYS),
@@ -108,8 +109,8 @@ ROOMS = (  # the first room that holds a module decides
         libraries=("rich", *ARRAYS),
     ),
     Room(
-        ("evidence",),  # store -> results/<experiment>/
-        imports=(*PLAN, *ERRANDS, "plan.compose", "store", "analysis.*"),
+        ("evidence", "oracles"),  # store -> results/<experiment>/
+        imports=(*PLAN, *ERRANDS, "plan.compose", "plan.reading", "oracles", "store", "analysis.*"),
         libraries=ARRAYS,
     ),
     # 5: what knows both halves, command by command, so that `--help` and `list` start at once

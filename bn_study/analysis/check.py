@@ -19,6 +19,8 @@ CURVES = [
     for source in ("", "_moving", "_moving_unbiased", "_batch")
 ]
 """What the probe `curves` records (bn_study/training/probe/curves.py)."""
+PROBES = {"activation": "activations", "gradient": "gradients", "identity": "identities"}
+"""Probes whose records are called otherwise than they are."""
 
 
 def check(experiment: Experiment) -> None:
@@ -32,7 +34,7 @@ def check(experiment: Experiment) -> None:
             _check_figure(name, figure, experiment)
     if not (experiment.tune or experiment.claims):
         return
-    cells = {name: contrast.cells_table(grid) for name, grid in experiment.grids.items()}
+    cells = {name: contrast.cells_table([grid]) for name, grid in experiment.grids.items()}
     for name, entry in experiment.tune.items():
         with _place(experiment, f"tune.{name}"):
             _check_tune(entry, cells, strict=not experiment.changed)
@@ -57,8 +59,10 @@ def _check_figure(name: str, figure: Factors, experiment: Experiment) -> None:
 
 
 def _check_tune(entry: Tune, cells: Mapping[str, pd.DataFrame], strict: bool) -> None:
-    table = _grid(entry.grid, cells)
+    table = _grids(entry.grids, cells)
     measure = parse(entry.score)
+    if measure.over is not None:
+        raise UsageError("the score of a tuning is a number of one run; it takes no `over`")
     _check_levels(measure, entry.level, table)
     _check_recorded(measure, table)
     tested = [value for value in measure.args.values() if isinstance(value, str) and value.startswith("test/")]
@@ -71,17 +75,19 @@ def _check_tune(entry: Tune, cells: Mapping[str, pd.DataFrame], strict: bool) ->
     for factor in (*entry.factors, *entry.per):
         _known_factor(factor, table)
     for _, rows in table.groupby([_column(table, one) for one in (*entry.factors, *entry.per)], sort=False):
-        left = contrast.left_open(rows)
+        left = [one for one in contrast.left_open(rows) if one != contrast.GRID]
         if left:
             names = " or ".join(left)
-            raise UsageError(f"the grid {entry.grid} has several runs of one arm and seed; name {names} in `per`")
+            grids = " and ".join(entry.grids)
+            raise UsageError(f"the grid {grids} has several runs of one arm and seed; name {names} in `per`")
 
 
 def _check_claim(
     name: str, claim: Claim, experiment: Experiment, cells: Mapping[str, pd.DataFrame], strict: bool
 ) -> None:
-    table = _grid(claim.grid, cells)
-    _check_levels(parse(claim.measure), claim.level, table)
+    table, grids = _grids(claim.grids, cells), " and ".join(claim.grids)
+    measure = parse(claim.measure)
+    _check_levels(measure, claim.level, table)
     _check_gates(name, experiment, [])
     selectors = [one for one in claim.contrast if one != contrast.CONSTANT]
     if not selectors:
@@ -94,7 +100,7 @@ def _check_claim(
         raise UsageError("contexts: seeds are the replicates of a claim, not contexts of it")
     for entry in {value for value in claim.at.values() if value in list(experiment.tune)}:
         _check_seeds(entry, experiment, cells, table)
-    _check_recorded(parse(claim.measure), table)
+    _check_recorded(measure, table)
     if not strict:
         return
     fixed = {factor: value for factor, value in claim.at.items() if value not in list(experiment.tune)}
@@ -102,7 +108,7 @@ def _check_claim(
         for factor in contrast.parse_selector(selector):
             _known_factor(factor, table)
         if contrast.where(table, contrast.parse_selector(selector)).empty:
-            raise UsageError(f"no cell of the grid {claim.grid} has {selector}")
+            raise UsageError(f"no cell of the grid {grids} has {selector}")
     for factor in (*claim.contexts, *claim.at):
         _known_factor(factor, table)
     tuned = {factor: entry for factor, entry in claim.at.items() if factor not in fixed}
@@ -111,30 +117,33 @@ def _check_claim(
             choices = ", ".join(experiment.tune[entry].factors)
             raise UsageError(f"at: the tuning {entry} chooses {choices}, not {factor}")
     arms = contrast.arms(table, claim.contrast, fixed, None)
+    over = measure.over.factor if measure.over is not None else None
+    if over is not None:
+        _known_factor(over, table)
     for arm in arms:
         if arm.rows.empty:
-            raise UsageError(f"no cell of the grid {claim.grid} has {arm.selector} at {_words(fixed)}")
+            raise UsageError(f"no cell of the grid {grids} has {arm.selector} at {_words(fixed)}")
     for context in contrast.contexts(arms, claim.contexts):
         for arm in arms:
-            _check_arm(arm, context | dict.fromkeys(tuned), table)
+            _check_arm(arm, context | dict.fromkeys(tuned), over)
 
 
-def _check_arm(arm: contrast.Arm, context: dict[str, Any], table: pd.DataFrame) -> None:
-    """A context must hold a cell a seed; a factor with the value None is one that tuning will fix."""
+def _check_arm(arm: contrast.Arm, context: dict[str, Any], over: str | None) -> None:
+    """A context must hold a cell a seed (and a value of the factor `over`); what tuning will fix has the value None."""
     named = {key: value for key, value in context.items() if value is not None}
     rows = contrast.narrowed(arm, named)
     if rows.empty:
         raise UsageError(f"{arm.selector} has no cell in the context {_words(named)}")
     free = [key for key, value in context.items() if value is None and key in rows]
-    left = [one for one in contrast.left_open(rows.drop(columns=free)) if one not in free]
+    left = [one for one in contrast.left_open(rows.drop(columns=free), over) if one not in free]
     if left:
         raise UsageError(f"{arm.selector} has several runs of one seed; name {' or '.join(left)} in `at` or `contexts`")
-    if rows["seed"].duplicated().any() and not free:
+    if len(set(contrast.points(rows, over))) < len(rows) and not free:
         raise UsageError(f"{arm.selector} has several equal cells of one seed")
 
 
 def _check_seeds(entry: str, experiment: Experiment, cells: Mapping[str, pd.DataFrame], table: pd.DataFrame) -> None:
-    shared = {*cells[experiment.tune[entry].grid]["seed"]} & {*table["seed"]}
+    shared = {*_grids(experiment.tune[entry].grids, cells)["seed"]} & {*table["seed"]}
     if shared:
         raise UsageError(f"seed {min(shared)} both tunes {entry} and is reported; give the grids different seeds")
 
@@ -156,8 +165,9 @@ def _check_levels(measure: Measure, level: Mapping[str, float], table: pd.DataFr
 
 def _check_recorded(measure: Measure, table: pd.DataFrame) -> None:
     """What a measure reads must be what the grid's probes record; found out now, not after training."""
-    metric, site = measure.args.get("metric"), measure.args.get("site")
-    if metric is not None:
+    site = measure.args.get("site") if measure.name.startswith("path_") else None
+    _check_probe(measure, table)
+    for metric in [measure.args["metric"]] if "metric" in measure.args else measure.args.get("metrics", []):
         if "probes.curves.images" not in table or table["probes.curves.images"].isna().any():
             raise UsageError(f"{measure.name} reads {metric}; add the probe curves to the grid")
         if metric not in CURVES:
@@ -170,10 +180,23 @@ def _check_recorded(measure: Measure, table: pd.DataFrame) -> None:
             raise UsageError(f"{measure.name} reads {site}; the grid needs {wanted} and {kind} among its sites")
 
 
-def _grid(name: str, cells: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    if name not in cells:
-        raise UsageError(parts.unknown("grid", name, cells))
-    return cells[name]
+def _check_probe(measure: Measure, table: pd.DataFrame) -> None:
+    """A record is called after its probe, but for those of `curves` and of `activations`."""
+    name = str(measure.args.get("name", "drift/unit_mean" if measure.name == "moment_drift" else ""))
+    if not name or name in CURVES:
+        return
+    probe = PROBES.get(kind := name.partition("/")[0], kind)
+    if probe not in parts.names("probe"):
+        raise UsageError(parts.unknown("probe", probe, parts.names("probe")))
+    if f"probes.{probe}.every" not in table and not any(one.startswith(f"probes.{probe}.") for one in table):
+        raise UsageError(f"{measure.name} reads {name}; add the probe {probe} to the grid")
+
+
+def _grids(names: list[str], cells: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    for name in names:
+        if name not in cells:
+            raise UsageError(parts.unknown("grid", name, cells))
+    return cells[names[0]] if len(names) == 1 else pd.concat([cells[name] for name in names], ignore_index=True)
 
 
 def _known_factor(factor: str, table: pd.DataFrame) -> None:

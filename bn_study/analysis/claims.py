@@ -13,7 +13,7 @@ import pandas as pd
 from bn_study.analysis import contrast
 from bn_study.analysis.measures import Measure, parse
 from bn_study.analysis.stats import Estimate, Finding, decide, estimate, holm
-from bn_study.analysis.verdict import Row, Verdict, aggregate
+from bn_study.analysis.verdict import NO_PAIRS, Pairs, Row, Verdict, aggregate
 from bn_study.plan.experiment import Claim, Experiment, Factors, Tuned
 
 COMMIT_LENGTH = 10
@@ -22,7 +22,10 @@ NO_EFFECT = estimate([], replaced=False)
 
 @dataclass(frozen=True)
 class _Context:
-    """One context on its way to a Row: its effect with open values replaced against the claim, and in its favour."""
+    """One context on its way to a Row: its effect with open values replaced against the claim, and in its favour.
+
+    pairs: what each arm contributed, by seed, and the paired differences that stand against the claim.
+    """
 
     name: str
     note: str
@@ -33,28 +36,34 @@ class _Context:
     gate: str = ""
     censored: str = ""
     undefined: str = ""
+    pairs: Pairs = NO_PAIRS
 
 
-def verdicts(experiment: Experiment, runs: pd.DataFrame, tuned: Mapping[str, Tuned]) -> dict[str, Verdict]:
+def verdicts(
+    experiment: Experiment, runs: pd.DataFrame, tuned: Mapping[str, Tuned], sanity: str = ""
+) -> dict[str, Verdict]:
     """The verdict on every claim of an experiment, in the order of its file."""
-    return {name: verdict(name, experiment, runs, tuned) for name in experiment.claims}
+    return {name: verdict(name, experiment, runs, tuned, sanity) for name in experiment.claims}
 
 
-def verdict(name: str, experiment: Experiment, runs: pd.DataFrame, tuned: Mapping[str, Tuned]) -> Verdict:
+def verdict(
+    name: str, experiment: Experiment, runs: pd.DataFrame, tuned: Mapping[str, Tuned], sanity: str = ""
+) -> Verdict:
     """The verdict on one claim.
 
     runs: the table of `tables.runs_table`; runs that the grid asks for and the table lacks make the verdict `missing`.
     tuned: what the tuning entries chose. A gate is another claim of the experiment, which must be supported.
+    sanity: why no verdict can be given at all, because known truths did not come out (see bn_study/oracles.py), or "".
     Raises UsageError where the claim leaves a factor of its grid open, unless overrides may have opened it: then it is
     `missing`.
     """
     claim, measure = experiment.claims[name], parse(experiment.claims[name].measure)
-    table = runs[[claim.grid in grids.split() for grids in runs["grids"]]] if len(runs) else runs
-    cells = contrast.cells_table(experiment.grids[claim.grid])
+    table = contrast.of_grids(runs, claim.grids)
+    cells = contrast.cells_table([experiment.grids[grid] for grid in claim.grids])
     fixed = {factor: value for factor, value in claim.at.items() if value not in list(experiment.tune)}
     planned = contrast.arms(cells, claim.contrast, fixed, None)
     found = contrast.arms(table, claim.contrast, claim.at, tuned) if _tuned(claim, experiment, tuned) else []
-    gate = _gate(claim, experiment, runs, tuned)
+    gates = {one: verdict(one, experiment, runs, tuned, sanity) for one in claim.gates}
     absent = [arm.selector for arm in planned if arm.rows.empty]
     contexts = contrast.contexts(planned, claim.contexts)
     if absent or not contexts:
@@ -62,13 +71,13 @@ def verdict(name: str, experiment: Experiment, runs: pd.DataFrame, tuned: Mappin
         rows: tuple[Row, ...] = (Row("", "missing", f"no run of the plan has {' or '.join(what)}"),)
     else:
         judged = [
-            _opened(claim, experiment, planned, one) or _context(claim, measure, planned, found, one, gate, tuned)
+            _opened(claim, measure, experiment, planned, one)
+            or _context(claim, measure, planned, found, one, _gate(gates, one, sanity), tuned)
             for one in contexts
         ]
         rows = _rows(claim, judged)
     levels = [claim.level.get(dataset) for dataset in sorted(set(cells["dataset"]))]
-    labels = " | ".join(dict.fromkeys(measure.label(level) for level in levels))
-    words = f"{measure.scale} {labels}" if measure.scale else labels
+    words = " | ".join(dict.fromkeys(measure.words(level) for level in levels))
     return _verdict(name, claim, words, rows, _stated(name, experiment, found))
 
 
@@ -76,20 +85,32 @@ def _tuned(claim: Claim, experiment: Experiment, tuned: Mapping[str, Tuned]) -> 
     return all(value in tuned for value in claim.at.values() if value in list(experiment.tune))
 
 
-def _gate(claim: Claim, experiment: Experiment, runs: pd.DataFrame, tuned: Mapping[str, Tuned]) -> str:
-    """Why the claim's gates fail, or "": every claim it names must be supported."""
-    outcomes = {one: verdict(one, experiment, runs, tuned).outcome for one in claim.gates}
-    return ", ".join(f"the gate {one} is {outcome}" for one, outcome in outcomes.items() if outcome != "supported")
+def _gate(gates: Mapping[str, Verdict], context: Factors, sanity: str) -> str:
+    """Why the gates of a claim fail in a context, or "": each must be supported, there if it has that context."""
+    reasons = [sanity] if sanity else []
+    for name, gate in gates.items():
+        outcome = next((row.outcome for row in gate.rows if row.context == _name(context)), gate.outcome)
+        if outcome != "supported":
+            reasons.append(f"the gate {name} is {outcome}")
+    return ", ".join(reasons)
 
 
-def _opened(claim: Claim, experiment: Experiment, planned: list[contrast.Arm], context: Factors) -> _Context | None:
+def _opened(
+    claim: Claim, measure: Measure, experiment: Experiment, planned: list[contrast.Arm], context: Factors
+) -> _Context | None:
     """A context in which overrides sweep a setting that the claim takes to be one: its verdict is missing."""
     if not experiment.changed:
         return None
     tuned = [factor for factor, value in claim.at.items() if value in list(experiment.tune)]
     cells = {arm.selector: contrast.narrowed(arm, context).drop(columns=tuned, errors="ignore") for arm in planned}
-    reason = "; ".join(filter(None, (contrast.ambiguous(selector, rows) for selector, rows in cells.items())))
+    reason = "; ".join(
+        filter(None, (contrast.ambiguous(selector, rows, _over(measure)) for selector, rows in cells.items()))
+    )
     return _Context(_name(context), "", missing=reason) if reason else None
+
+
+def _over(measure: Measure) -> str | None:
+    return measure.over.factor if measure.over is not None else None
 
 
 def _name(context: Factors) -> str:
@@ -113,13 +134,14 @@ def _context(
         return _Context(name, "", missing=waiting)
     values, absent, edges = [], [], []
     for plan, arm in zip(planned, found, strict=True):
-        rows = contrast.in_context(arm, context)
-        wanted = {int(seed) for seed in contrast.narrowed(plan, context)["seed"]}
+        rows = contrast.in_context(arm, context, _over(measure))
+        wanted = set(contrast.points(contrast.narrowed(plan, context), _over(measure)))
         if not wanted:
             return _Context(name, "", missing=f"no run of the plan has {arm.selector} here")
-        lost = sorted(wanted - {int(seed) for seed in rows.get("seed", [])})
+        lost = wanted - set(contrast.points(rows, _over(measure)))
         if lost:
-            seeds = f" (seed {', '.join(map(str, lost))})" if len(lost) < len(wanted) else ""
+            named = ", ".join(map(str, sorted({seed for seed, _ in lost})))
+            seeds = f" (seed {named})" if len(lost) < len(wanted) else ""
             absent.append(f"{len(lost)} of {len(wanted)} runs of {arm.selector}{seeds}")
         edges += [one for one in _edges(claim, arm.selector, rows, tuned) if one not in edges]
         values.append(contrast.values(arm, rows, measure, claim.level))
@@ -128,17 +150,18 @@ def _context(
     undefined = [f"{one.undefined} runs of {one.selector}" for one in values if one.undefined]
     constant = claim.contrast.get(contrast.CONSTANT, 0.0)
     down, up = (contrast.differences(values, constant, sign=sign) for sign in (-1, 1))
-    against, favour = _ends(claim.test, estimate(down, replaced=replaced > 0), estimate(up, replaced=replaced > 0))
+    against, favour = _ends(claim.test, down, up)
     return _Context(
         name,
         note,
         replaced,
-        against,
-        favour,
+        estimate(against, replaced=replaced > 0),
+        estimate(favour, replaced=replaced > 0),
         missing=f"{' and '.join(absent)} are missing" if absent else "",
         gate=", ".join(filter(None, [gate, *edges])),
         censored=_censored(measure, values),
         undefined=f"{measure.name} has no value in {' and '.join(undefined)}" if undefined else "",
+        pairs=Pairs(tuple(values), constant, against),
     )
 
 
@@ -171,11 +194,11 @@ def _censored(measure: Measure, values: list[contrast.Values]) -> str:
     return f"more than half of the runs{whose} {what}"
 
 
-def _ends(test: str, down: Estimate, up: Estimate) -> tuple[Estimate, Estimate]:
+def _ends(test: str, down: pd.Series, up: pd.Series) -> tuple[pd.Series, pd.Series]:
     """Which replacement stands against the claim: the lower effect for superiority, the higher loss for
-    non-inferiority, the one further from zero for equivalence.
+    non-inferiority, the one further from zero for equivalence and exactness.
     """
-    if test == "superiority" or (test == "equivalence" and abs(down.mean) > abs(up.mean)):
+    if test == "superiority" or (test != "noninferiority" and abs(down.mean()) > abs(up.mean())):
         return down, up
     return up, down
 
@@ -204,6 +227,7 @@ def _row(claim: Claim, one: _Context, p: float, p_favour: float) -> Row:
         one.replaced,
         bool(one.gate) and not one.missing,
         finding.reversed,
+        one.pairs,
     )
 
 

@@ -7,7 +7,8 @@ CSV, where a list is JSON text and a missing option an empty field, selects the 
 
 import json
 import math
-from collections.abc import Hashable, Mapping
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +16,14 @@ import numpy as np
 import pandas as pd
 
 from bn_study.analysis.measures import Measure
+from bn_study.analysis.over import Over
 from bn_study.errors import UsageError
 from bn_study.plan.experiment import Factors, Grid, Tuned, flatten
 from bn_study.plan.types import FileContent
 
 CONSTANT = "constant"
+GRID = "grid"
+"""The name of the grid that asks for a run, as a factor."""
 RESULTS = ("run", "grids", "seed", "status", "diverged_at", "classes", "commit", "dirty", "stated", "measured")
 """The columns of a table of runs that are no settings; a measure's column has brackets in its name."""
 
@@ -70,18 +74,24 @@ def parse_selector(text: str) -> Factors:
     return factors
 
 
-def cells_table(grid: Grid) -> pd.DataFrame:
-    """The cells of a grid, a row each. A factor that waits for tuning is missing from its row."""
+def cells_table(grids: Sequence[Grid]) -> pd.DataFrame:
+    """The cells of grids, a row each. A factor that waits for tuning is missing from its row."""
     known: dict[tuple[str, int], Factors] = {}  # cells share the entries of their configurations
     rows = []
-    for cell in grid.cells:
-        row: Factors = {}
+    for name, cell in ((grid.name, cell) for grid in grids for cell in grid.cells):
+        row: Factors = {GRID: name}
         for key, value in cell.config.items():
             if (key, id(value)) not in known:
                 known[key, id(value)] = {name: plain(one) for name, one in flatten({key: value}).items()}
             row |= known[key, id(value)]
         rows.append(row | dict.fromkeys(cell.waits))
     return pd.DataFrame(rows, dtype=object)
+
+
+def of_grids(runs: pd.DataFrame, grids: Sequence[str]) -> pd.DataFrame:
+    """The rows of a table of runs that these grids ask for, with the column `grid`; a row for each grid that does."""
+    found = [runs[[grid in one.split() for one in runs["grids"]]].assign(**{GRID: grid}) for grid in grids if len(runs)]
+    return pd.concat(found, ignore_index=True) if found else runs
 
 
 def where(table: pd.DataFrame, factors: Factors) -> pd.DataFrame:
@@ -152,7 +162,7 @@ def contexts(found: list[Arm], factors: list[str]) -> list[Factors]:
         return [{}]
     combinations: dict[tuple[Hashable, ...], None] = {}
     for arm in found:
-        if not any(lacks(arm.rows, factor) for factor in factors):
+        if len(arm.rows) and not any(lacks(arm.rows, factor) for factor in factors):
             combinations |= dict.fromkeys(zip(*([comparable(v) for v in arm.rows[f]] for f in factors), strict=True))
     ordered = sorted(combinations, key=lambda combination: [rank(value) for value in combination])
     return [dict(zip(factors, one, strict=True)) for one in ordered]
@@ -171,27 +181,41 @@ def narrowed(arm: Arm, context: Factors) -> pd.DataFrame:
     return where(arm.rows, {factor: value for factor, value in context.items() if not lacks(arm.rows, factor)})
 
 
-def in_context(arm: Arm, context: Factors) -> pd.DataFrame:
-    """The arm's rows in a context: a row a seed. Raises UsageError if the claim leaves a factor open."""
+def in_context(arm: Arm, context: Factors, over: str | None) -> pd.DataFrame:
+    """The arm's rows in a context: a row a seed, and a value of the factor `over`.
+
+    Raises UsageError if the claim leaves another factor open.
+    """
     rows = narrowed(arm, context)
-    if several := ambiguous(arm.selector, rows):
+    if several := ambiguous(arm.selector, rows, over):
         raise UsageError(several)
     return rows if rows.empty else rows.sort_values("seed")
 
 
-def ambiguous(selector: str, rows: pd.DataFrame) -> str:
-    """Why an arm's rows in a context are not a row a seed, in words, or ""."""
-    left = left_open(rows)
+def ambiguous(selector: str, rows: pd.DataFrame, over: str | None) -> str:
+    """Why an arm's rows in a context are not a row a seed (and a value of the factor `over`), in words, or ""."""
+    left = left_open(rows, over)
     return f"{selector} has several runs of one seed; name {' or '.join(left)} in `at` or `contexts`" if left else ""
 
 
-def left_open(rows: pd.DataFrame) -> list[str]:
-    """The settings in which rows of one seed differ (the part, not its options); none where there is a row a seed."""
-    doubled = rows[rows.duplicated("seed", keep=False)] if len(rows) else rows
+def points(rows: pd.DataFrame, over: str | None) -> list[tuple[int, Hashable]]:
+    """Seed and value of the factor `over` of each row; the latter None if there is no such factor."""
+    factor = [comparable(one) for one in rows[over]] if over in rows else [None] * len(rows)
+    return list(zip(map(int, rows.get("seed", [])), factor, strict=True))
+
+
+def left_open(rows: pd.DataFrame, over: str | None = None) -> list[str]:
+    """The settings in which rows of one seed differ (the part, not its options); none where there is a row a seed.
+
+    over: a factor that may differ.
+    """
+    place = points(rows, over)
+    count = Counter(place)
+    doubled = rows[[count[one] > 1 for one in place]]
     if doubled.empty:
         return []
     same = where(doubled, {"seed": doubled["seed"].iloc[0]})
-    settings = [key for key in same if key not in RESULTS and "(" not in key]
+    settings = [key for key in same if key not in RESULTS and key != over and "(" not in key]
     varied = [key for key in settings if len({comparable(value) for value in same[key]}) > 1]
     return [key for key in varied if key.partition(".")[0] not in varied or "." not in key]
 
@@ -216,8 +240,11 @@ def values(arm: Arm, rows: pd.DataFrame, measure: Measure, level: Mapping[str, f
 
     A run that did not reach the level counts with its length, an accuracy of a diverged run with chance, any other
     measure of a diverged run is left to `differences`. `undefined` counts runs that finished without a value, for
-    which nothing can stand.
+    which nothing can stand. With a measure over a factor, a seed's runs make one number; that some of them diverged is
+    what it is about, so nothing is replaced.
     """
+    if measure.over is not None:
+        return _values_over(arm, rows, measure, measure.over, level)
     numbers: dict[int, float] = {}
     replaced, diverged, short, undefined = set(), 0, 0, 0
     for row in rows.to_dict("records"):
@@ -240,8 +267,25 @@ def values(arm: Arm, rows: pd.DataFrame, measure: Measure, level: Mapping[str, f
     return Values(arm.selector, arm.weight, series, frozenset(replaced), tuple(notes), undefined)
 
 
-def differences(found: list[Values], constant: float, *, sign: int) -> np.ndarray:
-    """Weighted sums over arms, one per seed that every arm has, plus the constant.
+def _values_over(arm: Arm, rows: pd.DataFrame, measure: Measure, over: Over, level: Mapping[str, float]) -> Values:
+    found: dict[int, dict[float, float]] = {}
+    given: dict[int, float | None] = {}
+    for row in rows.to_dict("records"):
+        number = float(row[measure.label(level.get(row["dataset"]))])
+        if row["status"] == "diverged":
+            number = 1 / row["classes"] if measure.replacement == "chance" else math.nan
+        found.setdefault(int(row["seed"]), {})[float(row[over.factor])] = number
+        given[int(row["seed"])] = level.get(row["dataset"])
+    numbers = {seed: measure.scaled(over.of(values, given[seed])) for seed, values in found.items()}
+    undefined = sum(math.isnan(one) for one in numbers.values())
+    lost = int((rows["status"] == "diverged").sum()) if len(rows) else 0
+    notes = (f"{lost} of {len(rows)} runs diverged in {arm.selector}",) if lost else ()
+    series = pd.Series(numbers, dtype=float).sort_index()
+    return Values(arm.selector, arm.weight, series, frozenset(), notes, undefined)
+
+
+def differences(found: list[Values], constant: float, *, sign: int) -> pd.Series:
+    """Weighted sums over arms, one per seed that every arm has (the index), plus the constant.
 
     sign: towards which side values without a natural floor are replaced. -1 takes for each arm the finite value of
     any arm that makes the sum smallest: the smallest one where the arm's weight is positive, the largest where it is
@@ -253,10 +297,10 @@ def differences(found: list[Values], constant: float, *, sign: int) -> np.ndarra
         filled = one.values
         if filled.isna().any():
             if not finite.size:
-                return np.array([])
+                return pd.Series(dtype=float)
             filled = filled.fillna(finite.max() if (one.weight > 0) == (sign > 0) else finite.min())
         total = total + one.weight * filled
-    return total.dropna().to_numpy() if isinstance(total, pd.Series) else np.array([])
+    return total.dropna() if isinstance(total, pd.Series) else pd.Series(dtype=float)
 
 
 def _scalar(text: str) -> Any:

@@ -16,14 +16,16 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from bn_study.analysis.over import Over, parse_over
 from bn_study.errors import UsageError
 from bn_study.plan import parts
-from bn_study.plan.types import Natural, Number
+from bn_study.plan.types import Count, Natural, Number
 from bn_study.store import StoredRun
 
 Quantiles = Annotated[list[Annotated[float, Field(ge=0, le=100)]], Field(min_length=1)]
 """Percentiles, 0 to 100, as in the names of the records: 15 is `activation/unit_q15`."""
 
+SMALLEST = float(np.finfo(np.float32).tiny)
 SCALES: dict[str, Callable[[float], float]] = {"log2": math.log2, "log10": math.log10}
 
 
@@ -38,6 +40,70 @@ def steps_to(run: StoredRun, *, metric: str, level: Number) -> float:
 def final(run: StoredRun, *, metric: str) -> float:
     """The last recorded value."""
     return float(_points(run, metric)[1][-1])
+
+
+def combined(run: StoredRun, *, metrics: dict[str, Number]) -> float:
+    """The weighted sum of several metrics' last values, as the accuracy with one source of statistics minus another."""
+    return sum(weight * final(run, metric=metric) for metric, weight in metrics.items())
+
+
+def value(run: StoredRun, *, name: str, site: str, step: Natural | None) -> float:
+    """What was recorded under a name and site ("" for none) at a step, which must be a measuring point; None: the last.
+
+    NaN if the run ended before.
+    """
+    return _at(run, name, site, step)
+
+
+def layer_mean(run: StoredRun, *, name: str, site: str, step: Natural | None) -> float:
+    """The mean of a record over all hidden layers. `site` is the part after the layer's name, as in `path_growth`."""
+    return float(np.mean([_at(run, name, one, step) for one in _layer_sites(run.scalars, name, site).values()]))
+
+
+def depth_slope(
+    run: StoredRun, *, name: str, site: str, step: Natural | None, log: bool, first: Count, last: Count | None
+) -> float:
+    """By how much a record grows with each hidden layer: least-squares slope over the layers `first` to `last`.
+
+    log: of its decimal logarithm; a layer without one makes the slope NaN. last: None for the last hidden layer.
+    """
+    sites = _layer_sites(run.scalars, name, site)
+    layers = [layer for layer in sorted(sites) if first <= layer <= (last or max(sites))]
+    values = np.array([_at(run, name, sites[layer], step) for layer in layers])
+    if log:
+        values = np.array([math.log10(one) if one > 0 else math.nan for one in values])
+    return float(np.polyfit(layers, values, 1)[0]) if np.isfinite(values).all() else math.nan
+
+
+def depth_ratio(
+    run: StoredRun, *, name: str, site: str, step: Natural | None, first: Count, last: Count | None, absolute: bool
+) -> float:
+    """The decimal logarithm of a record at layer `first` over the one at layer `last` (None: the last hidden layer).
+
+    absolute: its size without its sign: how far from 1 the ratio is, in decades. A record of exactly 0 counts as the
+    smallest normal float32, so that what vanished altogether has a ratio too.
+    """
+    sites = _layer_sites(run.scalars, name, site)
+    ends = (_at(run, name, sites[layer], step) for layer in (first, last or max(sites)))
+    high, low = (math.log10(max(one, SMALLEST)) if math.isfinite(one) else math.nan for one in ends)
+    return abs(high - low) if absolute else high - low
+
+
+def moment_drift(run: StoredRun, *, site: str, start: Natural, end: Natural) -> float:
+    """How far a unit's mean and standard deviation move between measuring points, in the unit's standard deviations.
+
+    The sum over points of |change of the mean| + |change of the standard deviation|, divided by the time's mean of the
+    standard deviation, mean over units. Source: the moments of Santurkar et al. 2018, Fig. 8.
+    """
+    means, variances = (
+        _stretch(run, f"drift/unit_{one}", site, start, end, "the probe drift") for one in ("mean", "variance")
+    )
+    deviations = np.sqrt(variances)
+    if len(means) < 2:
+        return math.nan
+    moved = np.abs(np.diff(means, axis=0)).sum(axis=0) + np.abs(np.diff(deviations, axis=0)).sum(axis=0)
+    width = deviations.mean(axis=0)
+    return float((moved[width > 0] / width[width > 0]).mean()) if (width > 0).any() else math.nan
 
 
 def path_length(
@@ -93,7 +159,11 @@ def median_unit(run: StoredRun, site: str, quantiles: list[float], start: int, e
 
 
 MEASURES: dict[str, Callable[..., float]] = {
-    one.__name__: one for one in (steps_to, final, path_length, path_growth)
+    one.__name__: one
+    for one in (
+        *(steps_to, final, combined, value, layer_mean, depth_slope, depth_ratio),
+        *(moment_drift, path_length, path_growth),
+    )
 }
 
 
@@ -103,14 +173,23 @@ def diverged(run: StoredRun) -> bool:
 
 @dataclass(frozen=True)
 class Measure:
-    """A checked measure: its name, its arguments but for the level, and the scale it is contrasted on."""
+    """A checked measure: its name, its arguments but for the level, the scale it is contrasted on.
+
+    over: what a seed's runs over one factor make of it; the scale is then that number's.
+    """
 
     name: str
     args: Mapping[str, Any]
     scale: str | None
+    over: Over | None = None
 
     @property
     def needs_level(self) -> bool:
+        """Whether a claim has to give one, for the measure or for what is taken over a factor."""
+        return self._takes_level or (self.over is not None and self.over.needs_level)
+
+    @property
+    def _takes_level(self) -> bool:
         return "level" in inspect.signature(MEASURES[self.name]).parameters
 
     @property
@@ -127,14 +206,18 @@ class Measure:
 
     def label(self, level: float | None) -> str:
         """The canonical column name, without the scale: `steps_to(level=0.95,metric=test/accuracy)`. Has no spaces."""
-        args = dict(self.args) | ({"level": float(level)} if self.needs_level and level is not None else {})
+        args = dict(self.args) | ({"level": float(level)} if self._takes_level and level is not None else {})
         return f"{self.name}({','.join(f'{key}={_word(args[key])}' for key in sorted(args))})"
 
     def of(self, run: StoredRun, level: float | None) -> float:
         """The unscaled value; NaN for a diverged run, whatever it recorded; what stands for it is decided later."""
         if diverged(run):
             return math.nan
-        return MEASURES[self.name](run, **self.args, **({"level": level} if self.needs_level else {}))
+        return MEASURES[self.name](run, **self.args, **({"level": level} if self._takes_level else {}))
+
+    def words(self, level: float | None) -> str:
+        """The measure with its scale and all, to be read."""
+        return " ".join(filter(None, [self.scale, self.over and self.over.words(), self.label(level)]))
 
     def scaled(self, value: float) -> float:
         """The value on the measure's scale; NaN where it has no logarithm."""
@@ -145,7 +228,7 @@ class Measure:
 
 def parse(spec: Mapping[str, Any]) -> Measure:
     """`{steps_to: {metric: test/accuracy}, scale: log2}` as a Measure. Raises UsageError for what is wrong with it."""
-    names = [key for key in spec if key != "scale"]
+    names = [key for key in spec if key not in ("scale", "over")]
     if len(names) != 1:
         raise UsageError(f"a measure is one name with its arguments, and perhaps a scale; found {names or 'no name'}")
     name, scale = names[0], spec.get("scale")
@@ -168,7 +251,7 @@ def parse(spec: Mapping[str, Any]) -> Measure:
                 raise UsageError(f"{name}: give the level in `level`, for each data set") from None
             raise UsageError(parts.unknown(f"argument of {name}", path, arguments.model_fields)) from None
         raise UsageError(f"{name}: {path}={first['input']!r}: {first['msg'].lower()}") from None
-    return Measure(name, checked.model_dump(), scale)
+    return Measure(name, checked.model_dump(), scale, parse_over(spec["over"]) if spec.get("over") else None)
 
 
 def label(spec: Mapping[str, Any], level: float | None) -> str:
@@ -188,6 +271,8 @@ def _word(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, list):
         return f"[{','.join(_word(one) for one in value)}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{key}:{_word(value[key])}' for key in sorted(value))}}}"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return re.sub(r"\s+", "_", str(value))
@@ -201,15 +286,45 @@ def _points(run: StoredRun, metric: str) -> tuple[np.ndarray, np.ndarray]:
     return run.scalars[metric, ""]
 
 
+def _at(run: StoredRun, name: str, site: str, step: int | None) -> float:
+    if (name, site) not in run.scalars:
+        known = sorted({one for one, _ in run.scalars})
+        hint = parts.unknown("record", name, known) if name not in known else f"{name} has no site {site!r}"
+        raise UsageError(f"run {run.id}: {hint}; name it in the grid's probes")
+    steps, values = run.scalars[name, site]
+    if step is None:
+        return float(values[-1])
+    if step not in steps:
+        if step <= steps[-1]:
+            known = ", ".join(map(str, steps))
+            raise UsageError(f"run {run.id}: {name} was not measured at step {step}, but at {known}")
+        return math.nan
+    return float(values[np.flatnonzero(steps == step)[0]])
+
+
+def _layer_sites(recorded: Mapping[tuple[str, str], Any], name: str, site: str) -> dict[int, str]:
+    """The recorded sites `layer<i>/<site>` of a name, by i."""
+    found = (re.fullmatch(rf"layer(\d+)/{re.escape(site)}", place) for one, place in recorded if one == name)
+    sites = {int(match[1]): match[0] for match in found if match}
+    if not sites:
+        raise UsageError(f"no {name} was recorded at layer<i>/{site}; name the probe and the site in the grid's probes")
+    return sites
+
+
+def _stretch(run: StoredRun, name: str, site: str, start: int, end: int, probe: str) -> np.ndarray:
+    """A vector record from step start to step end, shape (points, units)."""
+    if (name, site) not in run.arrays:
+        raise UsageError(f"run {run.id} has no vectors {name} at {site}; add {probe} to the grid")
+    steps, values = run.arrays[name, site]
+    return values[(start <= steps) & (steps <= end)]
+
+
 def _unit_quantiles(run: StoredRun, site: str, quantiles: list[float], start: int, end: int) -> np.ndarray:
     """Shape (points, quantiles, units): the percentiles of each unit at the measuring points from start to end."""
     columns = []
     for quantile in quantiles:
-        name = f"activation/unit_q{quantile:g}"
-        if (name, site) not in run.arrays:
-            raise UsageError(f"run {run.id} has no vectors {name} at {site}; add them to the grid's probes")
-        steps, values = run.arrays[name, site]
-        columns.append(values[(start <= steps) & (steps <= end)])
+        name, probe = f"activation/unit_q{quantile:g}", "the probe activations with units: true"
+        columns.append(_stretch(run, name, site, start, end, probe))
     return np.stack(columns, axis=1)
 
 

@@ -23,7 +23,10 @@ Outcome = Literal["supported", "contradicted", "inconclusive", "missing"]
 
 @dataclass(frozen=True)
 class Estimate:
-    """The mean of n paired differences, its 95 % (low..high) and 90 % intervals (low90..high90), its two-sided p."""
+    """The mean of n paired differences, its 95 % (low..high) and 90 % intervals (low90..high90), its two-sided p.
+
+    largest: the absolute value of the difference that is furthest from 0.
+    """
 
     mean: float
     low: float
@@ -32,6 +35,7 @@ class Estimate:
     high90: float
     p: float
     n: int
+    largest: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -50,17 +54,18 @@ def estimate(differences: Sequence[float] | np.ndarray, *, replaced: bool) -> Es
     equal, the interval is the point.
     """
     values = np.asarray(differences, dtype=float)
+    largest = float(np.abs(values).max()) if values.size else math.nan
     if values.size < 2:
         mean = float(values[0]) if values.size else math.nan
-        return Estimate(mean, math.nan, math.nan, math.nan, math.nan, math.nan, values.size)
+        return Estimate(mean, math.nan, math.nan, math.nan, math.nan, math.nan, values.size, largest)
     if np.ptp(values) <= ROUNDING * np.abs(values).max():
         point = float(values[0])
-        return Estimate(point, point, point, point, point, sign_flip(values), values.size)
+        return Estimate(point, point, point, point, point, sign_flip(values), values.size, largest)
     test = stats.ttest_1samp(values, 0.0)
     wide, narrow = test.confidence_interval(CONFIDENCE), test.confidence_interval(NEGLIGIBLE_CONFIDENCE)
     p = sign_flip(values) if replaced else test.pvalue
     low, high, low90, high90 = (float(one) for one in (*wide, *narrow))
-    return Estimate(float(values.mean()), low, high, low90, high90, float(p), values.size)
+    return Estimate(float(values.mean()), low, high, low90, high90, float(p), values.size, largest)
 
 
 def sign_flip(differences: np.ndarray) -> float:
@@ -124,13 +129,20 @@ def noninferiority(effect: Estimate, p: float, margin: float) -> Finding:
     return Finding("inconclusive", f"the interval contains the margin {margin:g}")
 
 
+def exact(effect: Estimate, p: float, margin: float) -> Finding:
+    """Supported: no seed is further from 0 than the tolerance. For what must hold in every run, not on average."""
+    if effect.largest <= margin:
+        return Finding("supported", f"every seed within the tolerance {margin:g}; the largest is {effect.largest:.2g}")
+    return Finding("contradicted", f"{effect.largest:.3g} in one seed, the tolerance is {margin:g}")
+
+
 TESTS: dict[str, Callable[[Estimate, float, float], Finding]] = {
-    one.__name__: one for one in (superiority, equivalence, noninferiority)
+    one.__name__: one for one in (superiority, equivalence, noninferiority, exact)
 }
 
 
 def decide(test: str, effect: Estimate, p: float, margin: float) -> Finding:
     """The decision of a test by name. `p` is adjusted for all contexts of the claim."""
-    if effect.n < 2:
+    if effect.n < (1 if test == "exact" else 2):
         return Finding("inconclusive", f"{effect.n} seed: an interval needs at least two")
     return TESTS[test](effect, p, margin)

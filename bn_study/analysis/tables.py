@@ -60,8 +60,11 @@ class Curve:
 def asked(experiment: Experiment) -> list[Asked]:
     """Every measure of the claims and of the tuning scores, with the grid whose runs it is asked of; and the FINALS."""
     entries = [Asked(grid, final(metric), {}, metric) for grid in experiment.grids for metric in FINALS]
-    entries += [Asked(one.grid, parse(one.measure), one.level) for one in experiment.claims.values()]
-    return entries + [Asked(one.grid, parse(one.score), one.level) for one in experiment.tune.values()]
+    for claim in experiment.claims.values():
+        entries += [Asked(grid, parse(claim.measure), claim.level) for grid in claim.grids]
+    for tune in experiment.tune.values():
+        entries += [Asked(grid, parse(tune.score), tune.level) for grid in tune.grids]
+    return entries
 
 
 def final(metric: str) -> Measure:

@@ -2,11 +2,28 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
+from bn_study.analysis.contrast import Values
 from bn_study.analysis.stats import Outcome
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What a verdict in one context was reached from.
+
+    values: of each arm, by seed, on the measure's scale, with the stand-ins that are the same for both ends. constant:
+    of the contrast. differences: the weighted sums by seed; where a value was open, with what stands against the claim.
+    """
+
+    values: tuple[Values, ...]
+    constant: float
+    differences: pd.Series
+
+
+NO_PAIRS = Pairs((), 0.0, pd.Series(dtype=float))
 
 
 @dataclass(frozen=True)
@@ -30,6 +47,7 @@ class Row:
     replaced: int = 0
     gated: bool = False
     reversed: bool = False
+    pairs: Pairs = field(default=NO_PAIRS, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

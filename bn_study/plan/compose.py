@@ -75,7 +75,7 @@ def _compose(composer: "_Composer", name: str | None, overrides: Iterable[str]) 
         raise UsageError(f"{where}: grids: there are none; name at least one")
     for entry in claims.values():
         entry.setdefault("grid", next(iter(written)))
-    tuning_grids = {entry.grid for entry in tune.values()}
+    tuning_grids = {grid for entry in tune.values() for grid in entry.grids}
     builder = _GridBuilder(composer, tune)
     for grid, factors in written.items():
         changed = {key: axis for key, axis in asked.items() if not (key == "seed" and grid in tuning_grids)}
@@ -95,6 +95,7 @@ def _compose(composer: "_Composer", name: str | None, overrides: Iterable[str]) 
             f"{key}={_text(axis)}" for key, axis in sorted((profile | asked).items()) if key in builder.reached
         ),
         unchanged=_compose(composer, name, [])[0] if name is not None and profile | asked else None,
+        oracle=bool(stated.get("oracle")),
     )
     sections.nothing_else()
     return experiment, operation

@@ -24,30 +24,44 @@ class _Stated(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    def content(self) -> dict[str, Any]:
+        """What is hashed; None means "as before the field existed"."""
+        return self.model_dump(exclude_none=True)
+
 
 class Tune(_Stated):
     """How a factor's value is chosen for each arm: on selection seeds and validation data only.
 
-    `score` is one measure, averaged over seeds; ties go to the smaller value, a diverged run is the worst.
+    grid: the grid, or the grids, of the selection runs. `score` is one measure, averaged over seeds; ties go to the
+    smaller value, a diverged run is the worst. ends: whether an optimum at the end of its grid is a sign that the grid
+    is too small, which fails a claim's gate, or the end of what the factor can be (`natural`), as no dropout at all.
     """
 
-    grid: str
+    grid: str | list[str]
     factors: list[str]
     per: list[str]
     score: dict[str, Any]
     level: dict[str, Number] = Field(default_factory=dict)
     best: Literal["min", "max"]
+    ends: Literal["natural"] | None = None
+
+    @property
+    def grids(self) -> list[str]:
+        return [self.grid] if isinstance(self.grid, str) else self.grid
 
 
 class Claim(_Stated):
     """A statement that runs can support or contradict: measure x contrast x test x margin.
 
-    measure: `{name: {arguments}}`, optionally with `scale: log2 | log10`.
+    measure: `{name: {arguments}}`, optionally with `scale: log2 | log10`, and with `over: {factor: ..., take: ...}` for
+        a number that several runs of a seed make, as the largest usable learning rate.
     contrast: weights by selector (`norm=batch`, or `norm=batch norm.placement=before`), and `constant` for a threshold.
     at: factors that are held at a value, or at the value that a tuning entry chose for each arm.
     contexts: factors whose every value is a context with a verdict of its own.
-    grid: the grid the runs come from; the experiment's first one if not given.
-    gates: claims of the same experiment that must be supported for this one to be judged.
+    grid: the grid the runs come from, or several; the experiment's first one if not given. Among the factors of a claim
+        is `grid`, the name of the grid: with several of them it is usually the context.
+    gates: claims of the same experiment that must be supported for this one to be judged; where a gate has the same
+        contexts, each one opens its own.
     """
 
     statements: list[str]
@@ -57,11 +71,15 @@ class Claim(_Stated):
     contrast: dict[str, Number]
     at: Factors = Field(default_factory=dict)
     contexts: list[str] = Field(default_factory=list)
-    grid: str
-    test: Literal["superiority", "equivalence", "noninferiority"]
+    grid: str | list[str]
+    test: Literal["superiority", "equivalence", "noninferiority", "exact"]
     margin: Positive
     gates: list[str] = Field(default_factory=list)
     expect: str = ""
+
+    @property
+    def grids(self) -> list[str]:
+        return [self.grid] if isinstance(self.grid, str) else self.grid
 
 
 @dataclass(frozen=True)
@@ -75,6 +93,10 @@ class Tuned:
     per: tuple[str, ...]
     chosen: dict[tuple[Any, ...], Factors]
     at_edge: frozenset[tuple[Any, ...]]
+
+
+LATER = ("classes_per_batch", "residual")
+"""Options that came after the first evidence: while they are null, the claims that it answers read as they did."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +115,18 @@ class Cell:
     def settings(self) -> Factors:
         """By dotted name, as `RunSpec.settings`, but not coerced."""
         return flatten(self.config)
+
+    def content(self) -> dict[str, Any]:
+        """What is hashed."""
+        return _without_later_nulls(self.config) | {"waits": self.waits}
+
+
+def _without_later_nulls(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_later_nulls(value) if isinstance(value, dict) else value
+        for key, value in config.items()
+        if value is not None or key not in LATER
+    }
 
 
 def flatten(config: Mapping[str, Any]) -> Factors:
@@ -124,6 +158,7 @@ class Experiment:
     """A composed experiment.
 
     changed: the overrides that make it differ from its file. unchanged: the same without them, None if there are none.
+    oracle: whether its claims are known truths, which every verdict of any other experiment has to wait for.
     """
 
     name: str
@@ -136,21 +171,20 @@ class Experiment:
     discussion: str
     changed: tuple[str, ...]
     unchanged: "Experiment | None" = None
+    oracle: bool = False
 
     @property
     def tuning_grids(self) -> set[str]:
         """Grids that only serve to choose values: their seeds are never reported."""
-        return {entry.grid for entry in self.tune.values()}
+        return {grid for entry in self.tune.values() for grid in entry.grids}
 
     @property
     def digest(self) -> str:
         """Ten hex digits that tell changed compositions of one experiment apart."""
         content = {
-            "grids": {
-                name: [cell.config | {"waits": cell.waits} for cell in grid.cells] for name, grid in self.grids.items()
-            },
-            "tune": {name: entry.model_dump() for name, entry in self.tune.items()},
-            "claims": {name: claim.model_dump() for name, claim in self.claims.items()},
+            "grids": {name: [cell.content() for cell in grid.cells] for name, grid in self.grids.items()},
+            "tune": {name: entry.content() for name, entry in self.tune.items()},
+            "claims": {name: claim.content() for name, claim in self.claims.items()},
         }
         return _digest(content)
 
@@ -166,11 +200,11 @@ class Experiment:
     def _hash(self, claim: Claim) -> str:
         tuning = {value: self.tune[value] for value in claim.at.values() if value in self.tune}
         content = {
-            "claim": claim.model_dump(),
-            "tune": {name: entry.model_dump() for name, entry in tuning.items()},
+            "claim": claim.content(),
+            "tune": {name: entry.content() for name, entry in tuning.items()},
             "grids": {
-                name: [cell.config | {"waits": cell.waits} for cell in self.grids[name].cells]
-                for name in {claim.grid} | {entry.grid for entry in tuning.values()}
+                name: [cell.content() for cell in self.grids[name].cells]
+                for name in {*claim.grids, *(grid for entry in tuning.values() for grid in entry.grids)}
             },
         }
         return _digest(content)

@@ -67,7 +67,7 @@ def _check_keys(content: dict[Any, Any], where: str) -> None:
 class Sections:
     """The top level of an experiment file."""
 
-    NAMES = ("question", "source", "base", "grids", "tune", "claims", "figures", "discussion")
+    NAMES = ("question", "source", "base", "grids", "tune", "claims", "figures", "discussion", "oracle")
 
     def __init__(self, where: str, content: dict[str, Any]) -> None:
         self.where = where

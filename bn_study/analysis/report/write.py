@@ -98,7 +98,7 @@ def _write_figure(
     tables.write_csv(figure.plotted(content, **options), numbers)
     wanted = figure.curves(content.runs, **options)
     shown = content.runs[[run in wanted for run in content.runs["run"]]]
-    claims = [one for one in verdicts.values() if experiment.claims[one.claim].grid == options.get("grid")]
+    claims = [one for one in verdicts.values() if options.get("grid") in experiment.claims[one.claim].grids]
     chips = [f"{one.claim}: {one.outcome}" for one in claims]
     caption = " ".join(
         [

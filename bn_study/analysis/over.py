@@ -1,0 +1,110 @@
+"""Numbers that a seed's runs over one factor make together: the largest usable learning rate, the width of a range.
+
+A claim asks for one with `over: {factor: optimizer.learning_rate, take: largest_usable, fraction: 0.9}` beside its
+measure. Each function gets the factor's values in ascending order and the measure's value at each (NaN where a run
+diverged and nothing stands for it); larger is better.
+"""
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from scipy import stats
+
+from bn_study.errors import UsageError
+from bn_study.plan import parts
+from bn_study.plan.types import Fraction, Number
+
+
+def largest_usable(factor: np.ndarray, values: np.ndarray, *, fraction: Fraction) -> float:
+    """The largest value of the factor up to which, from the best one on, all reach `fraction` of the best."""
+    if np.isnan(values).all():
+        return math.nan
+    return float(factor[_around_best(values, fraction * np.nanmax(values))[-1]])
+
+
+def usable_decades(factor: np.ndarray, values: np.ndarray, *, level: Number) -> float:
+    """How many decades of the factor around its best value reach `level`; each value stands for its surroundings.
+
+    A value of a grid in half decades counts for half a decade; 0 if not even the best one reaches the level.
+    """
+    if np.isnan(values).all() or np.nanmax(values) < level:
+        return 0.0
+    return float(np.gradient(np.log10(factor))[_around_best(values, level)].sum())
+
+
+def area(factor: np.ndarray, values: np.ndarray) -> float:
+    """The mean of the measure over the logarithm of the factor (trapezoids)."""
+    place = np.log10(factor)
+    return float(np.trapezoid(values, place) / (place[-1] - place[0]))
+
+
+def deviation(factor: np.ndarray, values: np.ndarray) -> float:
+    """The standard deviation of the measure over the factor's values."""
+    return float(np.std(values))
+
+
+def spearman(factor: np.ndarray, values: np.ndarray) -> float:
+    """Spearman's rank correlation of the measure with the factor; 0 where the measure is constant."""
+    return 0.0 if np.ptp(values) == 0 else float(stats.spearmanr(factor, values).statistic)
+
+
+TAKES: dict[str, Callable[..., float]] = {
+    one.__name__: one for one in (largest_usable, usable_decades, area, deviation, spearman)
+}
+
+
+@dataclass(frozen=True)
+class Over:
+    """A checked `over`: the factor, the function's name, its arguments but for the level."""
+
+    factor: str
+    take: str
+    args: Mapping[str, Any]
+
+    @property
+    def needs_level(self) -> bool:
+        return "level" in inspect.signature(TAKES[self.take]).parameters
+
+    def of(self, values: Mapping[float, float], level: float | None) -> float:
+        """The number of one seed. values: the measure by value of the factor."""
+        factor = np.array(sorted(values), float)
+        given = {"level": level} if self.needs_level else {}
+        return TAKES[self.take](factor, np.array([values[one] for one in sorted(values)], float), **self.args, **given)
+
+    def words(self) -> str:
+        args = "".join(f", {key} {value:g}" for key, value in sorted(self.args.items()))
+        return f"{self.take}({self.factor}{args}) of"
+
+
+def parse_over(entry: Mapping[str, Any]) -> Over:
+    """`{factor: ..., take: ..., arguments}` as an Over. Raises UsageError."""
+    if not isinstance(entry, Mapping) or not {"factor", "take"} <= set(entry):
+        raise UsageError("over: give a factor and what to take over its values, {factor: ..., take: ...}")
+    take = str(entry["take"])
+    if take not in TAKES:
+        raise UsageError(parts.unknown("number over a factor", take, TAKES))
+    parameters = inspect.signature(TAKES[take], eval_str=True).parameters
+    fields: Any = {
+        key: (one.annotation, ...) for key, one in parameters.items() if key not in ("factor", "values", "level")
+    }
+    model: type[BaseModel] = create_model(take, __config__=ConfigDict(extra="forbid"), **fields)
+    try:
+        args = model.model_validate({key: value for key, value in entry.items() if key not in ("factor", "take")})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"over: {take}: {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}") from None
+    return Over(str(entry["factor"]), take, args.model_dump())
+
+
+def _around_best(values: np.ndarray, level: float) -> np.ndarray:
+    """The indices around the best value at which all values reach the level; the best one always counts."""
+    best = int(np.nanargmax(values))
+    below = np.flatnonzero(~(values >= level))
+    first = max((one for one in below if one < best), default=-1) + 1
+    last = min((one for one in below if one > best), default=len(values)) - 1
+    return np.arange(first, last + 1)
