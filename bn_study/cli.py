@@ -262,6 +262,7 @@ def _report(options: argparse.Namespace) -> int:
         requests = [options.request]
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     different: list[str] = []
+    committed = False
     for request in requests:
         name, overrides = _split(request)
         experiment, _ = compose(place.home, name, overrides)
@@ -272,12 +273,20 @@ def _report(options: argparse.Namespace) -> int:
             print(f"{experiment.name}: {'unchanged' if not changed else 'would change: ' + ', '.join(changed)}")
             continue
         report = evidence.report(place, experiment)
+        committed |= evidence.committed(place, experiment)
         if report.verdicts is not None:
             console.print(report.verdicts)
         for path in report.files:
             print(path)
         for line in report.remarks:
             print(line, file=sys.stderr)
+    if options.check and options.all and requests:
+        changed = evidence.board_differences(place)
+        different += changed
+        print(f"verdict board: {'unchanged' if not changed else 'would change: ' + ', '.join(changed)}")
+    elif committed:
+        for path in evidence.board(place):
+            print(path)
     return 1 if different else 0
 
 

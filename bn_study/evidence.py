@@ -15,6 +15,7 @@ from bn_study.agenda import planned
 from bn_study.analysis import claims, tables
 from bn_study.analysis import report as writer
 from bn_study.errors import UsageError
+from bn_study.plan import statements
 from bn_study.plan.experiment import ADHOC, Experiment
 from bn_study.study import Study
 
@@ -54,6 +55,43 @@ def differences(place: Study, experiment: Experiment) -> list[str]:
         _write(place, experiment, source=folder, target=fresh)
         names = {path.name for one in (folder, fresh) if one.is_dir() for path in one.iterdir() if path.is_file()}
         return sorted(name for name in names if not _same(folder / name, fresh / name))
+
+
+def committed(place: Study, experiment: Experiment) -> bool:
+    """Whether its folder is evidence that the verdict board shows."""
+    return folder_of(place, experiment).parent == place.results
+
+
+def board(place: Study) -> list[Path]:
+    """Write the verdict board of a study that has statements, and what its README shows of it; the files that it wrote.
+
+    The README is left alone where results go elsewhere: it shows the verdicts of the study's own.
+    """
+    pages = _board(place)
+    for path, text in pages.items():
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written ({error.strerror}); make it writable") from error
+    return list(pages)
+
+
+def board_differences(place: Study) -> list[str]:
+    """The files that `board` would change."""
+    pages = _board(place).items()
+    return [str(path) for path, text in pages if not path.is_file() or path.read_text(encoding="utf-8") != text]
+
+
+def _board(place: Study) -> dict[Path, str]:
+    stated = statements.read(place.home)
+    if stated is None:
+        return {}
+    found = writer.board.read(place.home, place.results)
+    pages = {place.results / "README.md": writer.board.page(stated, found)}
+    readme = place.home / "README.md"
+    if place.results == place.home / "results" and readme.is_file():
+        pages[readme] = writer.board.inserted(readme.read_text(encoding="utf-8"), writer.board.short(stated, found))
+    return pages
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -76,7 +76,7 @@ ROOMS = (  # the first room that holds a module decides
     Room(
         ("analysis.report", "analysis.report.*"),
         imports=(
-            *(*PLAN, *NUMBERS, "store"),
+            *(*PLAN, *NUMBERS, "store", "plan.reading", "plan.statements"),
             *("analysis.tables", "analysis.claims", "analysis.figure.*", "analysis.report.*"),
         ),
         libraries=("jinja2", "matplotlib", "rich", *ARRAYS),
@@ -110,7 +110,7 @@ ROOMS = (  # the first room that holds a module decides
     ),
     Room(
         ("evidence", "oracles"),  # store -> results/<experiment>/
-        imports=(*PLAN, *ERRANDS, "plan.compose", "plan.reading", "oracles", "store", "analysis.*"),
+        imports=(*PLAN, *ERRANDS, "plan.compose", "plan.reading", "plan.statements", "oracles", "store", "analysis.*"),
         libraries=ARRAYS,
     ),
     # 5: what knows both halves, command by command, so that `--help` and `list` start at once

@@ -10,8 +10,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from bn_study import evidence
 from bn_study.analysis import tables
 from bn_study.analysis.contrast import RESULTS
+from bn_study.study import Study
 
 
 def bn_study(home, results, *words):
@@ -31,9 +33,25 @@ def test_every_committed_file_is_what_the_tables_give(home, tmp_path):
     assert folders
     for folder in folders:
         shutil.copytree(folder, tmp_path / folder.name)
+    board = tmp_path / "README.md"
+    shutil.copy(home / "results" / "README.md", board)
     answer = bn_study(home, tmp_path, "report", "--check", "--all")
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert answer.stdout.count("unchanged") == len(folders)
+    assert answer.stdout.count("unchanged") == len(folders) + 1
+
+
+def test_a_board_that_was_edited_is_found(home, tmp_path):
+    """In a study without the experiments' own differences: one small table of verdicts is enough."""
+    folder = tmp_path / "faster_convergence"
+    shutil.copytree(home / "results" / folder.name, folder)
+    board = tmp_path / "README.md"
+    board.write_text((home / "results" / "README.md").read_text().replace("supported", "contradicted"))
+    answer = bn_study(home, tmp_path, "report", "--check", "--all")
+    assert answer.returncode == 1 and f"verdict board: would change: {board}" in answer.stdout
+
+
+def test_the_readme_shows_the_verdicts_of_the_committed_folders(home):
+    assert evidence.board_differences(Study(home, home / "results")) == [], "run bn-study report --all"
 
 
 def test_evidence_was_trained_from_a_clean_tree_before_its_claims_were_changed(home):

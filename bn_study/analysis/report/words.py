@@ -27,6 +27,14 @@ def probability(p: float) -> str:
     return "< 0.0001" if p < 0.0001 else NOTHING if math.isnan(p) else f"{p:.2g}"
 
 
+def quantity(claim: Claim) -> str:
+    """What is measured, in short: `log10 largest_usable optimizer.learning_rate of final test/accuracy`."""
+    measure = parse(claim.measure)
+    over = f"{measure.over.take} {measure.over.factor} of" if measure.over is not None else ""
+    told = [str(measure.args[key]) for key in ("metric", "name", "site") if key in measure.args]
+    return " ".join(filter(None, [measure.scale, over, measure.name, *told]))
+
+
 def effect(claim: Claim, row: Row | Verdict) -> str:
     """What an estimate on a measure's scale means: `norm=batch needs 1.9 [1.7, 2.1] times fewer steps than norm=none`.
 
@@ -38,10 +46,12 @@ def effect(claim: Claim, row: Row | Verdict) -> str:
         return ""
     plus, minus = arms[1.0], arms[-1.0]
     if measure.scale is None:
-        if measure.replacement != "chance":
+        if measure.replacement != "chance" or measure.over is not None:
             return ""
         return f"{plus} {_times(*(100 * one for one in (row.estimate, row.low, row.high)))} points above {minus}"
     ratios = [BASES[measure.scale] ** one for one in (row.estimate, row.low, row.high)]
+    if measure.over is not None:
+        return f"{measure.over.take} {measure.over.factor} of {plus} is {_times(*ratios)} times that of {minus}"
     if measure.name != "steps_to":
         return f"{measure.name} of {plus} is {_times(*ratios)} times that of {minus}"
     if row.estimate >= 0:

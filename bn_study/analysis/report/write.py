@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bn_study.analysis import tables
 from bn_study.analysis.contrast import written
 from bn_study.analysis.figure import _style
 from bn_study.analysis.figure._tables import NOTES, Tables, arms, interval, of_grid, run_set
 from bn_study.analysis.report import words
+from bn_study.analysis.report.page import render
 from bn_study.analysis.verdict import Verdict, verdicts_table
 from bn_study.plan import parts
 from bn_study.plan.experiment import ADHOC, Experiment, PlannedRun, Tuned
@@ -123,20 +123,12 @@ def _page(
     tuned: Mapping[str, Tuned],
     figures: list[dict[str, str]],
 ) -> str:
-    environment = Environment(
-        loader=PackageLoader("bn_study.analysis.report", "."),
-        autoescape=False,  # the page is Markdown; `_text` is applied to everything that is filled in
-        finalize=_text,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["cell"] = _cell
-    return environment.get_template("report.md.j2").render(
+    return render(
+        "report.md.j2",
         experiment=experiment,
         command=_command(experiment),
         nameless=experiment.name == ADHOC,
+        docs="../../../docs" if experiment.changed or experiment.name == ADHOC else "../../docs",
         runs=runs,
         grids=[_grid(name, len(grid.cells), of_grid(runs, name)) for name, grid in experiment.grids.items()],
         datasets=[f"{name} ({NOTES[name]})" if name in NOTES else name for name in _values(runs, "dataset")],
@@ -149,7 +141,6 @@ def _page(
         tuned=[one for name, entry in tuned.items() for one in _choices(name, entry)],
         diverged=runs[runs["status"] == "diverged"].to_dict("records"),
         figures=figures,
-        words=words,
     )
 
 
@@ -209,13 +200,3 @@ def _command(experiment: Experiment) -> str:
 
 def _values(runs: pd.DataFrame, setting: str) -> list[str]:
     return sorted({str(value) for value in runs.get(setting, [])})
-
-
-def _text(value: Any) -> str:
-    """Text of an experiment file in Markdown: no part of it is a tag."""
-    return str(value).replace("<", "&lt;")
-
-
-def _cell(value: Any) -> str:
-    """In a table: a line, and no separator of its own."""
-    return " ".join(str(value).split()).replace("|", "\\|") or words.NOTHING
