@@ -8,7 +8,7 @@ import pandas as pd
 
 from bn_study.analysis import contrast
 from bn_study.analysis.measures import Measure, parse
-from bn_study.plan.experiment import Experiment, Factors, Grid, Tune, Tuned
+from bn_study.plan.experiment import Experiment, Factors, Grid, Tune, Tuned, plain
 
 Key = tuple[Hashable, ...]
 
@@ -33,7 +33,7 @@ def supposed(experiment: Experiment) -> dict[str, Tuned]:
         chosen: dict[tuple[Any, ...], Factors] = {}
         for cell in (cell for grid in entry.grids for cell in experiment.grids[grid].cells):
             flat = contrast.flatten(cell.config)
-            arm = tuple(contrast.plain(flat.get(one)) for one in entry.per)
+            arm = tuple(plain(flat.get(one)) for one in entry.per)
             chosen.setdefault(arm, {factor: flat.get(factor) for factor in entry.factors})
         answer[name] = Tuned(tuple(entry.per), chosen, frozenset())
     return answer
@@ -45,7 +45,7 @@ def _choose(entry: Tune, grids: Sequence[Grid], runs: pd.DataFrame) -> Tuned:
     seeds: dict[tuple[Any, ...], set[tuple[Key, int]]] = {}
     for cell in (cell for grid in grids for cell in grid.cells):
         flat = cell.settings
-        arm = tuple(contrast.plain(flat.get(one)) for one in entry.per)
+        arm = tuple(plain(flat.get(one)) for one in entry.per)
         values = {factor: flat.get(factor) for factor in entry.factors}
         candidate = tuple(contrast.comparable(one) for one in values.values())
         arms.setdefault(arm, {})[candidate] = values

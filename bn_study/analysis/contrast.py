@@ -18,23 +18,13 @@ import pandas as pd
 from bn_study.analysis.measures import Measure
 from bn_study.analysis.over import Over
 from bn_study.errors import UsageError
-from bn_study.plan.experiment import Factors, Grid, Tuned, flatten
-from bn_study.plan.types import FileContent
+from bn_study.plan.experiment import Factors, Grid, Tuned, flatten, plain
 
 CONSTANT = "constant"
 GRID = "grid"
 """The name of the grid that asks for a run, as a factor."""
 RESULTS = ("run", "grids", "seed", "status", "diverged_at", "classes", "commit", "dirty", "stated", "measured")
 """The columns of a table of runs that are no settings; a measure's column has brackets in its name."""
-
-
-def plain(value: Any) -> Any:
-    """A setting as a cell of a table: lists and mappings as compact JSON text, a file as its path."""
-    if isinstance(value, FileContent):
-        return value.path
-    if isinstance(value, (list, tuple, dict)):
-        return json.dumps(value, separators=(",", ":"), sort_keys=True)
-    return value
 
 
 def comparable(value: Any) -> Hashable:

@@ -16,10 +16,10 @@ from typing import Any
 
 import pandas as pd
 
-from bn_study.analysis.contrast import RESULTS, missing, plain, rank
+from bn_study.analysis.contrast import RESULTS, missing, rank
 from bn_study.analysis.measures import Measure, parse
 from bn_study.errors import UsageError
-from bn_study.plan.experiment import Experiment, PlannedRun
+from bn_study.plan.experiment import Experiment, PlannedRun, plain
 from bn_study.store import DamagedRun, Store, StoredRun
 
 TEXT = ("run", "grids", "status", "commit", "stated", "measured", "name", "site")

@@ -24,7 +24,7 @@ from omegaconf import OmegaConf
 
 from bn_study.errors import UsageError
 from bn_study.plan import parts, secrets
-from bn_study.plan.experiment import ADHOC, Cell, Claim, Experiment, Factors, Grid, PlannedRun, Tune, Tuned
+from bn_study.plan.experiment import ADHOC, Cell, Claim, Experiment, Factors, Grid, PlannedRun, Tune, Tuned, plain
 from bn_study.plan.reading import Sections, checked, load, read_experiment
 from bn_study.plan.spec import RunSpec
 
@@ -125,10 +125,9 @@ def expand(experiment: Experiment, tuned: Mapping[str, Tuned]) -> tuple[list[Pla
 
 
 def _filled(cell: Cell, experiment: Experiment, tuned: Mapping[str, Tuned]) -> RunSpec | None:
-    config = dict(cell.config)
+    config, settings = dict(cell.config), cell.settings
     for factor, entry in cell.waits.items():
-        per = experiment.tune[entry].per
-        arm = tuple(_get(config, key) for key in per)
+        arm = tuple(plain(settings.get(key)) for key in experiment.tune[entry].per)
         if entry not in tuned or arm not in tuned[entry].chosen:
             return None
         _set(config, factor, tuned[entry].chosen[arm][factor])

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bn_study.plan.spec import RunSpec
-from bn_study.plan.types import Number, Positive
+from bn_study.plan.types import FileContent, Number, Positive
 
 Factors = dict[str, Any]
 """Settings by dotted name, as on the command line: `{"norm": "batch", "optimizer.learning_rate": 0.1}`."""
@@ -119,6 +119,15 @@ class Cell:
     def content(self) -> dict[str, Any]:
         """What is hashed."""
         return _without_later_nulls(self.config) | {"waits": self.waits}
+
+
+def plain(value: Any) -> Any:
+    """A setting as a cell of a table: lists and mappings as compact JSON text, a file as its path."""
+    if isinstance(value, FileContent):
+        return value.path
+    if isinstance(value, (list, tuple, dict)):
+        return json.dumps(value, separators=(",", ":"), sort_keys=True)
+    return value
 
 
 def _without_later_nulls(config: Mapping[str, Any]) -> dict[str, Any]:
