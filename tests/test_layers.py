@@ -21,6 +21,7 @@ FOLDERS = ("training.dataset", "training.model", "training.norm", "training.prob
 PARTS = tuple(f"{folder}.*" for folder in FOLDERS)
 HELPERS = (  # what train and the parts share
     *(f"training.{name}" for name in ("batches", "data", "evaluation", "files", "images", "loss", "network")),
+    *(f"training.{name}" for name in ("noise", "normalization")),
     *(f"training.{name}" for name in ("program", "schedule", "stopwatch", "checkpoint")),
 )
 NUMBERS = tuple(f"analysis.{name}" for name in ("over", "measures", "stats", "contrast", "verdict"))

@@ -22,6 +22,7 @@ LARGEST = 2**31 - 1  # of whole numbers: what fits a step counter
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+AtLeastOne = Annotated[float, Field(ge=1, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=LARGEST)]
@@ -51,6 +52,7 @@ def _read(value: Any) -> FileContent:
 File = Annotated[FileContent, PlainValidator(_read)]
 
 __all__ = [
+    "AtLeastOne",
     "BelowOne",
     "Count",
     "File",

@@ -4,7 +4,8 @@ A normaliser's statistics at inference are a choice, and the choice is a metric 
 
 * `reestimated`: of training examples, taken through the network as it is now (all normalisers using these examples);
 * `moving`: the moving averages that training left behind; `moving_unbiased`: with the variance times m/(m-1);
-* `batch`: each batch of evaluated examples by its own statistics, as training does, dropout off.
+* `batch`: each batch of evaluated examples as a training step would normalise it, by its own statistics (or those of
+  its groups), dropout and noise off.
 """
 
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ class Evaluator:
         self.score = tf.function(self._score, input_signature=(inputs, targets, statistics))
         self.observe = tf.function(self._observe, input_signature=(inputs, statistics))
         self.estimate = tf.function(self._estimate, input_signature=(inputs,))
+        self.estimate_with_noise = tf.function(self._estimate_with_noise, input_signature=(inputs,))
         self.score_batch = tf.function(self._score_batch, input_signature=(inputs, targets))
         self._slices: dict[tuple[str, int], Split] = {}
 
@@ -53,7 +55,7 @@ class Evaluator:
         return self._sums(targets, outputs)
 
     def _score_batch(self, inputs, targets):
-        with keras.StatelessScope(), self.network.estimating():
+        with keras.StatelessScope(), self.network.as_training():
             outputs = self.network.model(inputs, training=False)
         return self._sums(targets, outputs)
 
@@ -63,13 +65,18 @@ class Evaluator:
         return losses, right
 
     def _observe(self, inputs, statistics):
-        with keras.StatelessScope(state_mapping=list(zip(self.variables, statistics, strict=True))):
+        mapping = list(zip(self.variables, statistics, strict=True))
+        with keras.StatelessScope(state_mapping=mapping), self.network.showing_noise():
             return self.network.observed(inputs, training=False)
 
     def _estimate(self, inputs):
         with keras.StatelessScope() as scope, self.network.estimating():
             self.network.model(inputs, training=False)
         return [scope.get_current_value(variable) for variable in self.variables]
+
+    def _estimate_with_noise(self, inputs):
+        with self.network.showing_noise():
+            return self._estimate(inputs)
 
 
 class Evaluation:
@@ -107,8 +114,7 @@ class Evaluation:
         values = []
         for layer in self.network.normalizers:
             if source == "moving_unbiased":
-                # Keras 3 averages the biased variance; m is what one mean is taken over in training
-                m = self.batch_size * int(np.prod(layer.input.shape[1:-1]))
+                m = layer.values(self.batch_size)  # as Keras 3, we average the biased variance
                 factor = m / max(m - 1, 1)
             for mean, variance in layer.statistics:
                 values += [mean.value, variance.value * factor]
@@ -122,6 +128,7 @@ class Evaluation:
         part = self.evaluator.slice(split, count)
         if source == "batch":
             size = min(self.batch_size, len(part))
+            size -= size % min(size, self.network.group_size)
             used, score = len(part) // size * size, self.evaluator.score_batch
         else:
             size, used = _CHUNK[self.network.xla], len(part)
@@ -130,14 +137,24 @@ class Evaluation:
         return float(sums[0]) / used, float(sums[1]) / used
 
     def training_loss(self) -> float:
-        """The loss of one fixed batch of training examples as training would see it next, but for dropout."""
+        """The loss of one fixed batch of training examples as training would see it next, but for dropout and noise."""
         return self.loss_and_accuracy("train", self.batch_size, "batch")[0]
 
     def sites(self, split: str, count: int) -> dict[str, np.ndarray]:
-        """Values at every site for fixed examples, with re-estimated statistics: (count, ...) each."""
+        """Values at every site for fixed examples, with re-estimated statistics: (count, ...) each.
+
+        Layers are seen as training sees them: where a normaliser adds noise, with the noise that the next step would
+        draw, and with statistics that were re-estimated under it.
+        """
         part = self.evaluator.slice(split, count)
-        observed = self.evaluator.observe(part.inputs, self.reestimated)
+        observed = self.evaluator.observe(part.inputs, self._estimated_with_noise)
         return {site: observed[site].numpy() for site in self.network.sites}
+
+    @cached_property
+    def _estimated_with_noise(self) -> list:
+        if not (self.network.noisy and self.network.statistics):
+            return self.reestimated
+        return self.evaluator.estimate_with_noise(self.evaluator.slice("train", self._reestimate).inputs)
 
 
 def _chunks(part: Split, used: int, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

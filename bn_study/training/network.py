@@ -1,8 +1,9 @@
 """A network with named sites, and the pieces that every model builds it from."""
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -47,18 +48,34 @@ class Dense(keras.layers.Layer):
 class Normalizer(keras.layers.Layer):
     """What a file in norm/ returns: a layer that knows its place and its statistics.
 
-    placement: before the activation, where the preceding layer's bias goes because a mean is subtracted anyway, or
-        after it, where the bias stays.
+    placement: before the activation or after it.
+    replaces_bias: whether the Wx+b right before it can do without b: its mean is subtracted again, or beta does the
+        same work. Only `before` makes use of it; after the activation the bias always stays.
+    group_size: consecutive examples of a training batch that share one mean and variance; None: all of them.
     statistics: (mean, variance) variables that inference uses in place of the batch's own, in pairs; empty if none.
-    estimating: while true, the layer normalises by the batch at hand and stores its mean and variance as they are.
+    noisy: whether training adds noise.
+
+    What a layer does at inference can be changed for a while, see the context managers of `Network`:
+    estimating: normalise by all examples at hand together and store their mean and variance as they are.
+    as_training: normalise as a training step does, without noise.
+    showing_noise: add the noise of training.
     """
 
     placement: Literal["before", "after"] = "after"
+    replaces_bias = False
+    group_size: int | None = None
+    noisy = False
     estimating = False
+    as_training = False
+    showing_noise = False
 
     @property
     def statistics(self) -> list[tuple[keras.Variable, keras.Variable]]:
         return []
+
+    def values(self, batch_size: int) -> int:
+        """How many values one mean of training is taken over, which after a convolution counts pixels too."""
+        return (self.group_size or batch_size) * math.prod(self.input.shape[1:-1])
 
 
 @dataclass(frozen=True)
@@ -85,8 +102,13 @@ class Network:
         return keras.Model(self.model.inputs[0], self.sites | {"output": self.model.outputs[0]})
 
     @cached_property
+    def every_normalizer(self) -> list[Normalizer]:
+        return [layer for layer in self.model.layers if isinstance(layer, Normalizer)]
+
+    @cached_property
     def normalizers(self) -> list[Normalizer]:
-        return [layer for layer in self.model.layers if isinstance(layer, Normalizer) and layer.statistics]
+        """Those that have statistics."""
+        return [layer for layer in self.every_normalizer if layer.statistics]
 
     @cached_property
     def normalised(self) -> keras.Model:
@@ -97,29 +119,36 @@ class Network:
     def statistics(self) -> list[tuple[keras.Variable, keras.Variable]]:
         return [pair for layer in self.normalizers for pair in layer.statistics]
 
-    @contextmanager
-    def estimating(self) -> Iterator[None]:
-        """Let every normaliser use and store the statistics of the batch at hand, with dropout off."""
-        for layer in self.normalizers:
-            layer.estimating = True
-        try:
-            yield
-        finally:
-            for layer in self.normalizers:
-                layer.estimating = False
+    @property
+    def group_size(self) -> int:
+        """How many consecutive examples of a training batch the normalisers need at least, or a multiple of it."""
+        return math.lcm(*(layer.group_size or 1 for layer in self.every_normalizer))
+
+    @property
+    def noisy(self) -> bool:
+        return any(layer.noisy for layer in self.every_normalizer)
+
+    def estimating(self) -> AbstractContextManager[None]:
+        """Let every normaliser use and store the statistics of all examples at hand, with dropout and noise off."""
+        return self._with("estimating")
+
+    def as_training(self) -> AbstractContextManager[None]:
+        """Let every normaliser do what it does in a training step, with dropout and noise off."""
+        return self._with("as_training")
+
+    def showing_noise(self) -> AbstractContextManager[None]:
+        """Let normalisers that add noise in training add it, as the next step would draw it."""
+        return self._with("showing_noise")
 
     @contextmanager
-    def undropped(self) -> Iterator[None]:
-        """Let training mode drop nothing."""
-        layers = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dropout)]
-        rates = [layer.rate for layer in layers]
-        for layer in layers:
-            layer.rate = 0.0
+    def _with(self, flag: str) -> Iterator[None]:
+        for layer in self.every_normalizer:
+            setattr(layer, flag, True)
         try:
             yield
         finally:
-            for layer, rate in zip(layers, rates, strict=True):
-                layer.rate = rate
+            for layer in self.every_normalizer:
+                setattr(layer, flag, False)
 
 
 def seed_of(seed: int, name: str) -> int:
@@ -143,11 +172,11 @@ def initializer(name: str, scale: float, seed: int) -> keras.initializers.Initia
 class Chain:
     """A network in the making: hidden layers one after another, then the output.
 
-    norm: name -> Normalizer. The rest are the options that all models share (conf/model/).
+    norm: (name, seed) -> Normalizer. The rest are the options that all models share (conf/model/).
     """
 
     shape: tuple[int, ...]
-    norm: Callable[[str], Normalizer]
+    norm: Callable[[str, int], Normalizer]
     seed: int
     activation: str
     initializer: str
@@ -162,7 +191,7 @@ class Chain:
     def __post_init__(self) -> None:
         self.inputs = self.end = keras.Input(self.shape)
         if self.normalise_input:
-            self.end = self.norm("input_norm")(self.end)
+            self.end = self._normalizer("input")(self.end)
 
     def hidden(self, make: Callable[..., keras.layers.Layer], then: keras.layers.Layer | None = None) -> None:
         """Append Wx+b, normaliser, nonlinearity and dropout in the order that the options ask for.
@@ -170,9 +199,9 @@ class Chain:
         make: called with Keras' arguments for name, bias and initialisers. then: a pooling layer that ends the block.
         """
         name = f"layer{len(self.linear) + 1}"
-        normalizer = self.norm(f"{name}_norm")
+        normalizer = self._normalizer(name)
         before = normalizer.placement == "before"
-        linear = self._linear(make, name, use_bias=not before)
+        linear = self._linear(make, name, use_bias=not (before and normalizer.replaces_bias))
         self.sites[f"{name}/linear"] = linear
         pre = self._normalised(linear, normalizer, name) if before else linear
         self.sites[f"{name}/pre"] = pre
@@ -201,6 +230,9 @@ class Chain:
         )
         self.linear.append(layer)
         return layer(self.end)
+
+    def _normalizer(self, name: str) -> Normalizer:
+        return self.norm(f"{name}_norm", seed_of(self.seed, f"{name}/norm"))
 
     def _normalised(self, value: Any, normalizer: Normalizer, name: str) -> Any:
         if self.dropout_position == "before":

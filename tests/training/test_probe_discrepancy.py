@@ -61,8 +61,8 @@ def test_no_discrepancy_where_the_moving_averages_are_the_batch_s_own(specify):
     batch = evaluation.data.train.slice(evaluation.batch_size).inputs
     for norm, momentum in zip(network.normalizers, (0.0, 0.0), strict=True):
         norm.momentum = momentum
-    with network.undropped():
-        network.model(batch, training=True)
+    with network.as_training():
+        network.model(batch, training=False)
     found = look(network, evaluation, batches=1)
     for site in ("layer1/norm", "layer2/norm"):
         assert found["output", site] == pytest.approx(0, abs=1e-5)
@@ -103,12 +103,3 @@ def test_feature_maps_are_units_and_a_network_without_normalisers_yields_nothing
     found = look(network, evaluation)
     assert [len(found["unit_output", f"layer{index}/norm"]) for index in (1, 2, 3)] == [3, 4, 5]
     assert look(*trained(specify, "norm=none", "steps=0")) == {}
-
-
-def test_dropout_comes_back(specify):
-    network, _ = trained(specify, "steps=0", "model.dropout=0.5")
-    rates = {layer.name: layer.rate for layer in network.model.layers if hasattr(layer, "rate")}
-    with pytest.raises(KeyError), network.undropped():
-        raise KeyError
-    assert len(rates) == 3
-    assert {layer.name: layer.rate for layer in network.model.layers if hasattr(layer, "rate")} == rates

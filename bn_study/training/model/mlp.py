@@ -25,7 +25,7 @@ def build(
 ) -> Network:
     """Fully connected hidden layers of the given widths, and a linear output.
 
-    norm: name -> Normalizer. Inputs of any shape are flattened.
+    norm: (name, seed) -> Normalizer. Inputs of any shape are flattened.
     """
     chain = Chain(
         data.shape, norm, seed, activation, initializer, initializer_scale, initializer_bias, dropout, dropout_position,

@@ -10,6 +10,6 @@ class Identity(Normalizer):
         return inputs
 
 
-def layer(name: str) -> Normalizer:
+def layer(name: str, seed: int) -> Normalizer:
     """A layer that does nothing."""
     return Identity(name=name)

@@ -19,8 +19,8 @@ def measure(
 ) -> Iterator[tuple[str, str, float | np.ndarray]]:
     """Take fixed training batches, of training's size, through the network in training and in inference mode.
 
-    Inference uses the moving averages as training left them; training mode is the normaliser's own but for dropout,
-    which is off. Per normaliser that has statistics, at `layer<i>/norm` (`input/norm` on the network's input), yield
+    Inference uses the moving averages as training left them; training mode is the normaliser's own but for dropout and
+    noise, which are off. Per normaliser that has statistics, at `layer<i>/norm` (`input/norm` on the network's input):
 
     * vector `discrepancy/unit_output`, per unit: mean of |output in training - output in inference| over all examples,
       in units of the standard deviation of the output in inference, which is taken to be at least 0.01;
@@ -40,8 +40,8 @@ def measure(
     training, inference = [], []
     for first in range(count):
         inputs = part.inputs[first::count][: evaluation.batch_size]
-        with keras.StatelessScope(), network.undropped():  # one for each batch: what it stores is not for the next
-            training.append(network.normalised(inputs, training=True))
+        with keras.StatelessScope(), network.as_training():  # one for each batch: what it stores is not for the next
+            training.append(network.normalised(inputs, training=False))
         inference.append(network.normalised(inputs, training=False))
     shown = network.normalised(evaluation.evaluator.slice("test", images).inputs, training=False)
     for layer in network.normalizers:

@@ -13,12 +13,12 @@ from bn_study.training.network import Network
 def measure(network: Network, evaluation: Evaluation) -> Iterator[tuple[str, str, float]]:
     """Yield `gradient/weight`, the norm of the loss' gradient by a layer's kernel, and `gradient/delta`, by its Wx+b.
 
-    One fixed batch of training examples, of training's size, in training mode but for dropout, which is off. The norm
-    by Wx+b is over batch and units together; it vanishes where the one by the kernel may not.
+    One fixed batch of training examples, of training's size, in training mode but for dropout and noise, which are
+    off. The norm by Wx+b is over batch and units together; it vanishes where the one by the kernel may not.
     """
     part = evaluation.evaluator.slice("train", evaluation.batch_size)
     kernels = [layer.kernel for layer in network.linear]
-    with keras.StatelessScope(), network.estimating(), tf.GradientTape() as tape:
+    with keras.StatelessScope(), network.as_training(), tf.GradientTape() as tape:
         observed = network.observed(part.inputs, training=False)
         value = tf.reduce_mean(loss.per_example(evaluation.data)(part.targets, observed["output"]))
     names = [layer.name for layer in network.linear]

@@ -20,8 +20,8 @@ def measure(
 ) -> Iterator[tuple[str, str, float | np.ndarray]]:
     """Take a step of plain gradient descent at each rate, from the same place, and look at the same batch again.
 
-    One fixed batch of training examples, of training's size, in training mode but for dropout, which is off: before and
-    after the step a normaliser uses the batch's own statistics. Yield
+    One fixed batch of training examples, of training's size, in training mode but for dropout and noise, which are
+    off: before and after the step a normaliser uses the batch's own statistics. Yield
 
     * vector `one_step/relative_loss`: loss after / loss before, a value per rate in ascending order, at most 1e30;
     * `one_step/largest_rate`: the largest rate at which, and at all smaller ones, that ratio is at most `limit`
@@ -32,7 +32,7 @@ def measure(
     criterion = loss.per_example(evaluation.data)
 
     def loss_at(values: list) -> tf.Tensor:
-        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))), network.estimating():
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))), network.as_training():
             return tf.reduce_mean(criterion(part.targets, network.model(part.inputs, training=False)))
 
     start = [tf.convert_to_tensor(variable.value) for variable in variables]

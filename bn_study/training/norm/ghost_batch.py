@@ -1,0 +1,47 @@
+"""Ghost batch normalization (Hoffer et al. 2017): statistics over groups that are smaller than the batch."""
+
+from typing import Literal
+
+from keras import ops
+
+from bn_study.plan.types import Count, Fraction, Positive
+from bn_study.training.network import Normalizer
+from bn_study.training.normalization import BatchNormalization, in_groups
+
+
+class GhostBatchNormalization(BatchNormalization):
+    """Batch normalization in which every `group_size` consecutive examples of a training batch have statistics of
+    their own, so that the size of the groups and that of the optimizer's batch can be told apart.
+
+    The moving averages are of the groups' means and biased variances, averaged over the groups of a batch. Re-estimated
+    statistics are of all examples together, as they are for batch normalization.
+    """
+
+    def __init__(self, *, group_size: int, **options) -> None:
+        super().__init__(**options)
+        self.group_size = group_size
+
+    def _train(self, inputs):
+        grouped, mean, variance = in_groups(inputs, self.group_size)
+        groups = tuple(range(len(grouped.shape) - 1))
+        self._average(self.moving_mean, ops.mean(mean, axis=groups))
+        self._average(self.moving_variance, ops.mean(variance, axis=groups))
+        return ops.reshape(self._affine(grouped, mean, variance), ops.shape(inputs))
+
+
+def layer(
+    name: str,
+    seed: int,
+    *,
+    placement: Literal["before", "after"],
+    group_size: Count,
+    momentum: Fraction,
+    epsilon: Positive,
+    center: bool,
+    scale: bool,
+) -> Normalizer:
+    """Batch normalization by the statistics of groups of consecutive examples."""
+    return GhostBatchNormalization(
+        name=name, placement=placement, group_size=group_size, momentum=momentum, epsilon=epsilon, center=center,
+        scale=scale,
+    )  # fmt: skip

@@ -1,0 +1,41 @@
+"""The noise of `noisy_batch` without the normalisation (Santurkar et al. 2018): their control."""
+
+from typing import Literal
+
+import keras
+
+from bn_study.plan.types import AtLeastOne, NonNegative
+from bn_study.training.network import Normalizer
+from bn_study.training.noise import DistributionNoise
+
+
+class Noise(Normalizer):
+    """Adds noise in training and passes its input on at inference. The layer before keeps its bias."""
+
+    noisy = True
+
+    def __init__(
+        self, *, name: str, placement: Literal["before", "after"], noise: DistributionNoise, seed: int
+    ) -> None:
+        super().__init__(name=name)
+        self.placement = placement
+        self.noise = noise
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs, training=False):
+        return self.noise(inputs, self.seed_generator) if training or self.showing_noise else inputs
+
+
+def layer(
+    name: str,
+    seed: int,
+    *,
+    placement: Literal["before", "after"],
+    mean_range: NonNegative,
+    scale_range: AtLeastOne,
+    mean_spread: NonNegative,
+    scale_spread: NonNegative,
+) -> Normalizer:
+    """Noise of a distribution that changes in every step, the same as `noisy_batch` adds for this seed."""
+    noise = DistributionNoise(mean_range, scale_range, mean_spread, scale_spread)
+    return Noise(name=name, placement=placement, noise=noise, seed=seed)

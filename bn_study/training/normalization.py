@@ -1,0 +1,128 @@
+"""Batch normalization as a class, which several files in norm/ build on."""
+
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from bn_study.errors import UsageError
+from bn_study.training.network import Normalizer
+
+
+class BatchNormalization(Normalizer):
+    """Normalise each feature by the mean and variance of the batch, then scale by gamma and shift by beta.
+
+    Statistics are per last axis: per unit after a dense layer, per feature map after a convolution (Ioffe & Szegedy
+    2015, Sec. 3.2). Training uses the batch's biased variance (Alg. 1); inference the moving averages, which, as in
+    Keras 3, are of the biased variance too (Alg. 2 asks for the unbiased one: the probe `curves` reports both).
+    """
+
+    replaces_bias = True  # the mean is subtracted per feature
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        placement: Literal["before", "after"],
+        momentum: float,
+        epsilon: float,
+        center: bool,
+        scale: bool,
+    ) -> None:
+        super().__init__(name=name)
+        self.placement = placement
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.center = center
+        self.scale = scale
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        features = (shape[-1],)
+        self.gamma = self.add_weight(name="gamma", shape=features, initializer="ones") if self.scale else None
+        self.beta = self.add_weight(name="beta", shape=features, initializer="zeros") if self.center else None
+        self.moving_mean = self.add_weight(name="moving_mean", shape=features, initializer="zeros", trainable=False)
+        self.moving_variance = self.add_weight(
+            name="moving_variance", shape=features, initializer="ones", trainable=False
+        )
+
+    @property
+    def statistics(self) -> list[tuple[keras.Variable, keras.Variable]]:
+        return [(self.moving_mean, self.moving_variance)]
+
+    def call(self, inputs, training=False):
+        if self.estimating:
+            outputs, mean, variance = self._by_batch(inputs)
+            self.moving_mean.assign(mean)
+            self.moving_variance.assign(variance)
+            return outputs
+        if training or self.as_training:
+            return self._train(inputs)
+        return self._affine(inputs, self.moving_mean, self.moving_variance)
+
+    def _train(self, inputs):
+        """What a training step does; a subclass that differs from batch normalization differs here."""
+        outputs, mean, variance = self._by_batch(inputs)
+        self._average(self.moving_mean, mean)
+        self._average(self.moving_variance, variance)
+        return outputs
+
+    def _by_batch(self, inputs):
+        """Outputs, and the mean and biased variance of the whole batch, by which they are normalised."""
+        images = len(inputs.shape) == 4 and keras.backend.backend() == "tensorflow"
+        return self._fused(inputs) if images else self._portable(inputs)
+
+    def _portable(self, inputs):
+        mean, variance = ops.moments(inputs, axes=tuple(range(len(inputs.shape) - 1)))
+        return self._affine(inputs, mean, variance), mean, variance
+
+    def _fused(self, images):
+        """The same by TensorFlow's own operation, which takes fewer passes over the images, forward and backward."""
+        features = images.shape[-1]
+        gamma = ops.ones(features) if self.gamma is None else self.gamma
+        beta = ops.zeros(features) if self.beta is None else self.beta
+        nothing = ops.zeros(0)  # of statistics to be used instead of the batch's
+        outputs, mean, unbiased, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=images, scale=gamma, offset=beta, mean=nothing, variance=nothing, epsilon=self.epsilon
+        )
+        count = ops.cast(ops.size(images) // features, "float32")
+        return outputs, mean, unbiased * ((count - 1.0) / count)
+
+    def _affine(self, inputs, mean, variance):
+        factor = ops.rsqrt(variance + self.epsilon)
+        if self.gamma is not None:
+            factor = factor * self.gamma
+        shift = -mean * factor
+        if self.beta is not None:
+            shift = shift + self.beta
+        return inputs * factor + shift
+
+    def _average(self, moving: keras.Variable, value: Any) -> None:
+        moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
+
+
+def in_groups(inputs: Any, group_size: int | None) -> tuple[Any, Any, Any]:
+    """Consecutive examples in groups, with the moments of each feature in each group.
+
+    inputs: (batch, ..., features). group_size: examples of a group; None for all in one. Returns the inputs as
+    (groups, group_size, ..., features), and mean and biased variance as (groups, 1, ..., 1, features).
+    Raises UsageError if the batch is no multiple of the group; one of unknown size that is less than a group is one.
+    """
+    batch = ops.shape(inputs)[0]
+    size = batch if group_size is None else group_size
+    if isinstance(batch, int):
+        if batch % size:
+            raise UsageError(not_in_groups(group_size, batch))
+    else:
+        size = ops.minimum(size, batch)
+    grouped = ops.reshape(inputs, (-1, size, *inputs.shape[1:]))
+    mean, variance = ops.moments(grouped, axes=tuple(range(1, len(grouped.shape) - 1)), keepdims=True)
+    return grouped, mean, variance
+
+
+def not_in_groups(group_size: int | None, batch_size: int) -> str:
+    """The message for a batch that is no multiple of the group."""
+    return (
+        f"norm.group_size={group_size}: batch_size={batch_size} is no multiple of it; "
+        "give a size that divides the batch, or another batch_size"
+    )
