@@ -78,6 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     _with_calibration(run)
     verb("status", _status, "Say how far an experiment is, who trains it and what waits on a cluster.", request=True)
     verb("cancel", _cancel, "Stop the workers that a cluster has for an experiment.", request=True)
+    compare = verb("compare", _compare, "Print the verdicts on an experiment, or how one was reached.", request=True)
+    compare.add_argument("--claim", metavar="NAME", help="its values by seed, tuned values, gates and rule")
     report = verb("report", _report, "Turn stored runs into tables, figures and verdicts.", request=True)
     report.add_argument("--all", action="store_true", help="every experiment with evidence")
     report.add_argument("--check", action="store_true", help="write nothing; exit 1 if what is there would change")
@@ -242,6 +244,29 @@ def _unreadable(store: Any) -> list[str]:
         f"{path} is damaged; its run is free when nothing has been heard of its holder for some time (silence=)"
         for path in leases.unreadable()
     ]
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from bn_study import evidence
+    from bn_study.analysis import report
+    from bn_study.plan import parts
+
+    place, experiment, _, _ = _composed(options)
+    if options.claim is not None and options.claim not in experiment.claims:
+        raise UsageError(parts.unknown("claim", options.claim, experiment.claims))
+    judged = evidence.judge(place, experiment)
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    if options.claim is None:
+        console.print(report.terminal(judged.verdicts))
+    else:
+        verdict = judged.verdicts[options.claim]
+        found = report.traces(experiment.claims[options.claim], verdict, judged.verdicts, judged.tuned)
+        console.print(report.shown(verdict, found))
+    if judged.unfinished:
+        print(judged.unfinished, file=sys.stderr)
+    return 0
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from bn_study import oracles, tune
 from bn_study.agenda import planned
 from bn_study.analysis import claims, tables
 from bn_study.analysis import report as writer
+from bn_study.analysis.verdict import Verdict
 from bn_study.errors import UsageError
 from bn_study.plan import statements
-from bn_study.plan.experiment import ADHOC, Experiment
+from bn_study.plan.experiment import ADHOC, Experiment, PlannedRun, Tuned
 from bn_study.study import Study
 
 
@@ -28,6 +31,17 @@ class Report:
     verdicts: Any = None
     files: list[Path] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An experiment's runs and what follows from them. unfinished: which runs are not there, in words, or ""."""
+
+    plan: list[PlannedRun]
+    runs: pd.DataFrame
+    tuned: dict[str, Tuned]
+    verdicts: dict[str, Verdict]
+    unfinished: str
 
 
 def folder_of(place: Study, experiment: Experiment) -> Path:
@@ -98,29 +112,39 @@ def _same(one: Path, other: Path) -> bool:
     return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
 
 
-def _write(place: Study, experiment: Experiment, source: Path, target: Path) -> Report:
-    """Tables of the runs that are in the store or in `source`, and all that follows from them, into `target`."""
-    kept_runs, kept_curves = (
-        tables.read_csv(source / name) if (source / name).is_file() else None for name in ("runs.csv", "curves.csv")
-    )
-    plan, waiting = planned(experiment, place.store, kept_runs)
-    runs = tables.runs_table(plan, place.store, tables.asked(experiment), kept_runs)
+def judge(place: Study, experiment: Experiment) -> Judged:
+    """The verdicts on an experiment, without writing anything. Raises UsageError if no run of it is there."""
+    with tempfile.TemporaryDirectory() as temporary:
+        return _judge(place, experiment, folder_of(place, experiment) / "runs.csv", Path(temporary) / "runs.csv")
+
+
+def _judge(place: Study, experiment: Experiment, source: Path, target: Path) -> Judged:
+    """From the runs that are in the store or in the table `source`; all are written to `target` and read back."""
+    kept = tables.read_csv(source) if source.is_file() else None
+    plan, waiting = planned(experiment, place.store, kept)
+    runs = tables.runs_table(plan, place.store, tables.asked(experiment), kept)
     if runs.empty:
         raise UsageError(f"{experiment.name}: no run is there yet; train with `bn-study run` and the same words")
-    target.mkdir(parents=True, exist_ok=True)
-    tables.write_csv(runs, target / "runs.csv")
-    runs = tables.read_csv(target / "runs.csv")
-    curves = writer.curves_table(experiment, plan, place.store, runs, kept_curves)
-    tables.write_csv(curves, target / "curves.csv")
-    curves = tables.read_csv(target / "curves.csv")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    tables.write_csv(runs, target)
+    runs = tables.read_csv(target)
     tuned = tune.choose(experiment, runs)
     sanity = "" if experiment.oracle or not experiment.claims else oracles.sanity(place)
-    found = claims.verdicts(experiment, runs, tuned, sanity)
-    files = writer.write(target, experiment, runs, curves, found, tuned)
-    done = Report(
-        target, writer.terminal(found) if found else None, [target / "runs.csv", target / "curves.csv", *files]
-    )
+    unfinished = ""
     if len(runs) < len(plan) or waiting:
         gap = f"{len(plan) - len(runs)} runs are missing and {len(waiting)} wait for tuning"
-        done.remarks.append(f"{gap}; `bn-study run` trains them")
-    return done
+        unfinished = f"{gap}; `bn-study run` trains them"
+    return Judged(plan, runs, tuned, claims.verdicts(experiment, runs, tuned, sanity), unfinished)
+
+
+def _write(place: Study, experiment: Experiment, source: Path, target: Path) -> Report:
+    """Tables of the runs that are in the store or in `source`, and all that follows from them, into `target`."""
+    judged = _judge(place, experiment, source / "runs.csv", target / "runs.csv")
+    kept = tables.read_csv(source / "curves.csv") if (source / "curves.csv").is_file() else None
+    curves = writer.curves_table(experiment, judged.plan, place.store, judged.runs, kept)
+    tables.write_csv(curves, target / "curves.csv")
+    curves = tables.read_csv(target / "curves.csv")
+    files = writer.write(target, experiment, judged.runs, curves, judged.verdicts, judged.tuned)
+    verdicts = writer.terminal(judged.verdicts) if judged.verdicts else None
+    remarks = [judged.unfinished] if judged.unfinished else []
+    return Report(target, verdicts, [target / "runs.csv", target / "curves.csv", *files], remarks)

@@ -2,6 +2,7 @@
 
 from bn_study.analysis.report import board
 from bn_study.analysis.report.terminal import terminal
+from bn_study.analysis.report.trace import shown, traces
 from bn_study.analysis.report.write import curves_table, write
 
-__all__ = ["board", "curves_table", "terminal", "write"]
+__all__ = ["board", "curves_table", "shown", "terminal", "traces", "write"]

@@ -19,6 +19,7 @@ from bn_study.analysis.figure import _style
 from bn_study.analysis.figure._tables import NOTES, Tables, arms, interval, of_grid, run_set
 from bn_study.analysis.report import words
 from bn_study.analysis.report.page import render
+from bn_study.analysis.report.trace import traces
 from bn_study.analysis.verdict import Verdict, verdicts_table
 from bn_study.plan import parts
 from bn_study.plan.experiment import ADHOC, Experiment, PlannedRun, Tuned
@@ -138,6 +139,7 @@ def _page(
         arms=[] if verdicts else [(name, _arms(of_grid(runs, name))) for name in experiment.grids],
         finals=[metric for metric in tables.FINALS if runs[tables.final(metric).label(None)].notna().any()],
         claims=[(experiment.claims[name], verdict) for name, verdict in verdicts.items()],
+        traces={name: traces(experiment.claims[name], one, verdicts, tuned) for name, one in verdicts.items()},
         tuned=[one for name, entry in tuned.items() for one in _choices(name, entry)],
         diverged=runs[runs["status"] == "diverged"].to_dict("records"),
         figures=figures,
