@@ -61,6 +61,14 @@ def test_every_link_leads_somewhere(home, text):
         assert (home / target).exists(), target
 
 
+@pytest.mark.parametrize("page", ["docs/verdicts.md", "results/README.md"])
+def test_every_link_of_other_pages_too(home, page):
+    targets = re.findall(r"\]\((?!http)([^)#]+)\)", (home / page).read_text())
+    assert targets
+    for target in targets:
+        assert ((home / page).parent / target).resolve().exists(), target
+
+
 def test_every_command_about_sweeps_is_one(home):
     """Options and verbs exist, and what follows them can be planned; tests/test_slurm.py tries the cluster's."""
     page = (home / "docs" / "running-sweeps.md").read_text()

@@ -6,6 +6,7 @@ import pytest
 from bn_study.errors import UsageError
 from bn_study.plan import statements
 from bn_study.plan.experiment import Claim, Experiment
+from bn_study.plan.reading import Sections, experiment_names, read_experiment
 
 FILE = """
 sources: {S000: {author: A, work: w}}
@@ -35,6 +36,14 @@ def test_there_are_61_of_four_sources(home):
     assert {card for one in found.statements.values() for card in one.cards} == set(found.cards)
     for one in found.statements.values():
         assert one.claim.endswith((".", ").")) and "\n" not in one.claim
+
+
+def test_every_experiment_names_statements_that_exist(home):
+    known = statements.read(home)
+    for name in experiment_names(home):
+        claims = Sections(name, read_experiment(home, name)).entries("claims", like=True)
+        for claim, entry in claims.items():
+            assert set(entry["statements"]) <= set(known.statements), f"{name}: {claim}"
 
 
 def test_an_unknown_statement_is_an_error_that_says_where(tmp_path):
