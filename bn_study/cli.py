@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 
     verb("list", _list, "List experiments, parts and profiles.", request=False)
     plan = verb("plan", _plan, "Say which runs there would be, and which are done, missing or waiting.", request=True)
+    plan.add_argument("--all", action="store_true", help="the price of every experiment, a line for each")
     plan.add_argument("--json", action="store_true", help="one JSON object a run: id, settings, status")
     _with_calibration(plan)
     run = verb("run", _run, "Train the runs that are missing.", request=True)
@@ -118,6 +119,14 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
+    if getattr(options, "all", False):
+        from bn_study import overview, study
+
+        if options.json:
+            raise UsageError("--all has a line for each experiment; give one of them to have its runs with --json")
+        for line in overview.lines(study.locate(), options.request, options.calibrate):
+            print(line, flush=True)
+        return 0
     place, experiment, operation, request = _composed(options)
     from bn_study.agenda import agenda
 

@@ -193,6 +193,16 @@ def told(call: Call, plan: Agenda, calibrate: bool) -> Iterator[tuple[str, str]]
     yield "disk", f"about {size(cost.disk)}; {size(shutil.disk_usage(folder).free)} are free"
 
 
+def of_all(call: Call, plan: Agenda, calibrate: bool) -> tuple[Price, Price]:
+    """The price of what is missing, and of all there is to train if nothing were there."""
+    everything = to_train(call.experiment, replace(plan, done=frozenset()))
+    known = stored(call.place.store, everything, call.threads)
+    if calibrate and unpriced(everything, known):
+        known += calibrated(call, everything)
+    missing = to_train(call.experiment, plan)
+    return tuple(price(runs, known, call.workers(max(len(runs), 1))) for runs in (missing, everything))
+
+
 def calibrated(call: Call, runs: Sequence[RunSpec]) -> list[Known]:
     """What short runs of the kinds that nothing is known of take here, in a process of their own. Raises UsageError."""
     with tempfile.TemporaryDirectory() as folder:

@@ -25,7 +25,7 @@ HELPERS = (  # what train and the parts share
     *(f"training.{name}" for name in ("program", "schedule", "stopwatch", "checkpoint")),
 )
 NUMBERS = tuple(f"analysis.{name}" for name in ("over", "measures", "stats", "contrast", "verdict"))
-ERRANDS = ("agenda", "tune", "sweep", "launch*", "price", "progress", "provenance", "study", "words")
+ERRANDS = ("agenda", "tune", "sweep", "launch*", "price", "overview", "progress", "provenance", "study", "words")
 STORE = ("store", "lease", "recorded")
 NETWORKS = ("keras", "tensorflow")
 ARRAYS = ("numpy", "pandas", "scipy")
