@@ -25,7 +25,7 @@ HELPERS = (  # what train and the parts share
     *(f"training.{name}" for name in ("program", "schedule", "stopwatch", "checkpoint")),
 )
 NUMBERS = tuple(f"analysis.{name}" for name in ("over", "measures", "stats", "contrast", "verdict"))
-ERRANDS = ("agenda", "tune", "sweep", "launch*", "price", "overview", "progress", "provenance", "study", "words")
+ERRANDS = ("agenda", "tune", "sweep", "launch*", "price", "progress", "provenance", "study", "words")
 STORE = ("store", "lease", "recorded")
 NETWORKS = ("keras", "tensorflow")
 ARRAYS = ("numpy", "pandas", "scipy")
@@ -110,7 +110,7 @@ ROOMS = (  # the first room that holds a module decides
         libraries=("rich", *ARRAYS),
     ),
     Room(
-        ("evidence", "oracles"),  # store -> results/<experiment>/
+        ("evidence", "oracles", "overview"),  # store -> results/<experiment>/
         imports=(*PLAN, *ERRANDS, "plan.compose", "plan.reading", "plan.statements", "oracles", "store", "analysis.*"),
         libraries=ARRAYS,
     ),
