@@ -38,15 +38,21 @@ def measure(
     for site, tensor in evaluation.sites("test", images).items():
         if not site.endswith("/post"):
             continue
-        post = tensor.reshape(-1, tensor.shape[-1])
-        if (limits := RANGES.get(network.activation)) is not None:
-            middle, half = np.mean(limits), np.ptp(limits) / 2
-            yield "saturation/share", site, (abs(post - middle) > 0.9 * half).mean()
-            yield "saturation/asymmetry", site, abs(np.sign(post - middle).mean(axis=0, dtype=np.float64)).mean()
-        if (slope := SLOPES.get(network.activation)) is not None:
-            yield "saturation/derivative", site, slope(post).mean(dtype=np.float64)
-            yield "saturation/entropy", site, entropy(post, limits or (0.0, float(post.max())), bins)
-        yield "saturation/dead", site, (post.std(axis=0, dtype=np.float64) < DEAD).mean()
+        for name, value in described(network.activation, tensor.reshape(-1, tensor.shape[-1]), bins):
+            yield f"saturation/{name}", site, value
+
+
+def described(activation: str, post: np.ndarray, bins: int) -> Iterator[tuple[str, float]]:
+    """The same for the values (examples, units) that have left a nonlinearity."""
+    limits = RANGES.get(activation)
+    if limits is not None:
+        middle, half = np.mean(limits), np.ptp(limits) / 2
+        yield "share", (abs(post - middle) > 0.9 * half).mean()
+        yield "asymmetry", abs(np.sign(post - middle).mean(axis=0, dtype=np.float64)).mean()
+    if (slope := SLOPES.get(activation)) is not None:
+        yield "derivative", slope(post).mean(dtype=np.float64)
+        yield "entropy", entropy(post, limits or (0.0, float(post.max())), bins)
+    yield "dead", (post.std(axis=0, dtype=np.float64) < DEAD).mean()
 
 
 def entropy(values: np.ndarray, limits: tuple[float, float], bins: int) -> float:

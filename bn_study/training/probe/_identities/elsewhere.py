@@ -1,0 +1,50 @@
+"""Facts that need no normaliser of the network: nonlinearities of a standard normal, and code samples of a source."""
+
+import ast
+
+import keras
+import numpy as np
+from scipy import integrate, stats
+
+from bn_study.training.probe._identities.case import Case, Fact
+from bn_study.training.probe.saturation import described
+
+SAMPLE = """model.add(Conv2D(6, 5, input_shape=(28, 28, 3)
+                 activation='relu'))"""
+"""As in the source's convolutional network: a comma is missing after `input_shape`."""
+
+
+def standard_normal(case: Case) -> Fact:
+    """The probe `saturation` on values N(0, 1) into the nonlinearities, against the integrals; absolute errors."""
+    z = stats.norm.ppf((np.arange(200_000) + 0.5) / 200_000).astype(np.float32)[:, None]
+    seen = {name: dict(described(name, np.asarray(keras.layers.Activation(name)(z)), 20)) for name in SLOPES}
+    yield "tanh_saturation", "", float(abs(seen["tanh"]["share"] - 2 * stats.norm.sf(np.arctanh(0.9))))
+    for name, (slope, most) in SLOPES.items():
+        expected, _ = integrate.quad(lambda x, slope=slope: slope(x) * stats.norm.pdf(x), -12, 12)
+        yield f"{name}_derivative", "", float(abs(most * seen[name]["derivative"] - expected))
+
+
+SLOPES = {
+    "tanh": (lambda x: 1 / np.cosh(x) ** 2, 1.0),
+    "sigmoid": (lambda x: 1 / (2 * np.cosh(x / 2)) ** 2, 0.25),
+}
+"""f'(x), and the largest it can be."""
+
+
+def code_samples(case: Case) -> Fact:
+    """Whether a sample like the source's parses (1 or 0), and output ranks of two networks, 2 for a classifier."""
+    try:
+        ast.parse(SAMPLE)
+        yield "sample_parses", "", 1.0
+    except SyntaxError:
+        yield "sample_parses", "", 0.0
+    images, row = keras.Input((28, 28, 3)), keras.Input((1, 5))
+    convolved = keras.layers.Conv2D(6, 5, activation="relu", kernel_initializer="zeros")(images)
+    pooled = keras.layers.BatchNormalization()(keras.layers.MaxPooling2D()(convolved))
+    yield "sample_output_rank", "", float(len(_classes(pooled).shape))
+    hidden = keras.layers.Dense(6, activation="relu", kernel_initializer="zeros")(row)
+    yield "sample_mlp_rank", "", float(len(_classes(keras.layers.BatchNormalization()(hidden)).shape))
+
+
+def _classes(values):
+    return keras.layers.Dense(2, activation="softmax", kernel_initializer="zeros")(values)

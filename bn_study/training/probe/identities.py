@@ -1,0 +1,55 @@
+"""Exact facts about batch normalization as numbers, to be held against a tolerance."""
+
+from collections.abc import Iterator
+
+from bn_study.training.evaluation import Evaluation
+from bn_study.training.network import Network
+from bn_study.training.probe._identities import bias, elsewhere, standardisation, statistics
+from bn_study.training.probe._identities.case import Case
+
+OF_NORMALISER = (
+    standardisation.moments,
+    standardisation.shape,
+    standardisation.value_range,
+    standardisation.in_inference,
+    standardisation.in_training,
+    bias.outputs,
+    bias.gradients,
+    bias.trajectory,
+    statistics.per_unit,
+    statistics.shift_equivariance,
+    statistics.undone,
+    statistics.scaled_weights,
+    statistics.moving_variance,
+)
+OF_ANYTHING = (standardisation.centred_scaling, elsewhere.standard_normal, elsewhere.code_samples)
+
+
+def measure(network: Network, evaluation: Evaluation) -> Iterator[tuple[str, str, float]]:
+    """Yield `identity/<fact>`: the largest error of a fact, 0 if it is exact, on the harness' own layers.
+
+    They are checked on the network's first normaliser with statistics and its real input for a fixed training batch
+    (those of a network without one are left out), on fresh layers of its kind, and on synthetic batches of a fixed
+    random stream. Errors are in the units of the output, which are about 1, or relative (marked *).
+
+    Standardisation, in training: `mean` - beta, `std` / |gamma| - sqrt(variance/(variance+epsilon)); `skewness` and
+    `kurtosis` of output - of input, for two heaps. In inference: `inference_formula`*, `inference_affine`* (a blend's
+    output is the outputs' blend), `inference_alone`* (without batch mates).
+    Bias before the normaliser: `bias_output`*, `bias_inference`*, `bias_gradient` (|dL/db| / |dL/dW|),
+    `bias_trajectory`* (kernels after 200 steps of SGD with and without it).
+    Statistics: `map_statistics`* and `map_count` (entries too many) of feature maps, `unit_...` of units;
+    `shift_equivariance`* of feature maps (sites `training`, `inference`); `undone`* by gamma and beta; `scale_output`*
+    and `scale_gradient`* for weights a tenth to ten times as large (ask for a small epsilon); `moving_variance`* at
+    `m=2`, `m=4`, `m=16` against (m-1)/m of the true one (statistical error below 0.5 %).
+    Standard normal values: `tanh_saturation`, `tanh_derivative`, `sigmoid_derivative`, as `saturation` reports them.
+
+    And numbers that are no errors, which show what is not so: `bimodal_kurtosis_gap`, about 2 (|excess kurtosis| of
+    normalised heaps, 0 for a standard normal); `outside_unit_interval`, a share of outputs; `centred_scaling_negative`,
+    a share of (x-mean)/(max-min); `training_mates`, the change of an example's output with its batch mates;
+    `bias_control`, as `bias_gradient` with a tanh before the normaliser; `sample_parses`, 0; `sample_output_rank`, 4,
+    and `sample_mlp_rank`, 3, of classifiers that should have 2.
+    """
+    case = Case(network, evaluation)
+    for fact in (*(OF_NORMALISER if network.normalizers else ()), *OF_ANYTHING):
+        for name, site, value in fact(case):
+            yield f"identity/{name}", site, value
