@@ -38,7 +38,7 @@ class Case:
     def inputs(self) -> np.ndarray:
         """What that layer is given for the batch, in training but without dropout: (examples, ..., units)."""
         batch = self.evaluation.evaluator.slice("train", self.evaluation.batch_size).inputs
-        with keras.StatelessScope(), self.network.undropped():
+        with keras.StatelessScope(), self.network.as_training():
             return self.network.normalised(batch, training=True)[self.layer.name][0].numpy()
 
     @property
