@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from bn_study.training.evaluation import Evaluation
-from bn_study.training.norm.batch import BatchNormalization
+from bn_study.training.normalization import BatchNormalization
 from bn_study.training.probe import identities
 from bn_study.training.train import Programs
 

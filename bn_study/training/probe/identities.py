@@ -28,9 +28,10 @@ OF_ANYTHING = (standardisation.centred_scaling, elsewhere.standard_normal, elsew
 def measure(network: Network, evaluation: Evaluation) -> Iterator[tuple[str, str, float]]:
     """Yield `identity/<fact>`: the largest error of a fact, 0 if it is exact, on the harness' own layers.
 
-    They are checked on the network's first normaliser with statistics and its real input for a fixed training batch
-    (those of a network without one are left out), on fresh layers of its kind, and on synthetic batches of a fixed
-    random stream. Errors are in the units of the output, which are about 1, or relative (marked *).
+    They are checked on the network's first batch normalization (variants of it have facts of their own; without one
+    only what needs none is told) and its real input for a fixed training batch, on fresh layers with its options, and
+    on synthetic batches of a fixed random stream. Errors are in the units of the output, which are about 1, or relative
+    (marked *).
 
     Standardisation, in training: `mean` - beta, `std` / |gamma| - sqrt(variance/(variance+epsilon)); `skewness` and
     `kurtosis` of output - of input, for two heaps. In inference: `inference_formula`*, `inference_affine`* (a blend's
@@ -50,6 +51,6 @@ def measure(network: Network, evaluation: Evaluation) -> Iterator[tuple[str, str
     and `sample_mlp_rank`, 3, of classifiers that should have 2.
     """
     case = Case(network, evaluation)
-    for fact in (*(OF_NORMALISER if network.normalizers else ()), *OF_ANYTHING):
+    for fact in (*(OF_NORMALISER if case.has_layer else ()), *OF_ANYTHING):
         for name, site, value in fact(case):
             yield f"identity/{name}", site, value

@@ -13,6 +13,8 @@ from bn_study.training.network import Network
 
 LARGEST = 1e30
 """Stands for a loss that is no longer a number, and for any larger ratio."""
+TINIEST = 1e-37
+"""Stands for a loss of 0 before the step."""
 
 
 def measure(
@@ -44,7 +46,7 @@ def measure(
     after = [
         loss_at([value - rate * slope for value, slope in zip(start, gradients, strict=True)]).numpy() for rate in rates
     ]
-    ratios = np.asarray(after, np.float64) / max(float(before), np.finfo(np.float32).tiny)
+    ratios = np.asarray(after, np.float64) / max(float(before), TINIEST)
     ratios = np.where(np.isfinite(ratios), np.minimum(ratios, LARGEST), LARGEST)
     yield "one_step/relative_loss", "", ratios
     tame = int(np.cumprod(ratios <= limit).sum())

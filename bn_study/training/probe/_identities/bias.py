@@ -38,7 +38,7 @@ def gradients(case: Case) -> Fact:
         net = _Net(case, use_bias=True, after=after)
         with tf.GradientTape() as tape:
             loss = net.loss()
-        by_kernel, by_bias = tape.gradient(loss, [net.first.kernel.value, net.first.bias.value])
+        by_kernel, by_bias = tape.gradient(loss, [one.value for one in net.first.trainable_variables])
         yield name, "", float(tf.norm(by_bias) / tf.norm(by_kernel))
 
 

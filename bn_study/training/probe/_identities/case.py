@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from bn_study.training.evaluation import Evaluation
-from bn_study.training.network import Dense, Network, Normalizer, seed_of
+from bn_study.training.network import Dense, Network, seed_of
+from bn_study.training.normalization import BatchNormalization
 
 Fact = Iterator[tuple[str, str, float]]
 Values = Sequence[tuple[keras.Variable, Any]]
@@ -23,6 +24,15 @@ class Case:
     network: Network
     evaluation: Evaluation
 
+    @property
+    def has_layer(self) -> bool:
+        return any(type(one) is BatchNormalization for one in self.network.normalizers)
+
+    @cached_property
+    def layer(self) -> BatchNormalization:
+        """The network's first layer that is batch normalization itself, without groups, corrections or noise."""
+        return next(one for one in self.network.normalizers if type(one) is BatchNormalization)
+
     @cached_property
     def features(self) -> np.ndarray:
         """The batch itself, flat: (examples, features)."""
@@ -30,16 +40,11 @@ class Case:
         return inputs.reshape(len(inputs), -1)
 
     @cached_property
-    def layer(self) -> Normalizer:
-        """The network's first normaliser with statistics."""
-        return self.network.normalizers[0]
-
-    @cached_property
     def inputs(self) -> np.ndarray:
         """What that layer is given for the batch, in training but without dropout: (examples, ..., units)."""
         batch = self.evaluation.evaluator.slice("train", self.evaluation.batch_size).inputs
         with keras.StatelessScope(), self.network.as_training():
-            return self.network.normalised(batch, training=True)[self.layer.name][0].numpy()
+            return self.network.normalised(batch, training=False)[self.layer.name][0].numpy()
 
     @property
     def units(self) -> int:
@@ -81,7 +86,7 @@ class Case:
         pairs = ((getattr(self.layer, "gamma", None), gamma), (getattr(self.layer, "beta", None), beta))
         return [(variable, tf.cast(value, tf.float32)) for variable, value in pairs if variable is not None]
 
-    def another(self, name: str) -> Normalizer:
+    def another(self, name: str) -> BatchNormalization:
         """A fresh layer with the options of the network's."""
         options = {key: value for key, value in self.layer.get_config().items() if key not in ("trainable", "dtype")}
         return type(self.layer)(**options | {"name": name})
@@ -94,19 +99,19 @@ class Case:
         )  # fmt: skip
 
 
-def train_mode(layer: Normalizer, inputs: Any, values: Values = ()) -> np.ndarray:
+def train_mode(layer: BatchNormalization, inputs: Any, values: Values = ()) -> np.ndarray:
     """The layer's output in training, with these values for its variables."""
     with keras.StatelessScope(state_mapping=list(values)):
         return flat(layer(tf.convert_to_tensor(inputs), training=True))
 
 
-def inference(layer: Normalizer, inputs: Any, values: Values = ()) -> np.ndarray:
+def inference(layer: BatchNormalization, inputs: Any, values: Values = ()) -> np.ndarray:
     """The layer's output in inference, with these values for its variables."""
     with keras.StatelessScope(state_mapping=list(values)):
         return flat(layer(tf.convert_to_tensor(inputs), training=False))
 
 
-def updated(layer: Normalizer, inputs: Any, values: Values = ()) -> Values:
+def updated(layer: BatchNormalization, inputs: Any, values: Values = ()) -> Values:
     """The values that a step of training leaves in the layer's moving statistics."""
     variables = [variable for pair in layer.statistics for variable in pair]
     with keras.StatelessScope(state_mapping=list(values)) as scope:
