@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -155,6 +156,14 @@ def test_counts_sources_and_experiments(place):
     ):
         assert text in page, text
     assert "contradicted** |" not in page and page.index("[rates]") < page.index("- [speed]")
+
+
+def test_contexts_of_one_factor_are_told_by_value(place):
+    (tested,) = (one for one in board.read(place.home, place.results)[1].tested if one.name == "everywhere")
+    assert tested.where == "2: model, optimizer.learning_rate"
+    claim = tested.claim.model_copy(update={"contexts": ["a"]})
+    assert replace(tested, claim=claim).where == "2: a 1, 2"
+    assert replace(tested, contexts=()).where == "1"
 
 
 def test_without_evidence_nothing_is_tested(place):

@@ -59,8 +59,13 @@ class Tested:
 
     @property
     def where(self) -> str:
-        """How many contexts there are, and which factors make them."""
-        return f"{len(self.contexts)}: {', '.join(self.claim.contexts)}" if self.contexts else "1"
+        """How many contexts there are and what makes them: of one factor its values, of several their names."""
+        if not self.contexts:
+            return "1"
+        factors, told = self.claim.contexts, ", ".join(self.claim.contexts)
+        if len(factors) == 1:
+            told += " " + ", ".join(row.context.removeprefix(f"{factors[0]}=") for row in self.contexts)
+        return f"{len(self.contexts)}: {told}"
 
 
 @dataclass(frozen=True)
