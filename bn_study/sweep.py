@@ -14,28 +14,24 @@ from bn_study.plan.experiment import Experiment, PlannedRun
 from bn_study.progress import Progress
 from bn_study.store import DamagedRun, Failure, Store
 from bn_study.study import Study
-from bn_study.training import checkpoint
+from bn_study.training import batches, checkpoint
 
 
 def check_data(runs: Sequence[PlannedRun]) -> list[str]:
     """Load every data set of a plan once, so that nothing starts on data that are missing or wrong.
 
-    Returns warnings. Raises UsageError for data that cannot be used, or a batch larger than the training split.
+    Returns warnings. Raises UsageError for data that cannot be used, and for batches that cannot be made of them.
     """
     warnings: list[str] = []
-    smallest: dict[str, int] = {}
+    known: dict[str, batches.Contents] = {}
     for run in runs:
         dataset = run.spec.dataset
         key = repr(dataset)
-        if key not in smallest:
+        if key not in known:
             data = parts.call("dataset", dataset)
-            smallest[key] = len(data.train)
+            known[key] = batches.contents(data)
             warnings += data.warnings
-        if run.spec.batch_size > smallest[key]:
-            raise UsageError(
-                f"batch_size={run.spec.batch_size}: dataset={dataset.name} has {smallest[key]} training examples here; "
-                "give a batch of at most that many"
-            )
+        batches.check(run.spec, known[key])
     return warnings
 
 

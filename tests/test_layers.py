@@ -105,7 +105,7 @@ ROOMS = (  # the first room that holds a module decides
         ERRANDS,
         imports=(
             *(*PLAN, *NUMBERS, *ERRANDS, *STORE, "plan.compose", "analysis.check", "analysis.tables", "worker"),
-            "training.checkpoint",
+            *("training.checkpoint", "training.batches"),
         ),
         libraries=("rich", *ARRAYS),
     ),

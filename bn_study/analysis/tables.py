@@ -80,7 +80,9 @@ def runs_table(
     Columns: run, grids (separated by spaces), seed, status, diverged_at, classes, commit, dirty, stated (`claim:hash`,
     separated by spaces), measured (the labels of the measures that were asked of it, separated by spaces), then every
     setting, then every measure by its label. A setting that a run lacks is missing, and so is a measure that it was
-    not asked for or has no value of. A damaged run is set aside with a warning. Sorted by grids, settings and seed.
+    not asked for or has no value of. A setting that is null in all runs has a column only if `kept` has one, so that
+    an option that came later, whose null means "as before", changes no committed table. A damaged run is set aside
+    with a warning. Sorted by grids, settings and seed.
     """
     committed = {} if kept is None or kept.empty else {row["run"]: row for row in kept.to_dict("records")}
     rows, labels, settings = [], set(), set()
@@ -93,6 +95,9 @@ def runs_table(
         if results is None:
             continue
         rows.append({"run": run.spec.id, "grids": " ".join(run.grids)} | own | results)
+    named = {key for row in rows for key in settings if not missing(row.get(key))}
+    if rows:
+        settings &= named | set(() if kept is None else kept.columns)
     columns = [*RESULTS, *sorted(settings), *sorted(labels)]
     order = [*sorted(settings), "seed", "run"]
 

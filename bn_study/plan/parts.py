@@ -85,7 +85,12 @@ def checked(kind: str, name: str, args: Mapping[str, Any], prefix: str | None = 
     return Part(name, _validate(_schema(kind, name), args, prefix or kind))
 
 
-_SETTINGS = {"steps": types.Natural, "batch_size": types.Count, "seed": types.Natural}
+_SETTINGS = {
+    "steps": types.Natural,
+    "batch_size": types.Count,
+    "classes_per_batch": types.Count | None,
+    "seed": types.Natural,
+}
 """The settings that belong to no part."""
 
 

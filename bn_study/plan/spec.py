@@ -36,7 +36,8 @@ class RunSpec:
     """Everything that decides a run's numbers, and nothing else.
 
     Values are already coerced by `plan/parts.py`, so `1`, `1.0` and `1e0` make the same learning rate and the same id.
-    `probes` and `measure` belong to the identity because they decide what is recorded.
+    `probes` and `measure` belong to the identity because they decide what is recorded. classes_per_batch: how many
+    classes each training batch is drawn from; None: from all examples alike.
     """
 
     dataset: Part
@@ -49,6 +50,7 @@ class RunSpec:
     probes: tuple[Part, ...]
     measure: Mapping[str, Any]
     recipe: int = RECIPE
+    classes_per_batch: int | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -59,6 +61,7 @@ class RunSpec:
             flat[kind] = part.name
             flat |= {f"{kind}.{key}": _plain(value) for key, value in part.args.items()}
         flat |= {"steps": self.steps, "batch_size": self.batch_size, "seed": self.seed}
+        flat["classes_per_batch"] = self.classes_per_batch
         flat["probes"] = [probe.name for probe in self.probes]
         for probe in self.probes:
             flat |= {f"probes.{probe.name}.{key}": _plain(value) for key, value in probe.args.items()}

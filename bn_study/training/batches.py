@@ -1,8 +1,12 @@
 """Which examples a training step sees, and at what learning rate: functions of the run and the step alone."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from bn_study.errors import UsageError
 from bn_study.plan.spec import RunSpec
+from bn_study.training.data import Data, Split
 
 
 class Batches:
@@ -22,9 +26,100 @@ class Batches:
     def _batch(self, step: int) -> np.ndarray:
         epoch, position = divmod(step, self.per_epoch)
         if self._epoch is None or self._epoch[0] != epoch:
-            order = np.random.Generator(np.random.PCG64([self.seed, epoch])).permutation(self.examples)
+            order = self._order(np.random.Generator(np.random.PCG64([self.seed, epoch])))
             self._epoch = epoch, order.astype(np.int32)
         return self._epoch[1][position * self.batch_size : (position + 1) * self.batch_size]
+
+    def _order(self, random: np.random.Generator) -> np.ndarray:
+        """The examples of an epoch, batch after batch."""
+        return random.permutation(self.examples)
+
+
+class ClassBatches(Batches):
+    """Batches that are no fair sample: each holds few classes in equal shares, drawn anew (Ioffe 2017, Sec. 4.3).
+
+    An epoch has as many batches as without this. In it a class gives its examples in a shuffled order, and in another
+    one when they are used up. Within a batch the classes take turns, so that groups of consecutive examples, as
+    `ghost_batch` makes them, hold equal shares too.
+    """
+
+    def __init__(self, seed: int, labels: np.ndarray, batch_size: int, classes: int) -> None:
+        """labels: (examples,). classes: how many a batch holds; batch_size is a multiple of it."""
+        super().__init__(seed, len(labels), batch_size)
+        self.members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+        self.classes = classes
+
+    def _order(self, random: np.random.Generator) -> np.ndarray:
+        shape = self.per_epoch, len(self.members)
+        drawn = random.random(shape).argsort(axis=1)[:, : self.classes]
+        share = self.batch_size // self.classes
+        rows = np.empty((self.per_epoch, share, self.classes), int)
+        for label, members in enumerate(self.members):
+            batch, place = np.nonzero(drawn == label)
+            times = -(-len(batch) * share // len(members))
+            shuffled = [random.permutation(members) for _ in range(times)]
+            rows[batch, :, place] = np.concatenate([members[:0], *shuffled])[: len(batch) * share].reshape(-1, share)
+        return rows.ravel()
+
+
+def of_run(spec: RunSpec, train: Split) -> Batches:
+    """The batches of a run from its training split."""
+    if spec.classes_per_batch is None:
+        return Batches(spec.seed, len(train), spec.batch_size)
+    return ClassBatches(spec.seed, train.targets, spec.batch_size, spec.classes_per_batch)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Of a training split: its examples, and those of each class that occurs; None for a regression."""
+
+    examples: int
+    classes: np.ndarray | None
+
+
+def contents(data: Data) -> Contents:
+    """What batches can be made of."""
+    classes = None if data.classes is None else np.unique(data.train.targets, return_counts=True)[1]
+    return Contents(len(data.train), classes)
+
+
+def check(spec: RunSpec, train: Contents) -> None:
+    """Raises UsageError if batches as the run asks for them cannot be made."""
+    size, group, name = spec.batch_size, spec.norm.args.get("group_size"), spec.dataset.name
+    classes = spec.classes_per_batch
+    if size > train.examples:
+        raise UsageError(
+            f"batch_size={size}: dataset={name} has {train.examples} training examples here; "
+            "give a batch of at most that many"
+        )
+    if group is not None and size % group:
+        raise UsageError(not_in_groups(group, size))
+    if classes is None:
+        return
+    if train.classes is None:
+        raise UsageError(f"classes_per_batch={classes}: dataset={name} has no classes; give null")
+    if classes > len(train.classes):
+        raise UsageError(
+            f"classes_per_batch={classes}: dataset={name} has {len(train.classes)} classes here; give at most that many"
+        )
+    if size % classes:
+        raise UsageError(
+            f"classes_per_batch={classes}: batch_size={size} is no multiple of it, so the shares cannot be equal; "
+            "give a number that divides the batch"
+        )
+    if size // classes > train.classes.min():
+        raise UsageError(
+            f"classes_per_batch={classes}: a share of {size // classes} examples is more than the rarest class of "
+            f"dataset={name} has, {train.classes.min()}; give a smaller batch_size or more classes"
+        )
+
+
+def not_in_groups(group_size: int, batch_size: int) -> str:
+    """The message for a batch that is no multiple of a normaliser's group."""
+    return (
+        f"norm.group_size={group_size}: batch_size={batch_size} is no multiple of it; "
+        "give a size that divides the batch, or another batch_size"
+    )
 
 
 def learning_rates(spec: RunSpec, start: int, count: int) -> np.ndarray:

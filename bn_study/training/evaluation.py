@@ -35,9 +35,13 @@ class Evaluator:
         targets = tf.TensorSpec((None, *data.train.targets.shape[1:]), data.train.targets.dtype)
         statistics = [tf.TensorSpec(variable.shape, tf.float32) for variable in self.variables]
         self.score = tf.function(self._score, input_signature=(inputs, targets, statistics))
-        self.observe = tf.function(self._observe, input_signature=(inputs, statistics))
+        # random numbers are others under XLA, and noise is to be shown as the training loop draws it
+        xla = network.xla and network.noisy
+        self.observe = tf.function(self._observe, input_signature=(inputs, statistics), jit_compile=xla or None)
         self.estimate = tf.function(self._estimate, input_signature=(inputs,))
-        self.estimate_with_noise = tf.function(self._estimate_with_noise, input_signature=(inputs,))
+        self.estimate_with_noise = tf.function(
+            self._estimate_with_noise, input_signature=(inputs,), jit_compile=xla or None
+        )
         self.score_batch = tf.function(self._score_batch, input_signature=(inputs, targets))
         self._slices: dict[tuple[str, int], Split] = {}
 

@@ -187,16 +187,24 @@ class Chain:
     normalise_input: bool
     sites: dict[str, Any] = field(default_factory=dict)
     linear: list[keras.layers.Layer] = field(default_factory=list)
+    stream: Any = None
 
     def __post_init__(self) -> None:
         self.inputs = self.end = keras.Input(self.shape)
         if self.normalise_input:
             self.end = self._normalizer("input")(self.end)
 
-    def hidden(self, make: Callable[..., keras.layers.Layer], then: keras.layers.Layer | None = None) -> None:
+    def hidden(
+        self,
+        make: Callable[..., keras.layers.Layer],
+        then: keras.layers.Layer | None = None,
+        residual: bool = False,
+    ) -> None:
         """Append Wx+b, normaliser, nonlinearity and dropout in the order that the options ask for.
 
         make: called with Keras' arguments for name, bias and initialisers. then: a pooling layer that ends the block.
+        residual: what entered the nonlinearity of the hidden layer before is added to what enters this one's, if their
+            shapes agree.
         """
         name = f"layer{len(self.linear) + 1}"
         normalizer = self._normalizer(name)
@@ -204,6 +212,9 @@ class Chain:
         linear = self._linear(make, name, use_bias=not (before and normalizer.replaces_bias))
         self.sites[f"{name}/linear"] = linear
         pre = self._normalised(linear, normalizer, name) if before else linear
+        if residual and self.stream is not None and self.stream.shape == pre.shape:
+            pre = keras.layers.Add(name=f"{name}_add")([self.stream, pre])
+        self.stream = pre
         self.sites[f"{name}/pre"] = pre
         post = keras.layers.Activation(self.activation, name=f"{name}_activation")(pre)
         self.sites[f"{name}/post"] = post

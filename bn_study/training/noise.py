@@ -12,7 +12,6 @@ class DistributionNoise:
     Per step and feature mu ~ U(-mean_range, mean_range) and sigma ~ U(1, scale_range); then, independently for every
     example, m ~ U(mu - mean_spread, mu + mean_spread) and s ~ N(sigma, scale_spread). Of an image a feature is a
     channel, and every pixel has its own m and s, as it counts as a sample of its own in batch normalization.
-
     """
 
     def __init__(self, mean_range: float, scale_range: float, mean_spread: float, scale_spread: float) -> None:

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from bn_study.errors import UsageError
+from bn_study.training.batches import not_in_groups
 from bn_study.training.network import Normalizer
 
 
@@ -111,18 +112,10 @@ def in_groups(inputs: Any, group_size: int | None) -> tuple[Any, Any, Any]:
     batch = ops.shape(inputs)[0]
     size = batch if group_size is None else group_size
     if isinstance(batch, int):
-        if batch % size:
+        if group_size is not None and batch % group_size:
             raise UsageError(not_in_groups(group_size, batch))
     else:
         size = ops.minimum(size, batch)
     grouped = ops.reshape(inputs, (-1, size, *inputs.shape[1:]))
     mean, variance = ops.moments(grouped, axes=tuple(range(1, len(grouped.shape) - 1)), keepdims=True)
     return grouped, mean, variance
-
-
-def not_in_groups(group_size: int | None, batch_size: int) -> str:
-    """The message for a batch that is no multiple of the group."""
-    return (
-        f"norm.group_size={group_size}: batch_size={batch_size} is no multiple of it; "
-        "give a size that divides the batch, or another batch_size"
-    )

@@ -21,13 +21,26 @@ from bn_study.training.network import Network
 CHUNK = {True: 500, False: 50}
 """Longest stretch of steps in one call, for compiled MLPs and for others: between calls Python is awake for signals."""
 _RATE_OPTIONS = ("learning_rate", "decay_at", "decay_factor")
+_START_OPTIONS = ("initializer", "initializer_scale", "initializer_bias")
+"""Options of a model that only decide the values a network starts with, which `Program.reset` sets for every run."""
 
 
 def shared(spec: RunSpec) -> str:
-    """The key under which runs share a program: all of a run but what is handed to the compiled functions as values."""
-    args = {key: value for key, value in spec.optimizer.args.items() if key not in _RATE_OPTIONS}
-    optimizer = Part(spec.optimizer.name, args)
-    return dataclasses.replace(spec, optimizer=optimizer, seed=0, steps=0, probes=(), measure={}).canonical()
+    """The key under which runs share a program: all of a run but what the compiled functions get as values."""
+    return dataclasses.replace(
+        spec,
+        optimizer=_without(spec.optimizer, _RATE_OPTIONS),
+        model=_without(spec.model, _START_OPTIONS),
+        classes_per_batch=None,
+        seed=0,
+        steps=0,
+        probes=(),
+        measure={},
+    ).canonical()
+
+
+def _without(part: Part, options: tuple[str, ...]) -> Part:
+    return Part(part.name, {key: value for key, value in part.args.items() if key not in options})
 
 
 def build_network(spec: RunSpec, data: Data) -> Network:

@@ -17,7 +17,8 @@ import tensorflow as tf
 
 from bn_study.plan import parts
 from bn_study.plan.spec import Part, RunSpec
-from bn_study.training.batches import Batches, learning_rates
+from bn_study.training import batches
+from bn_study.training.batches import learning_rates
 from bn_study.training.checkpoint import State, Unusable
 from bn_study.training.data import Data
 from bn_study.training.evaluation import Evaluation, Evaluator
@@ -90,7 +91,7 @@ def train(spec: RunSpec, programs: Programs, between: Between, state: State | No
     watch = Stopwatch(compiled=programs.has(spec))
     with watch("starting"):
         program, evaluator = programs.start(spec)
-    batches = Batches(spec.seed, len(programs.data(spec.dataset).train), spec.batch_size)
+    order = batches.of_run(spec, programs.data(spec.dataset).train)
     step, diverged_at, book = 0, None, _Book()
     if state is not None:
         step, diverged_at, book = _restored(state, program)
@@ -100,7 +101,7 @@ def train(spec: RunSpec, programs: Programs, between: Between, state: State | No
         while step < point and diverged_at is None:
             count = min(point - step, program.chunk)
             with watch("training", count):
-                taken, loss = program.advance(batches.rows(step, count), learning_rates(spec, step, count))
+                taken, loss = program.advance(order.rows(step, count), learning_rates(spec, step, count))
             step += taken
             diverged_at = None if math.isfinite(loss) else step
             between(step, partial(_state, step, diverged_at, book, program))

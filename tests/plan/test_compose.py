@@ -234,7 +234,7 @@ def test_a_plan_composes_each_choice_once_and_checks_each_value_once(home, monke
     assert len(specs) == (1 + 2) * 3 * 2 * 50
     assert len(composed) <= 3  # settings of the call, norm=none, norm=batch
     values = {"dataset": 1, "model": 1, "norm": 1 + 2, "optimizer": 3, "measure": 1, "probes": 1, "batch_size": 2,
-              "seed": 50, "steps": 1}  # fmt: skip
+              "classes_per_batch": 1, "seed": 50, "steps": 1}  # fmt: skip
     assert Counter(checked) == values
     assert len({id(spec.model) for spec in specs}) == 1
 
