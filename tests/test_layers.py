@@ -24,7 +24,7 @@ HELPERS = (  # what train and the parts share
     *(f"training.{name}" for name in ("noise", "normalization")),
     *(f"training.{name}" for name in ("program", "schedule", "stopwatch", "checkpoint")),
 )
-NUMBERS = tuple(f"analysis.{name}" for name in ("over", "measures", "stats", "contrast", "verdict"))
+NUMBERS = tuple(f"analysis.{name}" for name in ("arguments", "over", "measures", "stats", "contrast", "verdict"))
 ERRANDS = ("agenda", "tune", "sweep", "launch*", "price", "progress", "provenance", "study", "words")
 STORE = ("store", "lease", "recorded")
 NETWORKS = ("keras", "tensorflow")
@@ -58,8 +58,13 @@ ROOMS = (  # the first room that holds a module decides
     Room(PARTS, imports=PLAN + HELPERS, libraries=("sklearn", *NETWORKS, *ARRAYS)),
     Room(("training.train",), imports=PLAN + HELPERS, libraries=NETWORKS + ARRAYS),  # parts: only through plan.parts
     # 3: what the runs show; it reads files and knows nothing of training
-    Room(("analysis.over",), imports=PLAN, libraries=("pydantic", *ARRAYS)),
-    Room(("analysis.measures",), imports=(*PLAN, "analysis.over", "store"), libraries=("pydantic", *ARRAYS)),
+    Room(("analysis.arguments",), imports=PLAN, libraries=("pydantic",)),
+    Room(("analysis.over",), imports=(*PLAN, "analysis.arguments"), libraries=ARRAYS),
+    Room(
+        ("analysis.measures",),
+        imports=(*PLAN, "analysis.arguments", "analysis.over", "store"),
+        libraries=("pydantic", *ARRAYS),
+    ),
     Room(("analysis.tables",), imports=(*PLAN, *NUMBERS, "store"), libraries=("pyarrow", *ARRAYS)),
     Room(NUMBERS, imports=PLAN + NUMBERS, libraries=ARRAYS),
     Room(("analysis.check", "analysis.claims"), imports=PLAN + NUMBERS, libraries=ARRAYS),

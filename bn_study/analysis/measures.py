@@ -5,17 +5,16 @@ for `level`, which depends on the data set and comes from the claim's or tuning 
 for `steps_to` and "not defined" for the others. `Measure.replacement` says what stands for a missing value.
 """
 
-import inspect
 import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import Field
 
+from bn_study.analysis import arguments
 from bn_study.analysis.over import Over, parse_over
 from bn_study.errors import UsageError
 from bn_study.plan import parts
@@ -190,7 +189,7 @@ class Measure:
 
     @property
     def _takes_level(self) -> bool:
-        return "level" in inspect.signature(MEASURES[self.name]).parameters
+        return arguments.takes_level(MEASURES[self.name])
 
     @property
     def replacement(self) -> Literal["length", "chance", "worst"]:
@@ -238,32 +237,14 @@ def parse(spec: Mapping[str, Any]) -> Measure:
         raise UsageError(parts.unknown("scale", str(scale), SCALES))
     if not isinstance(spec[name] or {}, Mapping):
         raise UsageError(f"the arguments of {name} must be a mapping, not {spec[name]!r}")
-    arguments = _arguments(name)
-    try:
-        checked = arguments.model_validate(dict(spec[name] or {}))
-    except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "missing":
-            raise UsageError(f"{name} needs the argument {path}") from None
-        if first["type"] == "extra_forbidden":
-            if path == "level":
-                raise UsageError(f"{name}: give the level in `level`, for each data set") from None
-            raise UsageError(parts.unknown(f"argument of {name}", path, arguments.model_fields)) from None
-        raise UsageError(f"{name}: {path}={first['input']!r}: {first['msg'].lower()}") from None
-    return Measure(name, checked.model_dump(), scale, parse_over(spec["over"]) if spec.get("over") else None)
+    args = arguments.checked(MEASURES[name], spec[name] or {})
+    over = parse_over(spec["over"]) if spec.get("over") is not None else None
+    return Measure(name, args, scale, over)
 
 
 def label(spec: Mapping[str, Any], level: float | None) -> str:
     """The column name of a measure as written in the YAML, at a level (None where the measure needs none)."""
     return parse(spec).label(level)
-
-
-@cache
-def _arguments(name: str) -> type[BaseModel]:
-    parameters = inspect.signature(MEASURES[name], eval_str=True).parameters
-    fields: Any = {key: (one.annotation, ...) for key, one in parameters.items() if key not in ("run", "level")}
-    return create_model(name, __config__=ConfigDict(extra="forbid", strict=True), **fields)
 
 
 def _word(value: Any) -> str:

@@ -5,16 +5,15 @@ measure. Each function gets the factor's values in ascending order and the measu
 diverged and nothing stands for it); larger is better.
 """
 
-import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from scipy import stats
 
+from bn_study.analysis import arguments
 from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.types import Fraction, Number
@@ -30,15 +29,20 @@ def largest_usable(factor: np.ndarray, values: np.ndarray, *, fraction: Fraction
 def usable_decades(factor: np.ndarray, values: np.ndarray, *, level: Number) -> float:
     """How many decades of the factor around its best value reach `level`; each value stands for its surroundings.
 
-    A value of a grid in half decades counts for half a decade; 0 if not even the best one reaches the level.
+    A value of a grid in half decades counts for half a decade; 0 if not even the best one reaches the level. NaN with
+    fewer than two values.
     """
+    if len(values) < 2:
+        return math.nan
     if np.isnan(values).all() or np.nanmax(values) < level:
         return 0.0
     return float(np.gradient(np.log10(factor))[_around_best(values, level)].sum())
 
 
 def area(factor: np.ndarray, values: np.ndarray) -> float:
-    """The mean of the measure over the logarithm of the factor (trapezoids)."""
+    """The mean of the measure over the logarithm of the factor (trapezoids). NaN with fewer than two values."""
+    if len(values) < 2:
+        return math.nan
     place = np.log10(factor)
     return float(np.trapezoid(values, place) / (place[-1] - place[0]))
 
@@ -68,7 +72,7 @@ class Over:
 
     @property
     def needs_level(self) -> bool:
-        return "level" in inspect.signature(TAKES[self.take]).parameters
+        return arguments.takes_level(TAKES[self.take])
 
     def of(self, values: Mapping[float, float], level: float | None) -> float:
         """The number of one seed. values: the measure by value of the factor."""
@@ -88,17 +92,8 @@ def parse_over(entry: Mapping[str, Any]) -> Over:
     take = str(entry["take"])
     if take not in TAKES:
         raise UsageError(parts.unknown("number over a factor", take, TAKES))
-    parameters = inspect.signature(TAKES[take], eval_str=True).parameters
-    fields: Any = {
-        key: (one.annotation, ...) for key, one in parameters.items() if key not in ("factor", "values", "level")
-    }
-    model: type[BaseModel] = create_model(take, __config__=ConfigDict(extra="forbid"), **fields)
-    try:
-        args = model.model_validate({key: value for key, value in entry.items() if key not in ("factor", "take")})
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"over: {take}: {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}") from None
-    return Over(str(entry["factor"]), take, args.model_dump())
+    given = {key: value for key, value in entry.items() if key not in ("factor", "take")}
+    return Over(str(entry["factor"]), take, arguments.checked(TAKES[take], given))
 
 
 def _around_best(values: np.ndarray, level: float) -> np.ndarray:

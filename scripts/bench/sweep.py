@@ -1,6 +1,6 @@
 """A cold sweep: 16 runs of 5,000 steps, from the command line to written records, against loops that people write.
 
-    scripts/bench.sh sweep
+scripts/bench.sh sweep
 """
 
 import os
