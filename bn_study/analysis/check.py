@@ -98,7 +98,7 @@ def _check_claim(
         raise UsageError("the contrast gives no arm a weight other than 0")
     if "seed" in claim.contexts:
         raise UsageError("contexts: seeds are the replicates of a claim, not contexts of it")
-    for entry in {value for value in claim.at.values() if value in list(experiment.tune)}:
+    for entry in experiment.tuning(claim):
         _check_seeds(entry, experiment, cells, table)
     _check_recorded(measure, table)
     if not strict:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -206,8 +206,20 @@ class Experiment:
             return self.unchanged.stated()
         return {name: self._hash(claim) for name, claim in self.claims.items()}
 
+    def tuning(self, claim: Claim) -> dict[str, Tune]:
+        """What a claim depends on: entries named in `at`, those that its runs wait for, and those that these wait for."""
+        found: dict[str, Tune] = {}
+        named = {value for value in claim.at.values() if value in list(self.tune)} | self._awaited(claim.grids)
+        while named:
+            found |= {name: self.tune[name] for name in named}
+            named = self._awaited(grid for name in named for grid in self.tune[name].grids) - set(found)
+        return found
+
+    def _awaited(self, grids: Iterable[str]) -> set[str]:
+        return {entry for grid in grids for cell in self.grids[grid].cells for entry in cell.waits.values()}
+
     def _hash(self, claim: Claim) -> str:
-        tuning = {value: self.tune[value] for value in claim.at.values() if value in self.tune}
+        tuning = self.tuning(claim)
         content = {
             "claim": claim.content(),
             "tune": {name: entry.content() for name, entry in tuning.items()},
