@@ -24,8 +24,13 @@ from bn_study.store import StoredRun
 Quantiles = Annotated[list[Annotated[float, Field(ge=0, le=100)]], Field(min_length=1)]
 """Percentiles, 0 to 100, as in the names of the records: 15 is `activation/unit_q15`."""
 
+
 SMALLEST = float(np.finfo(np.float32).tiny)
 SCALES: dict[str, Callable[[float], float]] = {"log2": math.log2, "log10": math.log10}
+
+
+class NotMeasured(UsageError):
+    """A run was not measured at the step that a measure asks for."""
 
 
 def steps_to(run: StoredRun, *, metric: str, level: Number) -> float:
@@ -56,7 +61,7 @@ def value(run: StoredRun, *, name: str, site: str, step: Natural | None) -> floa
 
 def layer_mean(run: StoredRun, *, name: str, site: str, step: Natural | None) -> float:
     """The mean of a record over all hidden layers. `site` is the part after the layer's name, as in `path_growth`."""
-    return float(np.mean([_at(run, name, one, step) for one in _layer_sites(run.scalars, name, site).values()]))
+    return float(np.mean([_at(run, name, one, step) for one in _layer_sites(run, name, site).values()]))
 
 
 def depth_slope(
@@ -64,10 +69,13 @@ def depth_slope(
 ) -> float:
     """By how much a record grows with each hidden layer: least-squares slope over the layers `first` to `last`.
 
-    log: of its decimal logarithm; a layer without one makes the slope NaN. last: None for the last hidden layer.
+    log: of its decimal logarithm; a layer without one makes the slope NaN. last: None for the last hidden layer. NaN
+    with fewer than two layers.
     """
-    sites = _layer_sites(run.scalars, name, site)
+    sites = _layer_sites(run, name, site)
     layers = [layer for layer in sorted(sites) if first <= layer <= (last or max(sites))]
+    if len(layers) < 2:
+        return math.nan
     values = np.array([_at(run, name, sites[layer], step) for layer in layers])
     if log:
         values = np.array([math.log10(one) if one > 0 else math.nan for one in values])
@@ -82,8 +90,8 @@ def depth_ratio(
     absolute: its size without its sign: how far from 1 the ratio is, in decades. A record of exactly 0 counts as the
     smallest normal float32, so that what vanished altogether has a ratio too.
     """
-    sites = _layer_sites(run.scalars, name, site)
-    ends = (_at(run, name, sites[layer], step) for layer in (first, last or max(sites)))
+    sites = _layer_sites(run, name, site)
+    ends = (_at(run, name, sites.get(layer, f"layer{layer}/{site}"), step) for layer in (first, last or max(sites)))
     high, low = (math.log10(max(one, SMALLEST)) if math.isfinite(one) else math.nan for one in ends)
     return abs(high - low) if absolute else high - low
 
@@ -269,27 +277,33 @@ def _points(run: StoredRun, metric: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _at(run: StoredRun, name: str, site: str, step: int | None) -> float:
     if (name, site) not in run.scalars:
-        known = sorted({one for one, _ in run.scalars})
-        hint = parts.unknown("record", name, known) if name not in known else f"{name} has no site {site!r}"
-        raise UsageError(f"run {run.id}: {hint}; name it in the grid's probes")
+        raise UsageError(f"run {run.id}: {_not_recorded(run, name, site)}")
     steps, values = run.scalars[name, site]
     if step is None:
         return float(values[-1])
     if step not in steps:
         if step <= steps[-1]:
             known = ", ".join(map(str, steps))
-            raise UsageError(f"run {run.id}: {name} was not measured at step {step}, but at {known}")
+            raise NotMeasured(f"run {run.id}: {name} was not measured at step {step}, but at {known}")
         return math.nan
     return float(values[np.flatnonzero(steps == step)[0]])
 
 
-def _layer_sites(recorded: Mapping[tuple[str, str], Any], name: str, site: str) -> dict[int, str]:
+def _layer_sites(run: StoredRun, name: str, site: str) -> dict[int, str]:
     """The recorded sites `layer<i>/<site>` of a name, by i."""
-    found = (re.fullmatch(rf"layer(\d+)/{re.escape(site)}", place) for one, place in recorded if one == name)
+    found = (re.fullmatch(rf"layer(\d+)/{re.escape(site)}", place) for one, place in run.scalars if one == name)
     sites = {int(match[1]): match[0] for match in found if match}
     if not sites:
-        raise UsageError(f"no {name} was recorded at layer<i>/{site}; name the probe and the site in the grid's probes")
+        raise UsageError(f"run {run.id}: {_not_recorded(run, name, f'layer<i>/{site}')}")
     return sites
+
+
+def _not_recorded(run: StoredRun, name: str, site: str) -> str:
+    known = sorted({one for one, _ in run.scalars})
+    what = (
+        parts.unknown("record", name, known) if name not in known else f"{name} was not recorded at {site or 'no site'}"
+    )
+    return f"{what}; name it in the grid's probes"
 
 
 def _stretch(run: StoredRun, name: str, site: str, start: int, end: int, probe: str) -> np.ndarray:

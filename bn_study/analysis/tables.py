@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from bn_study.analysis.contrast import RESULTS, missing, rank
-from bn_study.analysis.measures import Measure, parse
+from bn_study.analysis.measures import Measure, NotMeasured, parse
 from bn_study.errors import UsageError
 from bn_study.plan.experiment import Experiment, PlannedRun, plain
 from bn_study.store import DamagedRun, Store, StoredRun
@@ -37,12 +37,14 @@ class Asked:
     """A measure that the runs of a grid are asked for; `level` by data set.
 
     metric: "" or the name of a record without which the measure has no value. For others its lack is an error.
+    moved: whether overrides may have moved the measuring points; one that is not there is then no value, else an error.
     """
 
     grid: str
     measure: Measure
     level: Mapping[str, float]
     metric: str = ""
+    moved: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,11 @@ class Curve:
 def asked(experiment: Experiment) -> list[Asked]:
     """Every measure of the claims and of the tuning scores, with the grid whose runs it is asked of; and the FINALS."""
     entries = [Asked(grid, final(metric), {}, metric) for grid in experiment.grids for metric in FINALS]
+    moved = bool(experiment.changed)
     for claim in experiment.claims.values():
-        entries += [Asked(grid, parse(claim.measure), claim.level) for grid in claim.grids]
+        entries += [Asked(grid, parse(claim.measure), claim.level, moved=moved) for grid in claim.grids]
     for tune in experiment.tune.values():
-        entries += [Asked(grid, parse(tune.score), tune.level) for grid in tune.grids]
+        entries += [Asked(grid, parse(tune.score), tune.level, moved=moved) for grid in tune.grids]
     return entries
 
 
@@ -167,7 +170,12 @@ def _labels(run: PlannedRun, measures: Sequence[Asked]) -> dict[str, Asked]:
 def _value(one: Asked, stored: StoredRun, dataset: str) -> float:
     if one.metric and (one.metric, "") not in stored.scalars:
         return math.nan
-    return one.measure.of(stored, one.level.get(dataset))
+    try:
+        return one.measure.of(stored, one.level.get(dataset))
+    except NotMeasured:
+        if one.moved:
+            return math.nan
+        raise
 
 
 def _from_store(run: PlannedRun, store: Store, wanted: Mapping[str, Asked]) -> dict[str, Any] | None:

@@ -207,7 +207,7 @@ class Experiment:
         return {name: self._hash(claim) for name, claim in self.claims.items()}
 
     def tuning(self, claim: Claim) -> dict[str, Tune]:
-        """What a claim depends on: entries named in `at`, those that its runs wait for, and those that these wait for."""
+        """What a claim rests on: the entries named in `at`, those its runs wait for, and those that these wait for."""
         found: dict[str, Tune] = {}
         named = {value for value in claim.at.values() if value in list(self.tune)} | self._awaited(claim.grids)
         while named:

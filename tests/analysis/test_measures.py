@@ -15,12 +15,15 @@ PATH = {"quantiles": [15.0, 50.0, 85.0], "start": 0, "end": 1000, "relative": Fa
 
 @pytest.fixture
 def stored(tmp_path):
-    """Publish a run with these scalars (name -> [(step, value)]) and vectors ((name, site) -> [(step, values)])."""
+    """Publish a run with these scalars (name -> [(step, value)]), those that belong to sites ((name, site) -> the same)
+    and vectors ((name, site) -> [(step, values)]).
+    """
 
-    def publish(scalars=None, vectors=None, status="complete", seed=0):
+    def publish(scalars=None, vectors=None, status="complete", seed=0, sites=None):
         part = Part("x", {})
         spec = RunSpec(part, part, part, part, 1000, 60, seed, (), {})
-        rows = [(step, name, "", value) for name, points in (scalars or {}).items() for step, value in points]
+        named = {(name, ""): points for name, points in (scalars or {}).items()} | (sites or {})
+        rows = [(step, name, site, value) for (name, site), points in named.items() for step, value in points]
         records = pd.DataFrame(rows, columns=["step", "name", "site", "value"])
         rows = [(s, name, site, np.array(v)) for (name, site), points in (vectors or {}).items() for s, v in points]
         table = pd.DataFrame(rows, columns=["step", "name", "site", "value"])
@@ -112,6 +115,168 @@ def test_one_layer_has_no_growth(stored):
     assert math.isnan(measures.path_growth(run, site="pre", **PATH))
 
 
+# --- records by layer and step ----------------------------------------------------------------------------------------
+
+
+def at(site="", step=None, name="saturation/share"):
+    return {"name": name, "site": site, "step": step}
+
+
+def layers(values, name="activation/std", site="linear", step=0):
+    """Records of one look: a value a layer, from the first on."""
+    return {(name, f"layer{layer}/{site}"): [(step, value)] for layer, value in enumerate(values, 1)}
+
+
+def test_combined_is_the_weighted_sum_of_last_values(stored):
+    run = stored({"test/accuracy": [(0, 0.1), (9, 0.5)], "train/accuracy": [(9, 0.75)], "test/loss": [(9, 4.0)]})
+    weights = {"train/accuracy": 1.0, "test/accuracy": -1.0, "test/loss": 0.25}
+    assert measures.combined(run, metrics=weights) == 0.75 - 0.5 + 1
+    with pytest.raises(UsageError, match="did you mean test/loss"):
+        measures.combined(run, metrics=weights | {"test/los": 1.0})
+
+
+def test_a_value_by_name_site_and_step(stored):
+    points = [(0, 0.1), (50, 0.3), (100, 0.7)]
+    run = stored(sites={("saturation/share", "layer2/post"): points, ("one_step/best", ""): [(4, 9.0)]})
+    for step, wanted in (*points, (None, 0.7)):
+        assert measures.value(run, **at("layer2/post", step)) == wanted
+    assert measures.value(run, **at("", 4, "one_step/best")) == 9
+    assert math.isnan(measures.value(run, **at("layer2/post", 150)))  # the run ended before
+
+
+def test_a_mean_over_layers_takes_each_layer_once(stored):
+    other = {("saturation/share", "layer1/pre"): [(0, 9.0)], ("saturation/dead", "layer1/post"): [(0, 9.0)]}
+    run = stored(sites=layers([0.1, 0.2, 0.6], "saturation/share", "post") | other)
+    assert measures.layer_mean(run, **at("post", 0)) == pytest.approx(0.3)
+    run = stored(sites={("saturation/share", f"layer{one}/post"): [(0, 0.5), (9, one)] for one in range(1, 13)}, seed=1)
+    assert measures.layer_mean(run, **at("post")) == pytest.approx(np.arange(1, 13).mean())
+
+
+SLOPE = {"name": "activation/std", "site": "linear", "step": 0, "log": True, "first": 1, "last": None}
+
+
+def test_the_slope_over_depth_of_geometric_growth_is_its_rate(stored):
+    run = stored(sites=layers([3 * 10 ** (0.05 * layer) for layer in range(1, 21)]))
+    assert measures.depth_slope(run, **SLOPE) == pytest.approx(0.05)
+    # the first layer is another matter, and so are the last two
+    run = stored(sites=layers([1e6, *(2.0**layer for layer in range(2, 9)), 0.0, -1.0]), seed=1)
+    assert measures.depth_slope(run, **SLOPE | {"first": 2, "last": 8}) == pytest.approx(math.log10(2))
+    assert math.isnan(measures.depth_slope(run, **SLOPE | {"first": 2}))  # 0 has no logarithm
+
+
+def test_the_slope_over_depth_is_least_squares(stored):
+    values = np.random.default_rng(0).normal(size=11)
+    run = stored(sites=layers(values))
+    depth = np.arange(1, 12) - 6
+    wanted = (depth * values).sum() / (depth**2).sum()
+    assert measures.depth_slope(run, **SLOPE | {"log": False}) == pytest.approx(wanted)
+    assert math.isnan(measures.depth_slope(run, **SLOPE | {"log": False, "first": 11}))  # of one layer
+    assert math.isnan(measures.depth_slope(run, **SLOPE | {"log": False, "first": 12}))
+
+
+RATIO = {"name": "gradient/delta", "site": "linear", "step": 0, "first": 1, "last": None, "absolute": False}
+
+
+@pytest.mark.parametrize(
+    ("values", "ratio"),
+    [
+        ([0.01, 5.0, 1.0], -2),  # vanishing on the way to the first layer
+        ([100.0, 5.0, 1.0], 2),
+        ([1.0, 5.0, 1.0], 0),
+        ([0.0, 5.0, 1.0], math.log10(np.finfo(np.float32).tiny)),  # vanished altogether
+        ([0.0, 5.0, 0.0], 0),
+        ([1e-45, 5.0, 1.0], math.log10(np.finfo(np.float32).tiny)),
+    ],
+)
+def test_the_ratio_over_depth_in_decades(stored, values, ratio):
+    run = stored(sites=layers(values, "gradient/delta"))
+    assert measures.depth_ratio(run, **RATIO) == pytest.approx(ratio)
+    assert measures.depth_ratio(run, **RATIO | {"absolute": True}) == pytest.approx(abs(ratio))
+    swapped = measures.depth_ratio(run, **RATIO | {"first": 3, "last": 1})
+    assert swapped == pytest.approx(-ratio)
+
+
+def test_the_ratio_over_depth_of_what_is_not_finite(stored):
+    run = stored(sites=layers([math.inf, 1.0, math.nan], "gradient/delta"))
+    assert math.isnan(measures.depth_ratio(run, **RATIO | {"last": 2}))
+    assert math.isnan(measures.depth_ratio(run, **RATIO | {"first": 2}))
+
+
+@pytest.mark.parametrize(
+    ("measure", "args", "message"),
+    [
+        ("value", at("layer1/post", 0, "saturation/shares"), "did you mean saturation/share"),
+        ("value", at("", 0), "saturation/share was not recorded at no site; name it in the grid's probes"),
+        ("value", at("layer9/post", 0), "saturation/share was not recorded at layer9/post"),
+        ("value", at("layer1/post", 7), "not measured at step 7, but at 0, 10"),
+        ("layer_mean", at("post", 7), "not measured at step 7, but at 0, 10"),
+        ("layer_mean", at("pre", 0), "saturation/share was not recorded at layer<i>/pre"),
+        ("layer_mean", at("post", 0, "saturation/dead"), "unknown record 'saturation/dead'"),
+        ("depth_ratio", RATIO | at("post", 0) | {"last": 3}, "saturation/share was not recorded at layer3/post"),
+        ("depth_slope", SLOPE | at("out", 0), "saturation/share was not recorded at layer<i>/out"),
+    ],
+)
+def test_a_record_that_is_not_there_is_an_error(stored, measure, args, message):
+    run = stored(sites={("saturation/share", f"layer{one}/post"): [(0, 0.5), (10, 0.5)] for one in (1, 2)})
+    with pytest.raises(UsageError, match=f"^run {run.id}: .*{message}"):
+        measures.MEASURES[measure](run, **args)
+
+
+def test_drift_of_moments_is_that_of_a_plain_loop(stored):
+    random, steps = np.random.default_rng(1), [0, 50, 100, 150, 200]
+    means = random.normal(size=(5, 7)).astype(np.float32)
+    variances = random.uniform(0.1, 4, size=(5, 7)).astype(np.float32)
+    variances[:, 3] = 0  # a dead unit has no deviation to be measured in
+    site = "layer2/pre"
+    vectors = {
+        ("drift/unit_mean", site): list(zip(steps, means, strict=True)),
+        ("drift/unit_variance", site): list(zip(steps, variances, strict=True)),
+    }
+    run = stored(vectors=vectors)
+
+    def by_hand(rows):
+        drifts = []
+        for unit in (0, 1, 2, 4, 5, 6):
+            deviation = [math.sqrt(variances[row, unit]) for row in rows]
+            moved = 0.0
+            for index in range(1, len(rows)):
+                moved += abs(float(means[rows[index], unit]) - float(means[rows[index - 1], unit]))
+                moved += abs(deviation[index] - deviation[index - 1])
+            drifts.append(moved / (sum(deviation) / len(rows)))
+        return sum(drifts) / len(drifts)
+
+    def drift(start, end):
+        return measures.moment_drift(run, site=site, start=start, end=end)
+
+    assert drift(0, 1000) == pytest.approx(by_hand([0, 1, 2, 3, 4]))
+    assert drift(50, 150) == pytest.approx(by_hand([1, 2, 3]))
+    assert math.isnan(drift(50, 90)) and math.isnan(drift(500, 900))
+    with pytest.raises(UsageError, match="add the probe drift"):
+        measures.moment_drift(run, site="layer3/pre", start=0, end=9)
+
+
+def test_units_that_never_vary_have_no_drift(stored):
+    still = {("drift/unit_mean", "layer1/pre"): [(0, [0.0]), (1, [5.0])]}
+    still |= {("drift/unit_variance", "layer1/pre"): [(0, [0.0]), (1, [0.0])]}
+    assert math.isnan(measures.moment_drift(stored(vectors=still), site="layer1/pre", start=0, end=9))
+
+
+def test_labels_of_arguments_that_are_mappings_or_missing():
+    assert label({"combined": {"metrics": {"test/loss": 1, "test/accuracy": -0.5}}}, None) == (
+        "combined(metrics={test/accuracy:-0.5,test/loss:1})"
+    )
+    assert label({"value": at("layer1/post")}, None) == "value(name=saturation/share,site=layer1/post,step=None)"
+
+
+def test_what_is_taken_over_a_factor_is_no_other_column():
+    """The runs of a seed each have the measure itself; the number they make is the claim's."""
+    over = {"factor": "optimizer.learning_rate", "take": "usable_decades"}
+    plain, measure = {"final": {"metric": "test/accuracy"}}, {"final": {"metric": "test/accuracy"}, "over": over}
+    assert label(measure, 0.9) == label(plain, None) and parse(measure).needs_level
+    words = "log2 usable_decades(optimizer.learning_rate) of final(metric=test/accuracy)"
+    assert parse(measure | {"scale": "log2"}).words(0.9) == words
+
+
 def test_labels_are_canonical():
     spec = {"steps_to": {"metric": "test/accuracy"}, "scale": "log2"}
     assert label(spec, 0.95) == "steps_to(level=0.95,metric=test/accuracy)"
@@ -156,6 +321,12 @@ def test_what_stands_for_a_missing_value(spec, replacement):
         ({"steps_to": {"metric": "a", "level": 0.9}}, "give the level in `level`"),
         ({"path_growth": {"site": "pre", **PATH, "quantiles": [150]}}, "quantiles.0=150"),
         ({"path_growth": {"site": "pre", **PATH, "relative": "yes"}}, "relative='yes'"),
+        ({"value": {"name": "a", "site": ""}}, "value needs the argument step"),
+        ({"value": {"name": "a", "site": "", "step": -1}}, "step"),
+        ({"depth_ratio": {**RATIO, "first": 0}}, "first=0"),
+        ({"combined": {"metrics": {"a": "one"}}}, "metrics.a='one'"),
+        ({"final": {"metric": "a"}, "over": {}}, "give a factor and what to take"),
+        ({"final": {"metric": "a"}, "over": {"factor": "x", "take": "aera"}}, "did you mean area"),
     ],
 )
 def test_bad_measures_are_refused(spec, message):
