@@ -37,6 +37,7 @@ def test_pinned_ids(specify, overrides):
         ("optimizer.learning_rate=3e-2", "optimizer.learning_rate=0.03"),
         ("steps=1e3", "steps=1000"),
         ("dataset.binarise=null", "dataset.pool=1"),
+        ("classes_per_batch=null", "model.residual=null"),
     ],
 )
 def test_ways_of_writing_one_value_make_one_id(specify, one, other):
@@ -46,7 +47,7 @@ def test_ways_of_writing_one_value_make_one_id(specify, one, other):
 @pytest.mark.parametrize(
     "override",
     ["seed=1", "steps=999", "batch_size=59", "norm=batch", "model.dropout=0.1", "dataset.binarise=0.5", "measure=log60",
-     "probes=[]", "probes.curves.images=100", "optimizer.decay_at=[0.5]"],
+     "probes=[]", "probes.curves.images=100", "optimizer.decay_at=[0.5]", "model.residual=true", "classes_per_batch=5"],
 )  # fmt: skip
 def test_every_setting_makes_another_id(specify, override):
     assert specify(override).id != specify().id

@@ -17,7 +17,11 @@ from bn_study.training.train import Programs, train
 
 MLP = ["model=mlp", "model.widths=[12,9]", "steps=300"]
 CNN = ["model=cnn", "model.blocks=[[3],[4]]", "model.dense=[7]", "steps=130"]
-NORMS = {"none": ["norm=none"], "before": ["norm=batch"], "after": ["norm=batch", "norm.placement=after"]}
+NORMS = {
+    "none": ["norm=none"], "before": ["norm=batch"], "after": ["norm=batch", "norm.placement=after"],
+    "ghost": ["norm=ghost_batch"], "noise": ["norm=noise"], "noisy": ["norm=noisy_batch"],
+    "renorm": ["norm=batch_renorm", "norm.warm_up=20", "norm.r_steps=150", "classes_per_batch=4"],
+}  # fmt: skip
 COMBINATIONS = [  # every pair of optimizer, dropout, normaliser and model is in one of them
     ("sgd", 0, "none", "mlp"),
     ("sgd", 0.3, "before", "cnn"),
@@ -29,7 +33,14 @@ COMBINATIONS = [  # every pair of optimizer, dropout, normaliser and model is in
     ("adam", 0.3, "before", "mlp"),
     ("adam", 0.3, "after", "mlp"),
 ]
-QUICK = COMBINATIONS[0], COMBINATIONS[3], COMBINATIONS[7]
+OTHERS = [
+    ("sgd", 0.3, "renorm", "mlp"),
+    ("sgd", 0, "noisy", "mlp"),
+    ("sgd", 0, "noise", "cnn"),
+    ("sgd", 0, "ghost", "cnn"),
+]
+"""What has a state of its own: a counter of steps, random numbers."""
+QUICK = COMBINATIONS[0], COMBINATIONS[3], COMBINATIONS[7], OTHERS[0], OTHERS[1]
 
 
 def overrides(optimizer, dropout, norm, model):
@@ -89,7 +100,7 @@ def test_the_combinations_cover_every_pair():
 
 @pytest.mark.parametrize(
     "combination",
-    [pytest.param(row, marks=[] if row in QUICK else [pytest.mark.slow]) for row in COMBINATIONS],
+    [pytest.param(row, marks=[] if row in QUICK else [pytest.mark.slow]) for row in COMBINATIONS + OTHERS],
     ids=lambda row: "-".join(map(str, row)),
 )
 def test_interrupted_at_ten_random_steps_it_equals_the_run_that_was_not(
@@ -100,7 +111,9 @@ def test_interrupted_at_ten_random_steps_it_equals_the_run_that_was_not(
     expected = outcome(train(spec, programs, lambda step, state: None, None), programs)
     assert len(expected[0][2]) > 10 and expected[2] is None
     path = tmp_path / "run.npz"
-    steps = sorted(np.random.default_rng(COMBINATIONS.index(combination)).integers(1, spec.steps - 7, 10).tolist())
+    steps = sorted(
+        np.random.default_rng((COMBINATIONS + OTHERS).index(combination)).integers(1, spec.steps - 7, 10).tolist()
+    )
     state, reached = None, 0
     for step in steps:
         if step > reached:  # else the stretch before it went past it

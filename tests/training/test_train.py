@@ -5,9 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bn_study.errors import UsageError
 from bn_study.plan import parts
+from bn_study.plan.experiment import PlannedRun
+from bn_study.sweep import check_data
 from bn_study.training import train as loop
-from bn_study.training.batches import Batches, learning_rates
+from bn_study.training.batches import Batches, ClassBatches, learning_rates, of_run
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.program import build_network
 from bn_study.training.schedule import measuring_points
@@ -130,6 +133,32 @@ def test_same_run_twice_and_after_others_is_bit_identical(specify, model):
     assert len(alone.records) > 50 and len(alone.vectors) > 10
 
 
+STATEFUL = {
+    "batch_renorm": ("norm=batch_renorm", "norm.warm_up=5", "norm.r_steps=20", "norm.d_steps=12"),
+    "noisy_batch": ("norm=noisy_batch",),
+    "noise": ("norm=noise",),
+}
+
+
+@pytest.mark.parametrize("norm", STATEFUL)
+@pytest.mark.parametrize("model", [MLP, CNN], ids=["mlp", "cnn"])
+def test_runs_that_start_differently_share_a_program_and_are_what_they_are_alone(specify, model, norm):
+    """Initialisers, counters of steps and states of random numbers are values of variables, not part of the program."""
+    common = (*model, *STATEFUL[norm], "steps=40", "probes=[curves,activations]", "model.dropout=0.2")
+    others = (
+        "model.initializer=normal", "model.initializer_scale=0.2", "model.initializer_bias=-0.3", "seed=2",
+        "classes_per_batch=4",
+    )  # fmt: skip
+    spec, programs = specify(*common, "seed=1"), Programs()
+    alone = train(spec, Programs(), lambda step, state: None, None)
+    before = train(specify(*common, *others), programs, lambda step, state: None, None)
+    program = programs._program[1]
+    after_others = train(spec, programs, lambda step, state: None, None)
+    assert programs._program[1] is program, "the second run was meant to use the first one's program"
+    pd.testing.assert_frame_equal(records(alone), records(after_others), check_exact=True)
+    assert not np.isin(before.records["value"].dropna(), alone.records["value"]).all()
+
+
 @pytest.mark.parametrize("model", [MLP, CNN], ids=["mlp", "cnn"])
 def test_arms_of_one_seed_share_kernels_and_batches(specify, model):
     arms = [specify(*model, *norm, "seed=5") for norm in NORMS]
@@ -164,11 +193,15 @@ def test_arms_of_one_seed_share_dropout_masks(specify):
             np.testing.assert_array_equal(one, other)
 
 
-def test_bias_goes_before_and_stays_after(specify):
+def test_bias_goes_where_the_normaliser_replaces_it_and_stays_after_the_activation(specify):
     data = Programs().data(specify(*MLP).dataset)
-    for norm, expected in zip(NORMS, (True, False, True), strict=True):
-        network = build_network(specify(*MLP, *norm), data)
-        assert [layer.use_bias for layer in network.linear] == [expected] * 3 + [True]
+    replacing = [(f"norm={name}",) for name in ("batch", "ghost_batch", "batch_renorm", "noisy_batch", "group")]
+    keeping = [("norm=none",), ("norm=noise",), ("norm=group", "norm.center=false")]
+    for norm in (*replacing, *keeping):
+        for placement in ("before", "after") if norm != ("norm=none",) else (None,):
+            network = build_network(specify(*MLP, *norm, *([f"norm.placement={placement}"] if placement else [])), data)
+            expected = norm in keeping or placement == "after"
+            assert [layer.use_bias for layer in network.linear] == [expected] * 3 + [True], (norm, placement)
 
 
 @pytest.mark.parametrize("norm", NORMS, ids=["none", "before", "after"])
@@ -228,6 +261,69 @@ def test_batches_are_permutations_of_each_epoch():
     first, second = batches.rows(0, 10).ravel(), batches.rows(10, 10).ravel()
     assert len(set(first)) == len(set(second)) == 100 and not np.array_equal(first, second)
     np.testing.assert_array_equal(Batches(3, 103, 10).rows(7, 6), batches.rows(0, 20)[7:13])
+
+
+LABELS = np.repeat([7, 0, 3, 5], [40, 30, 27, 6])
+
+
+def test_batches_of_few_classes_hold_them_in_equal_shares():
+    batches = ClassBatches(seed=3, labels=LABELS, batch_size=12, classes=3)
+    rows = batches.rows(0, 400)
+    chosen = LABELS[rows]
+    assert batches.per_epoch == 103 // 12 and rows.dtype == np.int32
+    for batch, labels in zip(rows, chosen, strict=True):
+        values, counts = np.unique(labels, return_counts=True)
+        assert len(values) == 3 and set(counts) == {4} and len(set(batch)) == 12
+        assert (labels.reshape(4, 3) == labels[:3]).all(), "classes take turns"
+    share = np.array([(chosen == label).any(1).mean() for label in (7, 0, 3, 5)])
+    np.testing.assert_allclose(share, 0.75, atol=0.08)
+    pairs = {tuple(sorted(set(labels))) for labels in chosen}
+    assert len(pairs) == 4, "every choice of classes occurs"
+
+
+def test_a_class_gives_its_examples_once_before_one_comes_again():
+    """But for those of an incomplete last share."""
+    batches = ClassBatches(seed=3, labels=LABELS, batch_size=12, classes=3)
+    orders = []
+    for epoch in range(20):
+        rows = batches.rows(8 * epoch, 8).reshape(-1)
+        for label in np.unique(LABELS):
+            given, members = rows[LABELS[rows] == label], np.flatnonzero(label == LABELS)
+            whole = len(members) // 4 * 4
+            for start in range(0, len(given), whole):
+                lap = given[start : start + whole]
+                assert len(set(lap)) == len(lap) and set(lap) <= set(members)
+                orders.append(tuple(lap))
+    assert len(set(orders)) > len(orders) * 0.95, "another order each time"
+
+
+def test_batches_of_few_classes_are_a_function_of_seed_and_step(specify):
+    one, other, third = (ClassBatches(seed, LABELS, 12, 2) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(one.rows(11, 9), other.rows(0, 30)[11:20])
+    assert not np.array_equal(one.rows(0, 8), third.rows(0, 8))
+    data = Programs().data(specify("dataset=digits").dataset)
+    plain = of_run(specify("dataset=digits", "seed=2"), data.train)
+    np.testing.assert_array_equal(plain.rows(0, 5), Batches(2, len(data.train), 60).rows(0, 5))
+    rows = of_run(specify("dataset=digits", "classes_per_batch=5"), data.train).rows(0, 50)
+    assert {len(set(batch)) for batch in data.train.targets[rows]} == {5}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("batch_size=2000",), "batch_size=2000: dataset=digits has .* training examples"),
+        (("norm=ghost_batch", "norm.group_size=7"), "norm.group_size=7: batch_size=60 is no multiple"),
+        (("norm=batch_renorm", "norm.group_size=8"), "norm.group_size=8: batch_size=60 is no multiple"),
+        (("classes_per_batch=7",), "classes_per_batch=7: batch_size=60 is no multiple"),
+        (("classes_per_batch=12",), "classes_per_batch=12: dataset=digits has 10 classes"),
+        (("classes_per_batch=1", "batch_size=300"), "a share of 300 examples is more than the rarest class"),
+        (("dataset=toy_regression", "classes_per_batch=2"), "dataset=toy_regression has no classes"),
+    ],
+)
+def test_batches_that_cannot_be_made_are_refused_before_training(specify, overrides, message):
+    with pytest.raises(UsageError, match=message):
+        check_data([PlannedRun(specify("dataset=digits", *overrides), ("sweep",))])
+    assert check_data([PlannedRun(specify("dataset=digits", "norm=ghost_batch", "classes_per_batch=5"), ())]) == []
 
 
 def test_learning_rate_drops_at_fractions_of_the_run(specify):
