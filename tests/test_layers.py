@@ -20,8 +20,11 @@ PLAN = ("plan.types", "plan.parts", "plan.spec", "plan.experiment", "plan.secret
 FOLDERS = ("training.dataset", "training.model", "training.norm", "training.probe")
 PARTS = tuple(f"{folder}.*" for folder in FOLDERS)
 HELPERS = (  # what train and the parts share
-    *(f"training.{name}" for name in ("batches", "data", "evaluation", "files", "images", "loss", "network")),
-    *(f"training.{name}" for name in ("noise", "normalization")),
+    *(
+        f"training.{name}"
+        for name in ("batches", "data", "distribution", "evaluation", "files", "images", "loss", "network")
+    ),
+    *(f"training.{name}" for name in ("noise", "normalization", "identities*")),
     *(f"training.{name}" for name in ("program", "schedule", "stopwatch", "checkpoint")),
 )
 NUMBERS = tuple(f"analysis.{name}" for name in ("arguments", "over", "measures", "stats", "contrast", "verdict"))

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 
 from bn_study.plan.types import Count
+from bn_study.training.distribution import unit_moments
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
-from bn_study.training.probe.drift import unit_moments
 
 STILL = 0.01
 """Output's standard deviation below which a unit counts as one that does not move; differences are in units of it."""

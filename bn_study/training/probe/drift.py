@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from bn_study.plan.types import Count
+from bn_study.training.distribution import unit_moments
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
 
@@ -23,11 +24,3 @@ def measure(
             mean, variance = unit_moments(values)
             yield "drift/unit_mean", site, mean
             yield "drift/unit_variance", site, variance
-
-
-def unit_moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and biased variance over all axes but the last: float32 within an example, float64 over examples."""
-    maps = values.reshape(len(values), -1, values.shape[-1])
-    mean = maps.mean(axis=1).mean(axis=0, dtype=np.float64)
-    deviation = maps - mean.astype(values.dtype)
-    return mean, np.square(deviation).mean(axis=1).mean(axis=0, dtype=np.float64)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from bn_study.training.evaluation import Evaluation
+from bn_study.training.identities import bias, elsewhere, standardisation, statistics
+from bn_study.training.identities.case import Case
 from bn_study.training.network import Network
-from bn_study.training.probe._identities import bias, elsewhere, standardisation, statistics
-from bn_study.training.probe._identities.case import Case
 
 OF_NORMALISER = (
     standardisation.moments,

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bn_study.training.probe._identities.case import Case, Fact, inference, largest, train_mode, updated
+from bn_study.training.identities.case import Case, Fact, inference, largest, train_mode, updated
 
 UNITS = 8
 STEPS = 200

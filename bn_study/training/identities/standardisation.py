@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import stats
 
-from bn_study.training.probe._identities.case import Case, Fact, flat, inference, largest, train_mode
+from bn_study.training.identities.case import Case, Fact, flat, inference, largest, train_mode
 
 
 def moments(case: Case) -> Fact:

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bn_study.training.probe._identities.case import Case, Fact, Values, flat, inference, largest, train_mode, updated
+from bn_study.training.identities.case import Case, Fact, Values, flat, inference, largest, train_mode, updated
 
 FACTORS = (0.1, 0.3, 3.0, 10.0)
 """On the weights, within which a batch normaliser does not see them."""

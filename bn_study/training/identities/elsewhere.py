@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from scipy import integrate, stats
 
-from bn_study.training.probe._identities.case import Case, Fact
-from bn_study.training.probe.saturation import described
+from bn_study.training.distribution import described
+from bn_study.training.identities.case import Case, Fact
 
 SAMPLE = """model.add(Conv2D(6, 5, input_shape=(28, 28, 3)
                  activation='relu'))"""
