@@ -110,7 +110,8 @@ def test_sigmoid_saturates_at_a_twentieth_from_either_end_and_relu_not_at_all():
 
 def test_a_constant_has_no_shape():
     found = look({"layer1/post": np.full((99, 7), 0.1, np.float32)})
-    assert np.isnan(found["activation/skewness", "layer1/post"]) and np.isnan(found["activation/kurtosis", "layer1/post"])
+    for name in ("skewness", "kurtosis"):
+        assert np.isnan(found[f"activation/{name}", "layer1/post"])
     assert found["activation/q85", "layer1/post"] == np.float32(0.1)
 
 

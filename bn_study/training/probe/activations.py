@@ -7,10 +7,9 @@ from typing import Literal
 import numpy as np
 
 from bn_study.plan.types import Count
+from bn_study.training.distribution import DEAD, RANGES, unit_moments
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
-from bn_study.training.probe.drift import unit_moments
-from bn_study.training.probe.saturation import DEAD, RANGES
 
 QUANTILES = (5, 15, 50, 85, 95)
 FEW = 2**18
