@@ -8,6 +8,7 @@ import pandas as pd
 
 from bn_study.analysis import contrast
 from bn_study.analysis.measures import Measure, parse
+from bn_study.analysis.over import LOGARITHMIC, Over
 from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.experiment import Claim, Experiment, Factors, Tune
@@ -117,15 +118,31 @@ def _check_claim(
             choices = ", ".join(experiment.tune[entry].factors)
             raise UsageError(f"at: the tuning {entry} chooses {choices}, not {factor}")
     arms = contrast.arms(table, claim.contrast, fixed, None)
-    over = measure.over.factor if measure.over is not None else None
-    if over is not None:
-        _known_factor(over, table)
     for arm in arms:
         if arm.rows.empty:
             raise UsageError(f"no cell of the grid {grids} has {arm.selector} at {_words(fixed)}")
+    over = measure.over.factor if measure.over is not None else None
+    if measure.over is not None:
+        _check_over(measure.over, claim, table, arms)
     for context in contrast.contexts(arms, claim.contexts):
         for arm in arms:
             _check_arm(arm, context | dict.fromkeys(tuned), over)
+
+
+def _check_over(over: Over, claim: Claim, table: pd.DataFrame, arms: list[contrast.Arm]) -> None:
+    factor = over.factor
+    _known_factor(factor, table)
+    if factor in claim.at or factor in claim.contexts:
+        raise UsageError(f"over: {factor} is held in `at` or `contexts`; it has to have several values")
+    for arm in arms:
+        values = {contrast.comparable(one) for one in arm.rows[factor]}
+        numbers = [one for one in values if isinstance(one, (int, float))]
+        if len(numbers) < len(values):
+            raise UsageError(f"over: {factor} is not a number in every cell of {arm.selector}")
+        if len(numbers) < 2:
+            raise UsageError(f"over: {arm.selector} has one value of {factor}; give the grid several")
+        if over.take in LOGARITHMIC and min(numbers) <= 0:
+            raise UsageError(f"over: {over.take} takes the logarithm of {factor}, which must be above 0")
 
 
 def _check_arm(arm: contrast.Arm, context: dict[str, Any], over: str | None) -> None:

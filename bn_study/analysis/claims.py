@@ -89,7 +89,7 @@ def _gate(gates: Mapping[str, Verdict], context: Factors, sanity: str) -> str:
     """Why the gates of a claim fail in a context, or "": each must be supported, there if it has that context."""
     reasons = [sanity] if sanity else []
     for name, gate in gates.items():
-        outcome = next((row.outcome for row in gate.rows if row.context == _name(context)), gate.outcome)
+        outcome = gate.outcome_in(_name(context))
         if outcome != "supported":
             reasons.append(f"the gate {name} is {outcome}")
     return ", ".join(reasons)
@@ -147,7 +147,8 @@ def _context(
         values.append(contrast.values(arm, rows, measure, claim.level))
     note = "; ".join(note for one in values for note in one.notes)
     replaced = sum(len(one.replaced) for one in values)
-    undefined = [f"{one.undefined} runs of {one.selector}" for one in values if one.undefined]
+    unit = "runs" if measure.over is None else "seeds"
+    undefined = [f"{one.undefined} {unit} of {one.selector}" for one in values if one.undefined]
     constant = claim.contrast.get(contrast.CONSTANT, 0.0)
     down, up = (contrast.differences(values, constant, sign=sign) for sign in (-1, 1))
     against, favour = _ends(claim.test, down, up)
@@ -159,7 +160,7 @@ def _context(
         estimate(favour, replaced=replaced > 0),
         missing=f"{' and '.join(absent)} are missing" if absent else "",
         gate=", ".join(filter(None, [gate, *edges])),
-        censored=_censored(measure, values),
+        censored=_censored(claim.test, measure, values),
         undefined=f"{measure.name} has no value in {' and '.join(undefined)}" if undefined else "",
         pairs=Pairs(tuple(values), constant, against),
     )
@@ -178,13 +179,16 @@ def _edges(claim: Claim, selector: str, rows: pd.DataFrame, tuned: Mapping[str, 
     return reasons
 
 
-def _censored(measure: Measure, values: list[contrast.Values]) -> str:
+def _censored(test: str, measure: Measure, values: list[contrast.Values]) -> str:
     """Why stand-ins outweigh what was measured, or "".
 
     A run's length and chance are bounds, so one arm may consist of them. The worst value of either arm says nothing of
-    the size of an effect: an arm that mostly consists of it would look equal to the other one.
+    the size of an effect: an arm that mostly consists of it would look equal to the other one. Nor does it say that
+    what must hold in every run holds in this one.
     """
     lost = [one.selector for one in values if len(one.replaced) > len(one.values) / 2]
+    if test == "exact" and measure.replacement == "worst" and any(one.replaced for one in values):
+        return "it must hold in every run, and a diverged one has no value"
     if measure.replacement == "worst" and lost:
         return f"more than half of the runs of {' and '.join(lost)} diverged and have no value"
     if len(lost) < len(values):

@@ -60,6 +60,8 @@ def spearman(factor: np.ndarray, values: np.ndarray) -> float:
 TAKES: dict[str, Callable[..., float]] = {
     one.__name__: one for one in (largest_usable, usable_decades, area, deviation, spearman)
 }
+LOGARITHMIC = ("usable_decades", "area")
+"""Those that look at the factor's logarithm: it must be above 0."""
 
 
 @dataclass(frozen=True)

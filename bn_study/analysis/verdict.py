@@ -75,6 +75,11 @@ class Verdict:
     rows: tuple[Row, ...]
     stated: str
 
+    def outcome_in(self, context: str) -> Outcome:
+        """In a context, in whatever order its factors are named; the whole claim's where it has no such context."""
+        here = sorted(context.split())
+        return next((row.outcome for row in self.rows if sorted(row.context.split()) == here), self.outcome)
+
 
 def verdicts_table(found: Mapping[str, Verdict]) -> pd.DataFrame:
     """A row per claim, context "", followed by a row per context where there are several."""

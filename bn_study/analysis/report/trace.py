@@ -74,7 +74,8 @@ def _trace(claim: Claim, row: Row, verdicts: Mapping[str, Verdict], tuned: Mappi
 
 
 def _value(value: float, replaced: bool) -> str:
-    return ("diverged" if value != value else f"{value:.6g}") + ("*" if replaced else "")
+    nothing = "diverged" if replaced else "no value"
+    return (nothing if value != value else f"{value:.6g}") + ("*" if replaced else "")
 
 
 def _tuned(claim: Claim, tuned: Mapping[str, Tuned]) -> list[str]:
@@ -90,8 +91,4 @@ def _tuned(claim: Claim, tuned: Mapping[str, Tuned]) -> list[str]:
 
 
 def _gates(claim: Claim, row: Row, verdicts: Mapping[str, Verdict]) -> list[str]:
-    found = []
-    for name in claim.gates:
-        here = [one for one in verdicts[name].rows if one.context == row.context]
-        found.append(f"gate {name}: {(here[0] if here else verdicts[name]).outcome}")
-    return found
+    return [f"gate {name}: {verdicts[name].outcome_in(row.context)}" for name in claim.gates]
