@@ -268,8 +268,14 @@ def _word(value: Any) -> str:
 
 
 def _points(run: StoredRun, metric: str) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and values of a metric that belongs to no site."""
+    """Steps and values of a metric that belongs to no site.
+
+    A net whose normalisers have no statistics records one accuracy, which is the one by any source of them.
+    """
     if (metric, "") not in run.scalars:
+        plain = re.sub("_(moving|moving_unbiased|batch)$", "", metric)
+        if (plain, "") in run.scalars and not any(name.startswith(f"{plain}_") for name, _ in run.scalars):
+            return run.scalars[plain, ""]
         known = [name for name, site in run.scalars if not site]
         raise UsageError(f"run {run.id}: {parts.unknown('metric', metric, known)}")
     return run.scalars[metric, ""]

@@ -67,6 +67,12 @@ def test_a_diverged_run_has_reached_nothing(stored):
     assert math.isnan(parse({"final": {"metric": "test/accuracy"}}).of(run, None))
 
 
+def test_a_net_without_statistics_has_one_accuracy_by_any_source_of_them(stored):
+    assert measures.final(stored(curve(0.5, 0.7)), metric="test/accuracy_moving_unbiased") == 0.7
+    with pytest.raises(UsageError, match="accuracy_batch"):
+        measures.final(stored(curve(0.7) | {"test/accuracy_moving": [(1, 0.6)]}, seed=1), metric="test/accuracy_batch")
+
+
 def test_a_metric_that_was_not_recorded_is_an_error(stored):
     with pytest.raises(UsageError, match="did you mean test/accuracy"):
         measures.final(stored(curve(0.5)), metric="test/acuracy")
