@@ -39,8 +39,8 @@ class ClassBatches(Batches):
     """Batches that are no fair sample: each holds few classes in equal shares, drawn anew (Ioffe 2017, Sec. 4.3).
 
     An epoch has as many batches as without this. In it a class gives its examples in a shuffled order, and in another
-    one when less than a share is left, so that no batch holds an example twice. Within a batch the classes take turns,
-    so that groups of consecutive examples, as `ghost_batch` makes them, hold equal shares too.
+    one when they are used up (the batch in which that happens may hold an example twice). Within a batch the classes
+    take turns, so that groups of consecutive examples, as `ghost_batch` makes them, hold equal shares too.
     """
 
     def __init__(self, seed: int, labels: np.ndarray, batch_size: int, classes: int) -> None:
@@ -56,9 +56,9 @@ class ClassBatches(Batches):
         rows = np.empty((self.per_epoch, share, self.classes), int)
         for label, members in enumerate(self.members):
             batch, place = np.nonzero(drawn == label)
-            lap = len(members) // share
-            shuffled = [random.permutation(members)[: lap * share] for _ in range(-(-len(batch) // lap))]
-            rows[batch, :, place] = np.concatenate([members[:0], *shuffled]).reshape(-1, share)[: len(batch)]
+            times = -(-len(batch) * share // len(members))
+            shuffled = [random.permutation(members) for _ in range(times)]
+            rows[batch, :, place] = np.concatenate([members[:0], *shuffled])[: len(batch) * share].reshape(-1, share)
         return rows.ravel()
 
 

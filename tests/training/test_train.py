@@ -263,17 +263,18 @@ def test_batches_are_permutations_of_each_epoch():
     np.testing.assert_array_equal(Batches(3, 103, 10).rows(7, 6), batches.rows(0, 20)[7:13])
 
 
-LABELS = np.repeat([7, 0, 3, 5], [40, 30, 27, 6])
+LABELS = np.repeat([7, 0, 3, 5], [40, 32, 28, 6])
 
 
 def test_batches_of_few_classes_hold_them_in_equal_shares():
     batches = ClassBatches(seed=3, labels=LABELS, batch_size=12, classes=3)
     rows = batches.rows(0, 400)
     chosen = LABELS[rows]
-    assert batches.per_epoch == 103 // 12 and rows.dtype == np.int32
+    assert batches.per_epoch == 106 // 12 and rows.dtype == np.int32
     for batch, labels in zip(rows, chosen, strict=True):
         values, counts = np.unique(labels, return_counts=True)
-        assert len(values) == 3 and set(counts) == {4} and len(set(batch)) == 12
+        assert len(values) == 3 and set(counts) == {4}
+        assert len(set(batch)) == 12 or 5 in values, "only a rare class may end within a batch"
         assert (labels.reshape(4, 3) == labels[:3]).all(), "classes take turns"
     share = np.array([(chosen == label).any(1).mean() for label in (7, 0, 3, 5)])
     np.testing.assert_allclose(share, 0.75, atol=0.08)
@@ -281,17 +282,15 @@ def test_batches_of_few_classes_hold_them_in_equal_shares():
     assert len(pairs) == 4, "every choice of classes occurs"
 
 
-def test_a_class_gives_its_examples_once_before_one_comes_again():
-    """But for those of an incomplete last share."""
+def test_a_class_gives_all_its_examples_before_one_comes_again():
     batches = ClassBatches(seed=3, labels=LABELS, batch_size=12, classes=3)
     orders = []
     for epoch in range(20):
         rows = batches.rows(8 * epoch, 8).reshape(-1)
         for label in np.unique(LABELS):
             given, members = rows[LABELS[rows] == label], np.flatnonzero(label == LABELS)
-            whole = len(members) // 4 * 4
-            for start in range(0, len(given), whole):
-                lap = given[start : start + whole]
+            for start in range(0, len(given), len(members)):
+                lap = given[start : start + len(members)]
                 assert len(set(lap)) == len(lap) and set(lap) <= set(members)
                 orders.append(tuple(lap))
     assert len(set(orders)) > len(orders) * 0.95, "another order each time"

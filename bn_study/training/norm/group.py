@@ -1,6 +1,6 @@
 """Group normalization (Wu & He 2018, arXiv 1803.08494)."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from keras import ops
 
@@ -35,7 +35,7 @@ class GroupNormalization(Normalizer):
         self.scale = scale
 
     def build(self, shape: tuple[int | None, ...]) -> None:
-        features = shape[-1]
+        features: Any = shape[-1]  # known, unlike the size of the batch
         if features % self.groups:
             raise UsageError(
                 f"norm.groups={self.groups}: {self.name} has {features} features, which so many groups cannot share; "
