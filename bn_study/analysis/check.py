@@ -32,7 +32,7 @@ def check(experiment: Experiment) -> None:
     """
     for name, figure in experiment.figures.items():
         with _place(experiment, f"figures.{name}"):
-            _check_figure(name, figure, experiment)
+            _check_figure(name, figure, experiment, strict=not experiment.changed)
     if not (experiment.tune or experiment.claims):
         return
     cells = {name: contrast.cells_table([grid]) for name, grid in experiment.grids.items()}
@@ -52,11 +52,23 @@ def _place(experiment: Experiment, entry: str) -> Iterator[None]:
         raise UsageError(f"experiments/{experiment.name}.yaml: {entry}: {error}") from None
 
 
-def _check_figure(name: str, figure: Factors, experiment: Experiment) -> None:
-    options = {key: value for key, value in figure.items() if key != "kind"}
-    parts.checked("figure", str(figure.get("kind")), options, f"figures.{name}")
-    if "grid" in options and options["grid"] not in experiment.grids:
-        raise UsageError(parts.unknown("grid", str(options["grid"]), experiment.grids))
+def _check_figure(name: str, figure: Factors, experiment: Experiment, strict: bool) -> None:
+    """Options that have one meaning in every figure: grid, grids, beside, claims, metrics and factor."""
+    given = {key: value for key, value in figure.items() if key != "kind"}
+    options = parts.checked("figure", str(figure.get("kind")), given, f"figures.{name}").args
+    grids = [*(options.get("grids") or []), *(options.get("beside") or [])]
+    grids += [options["grid"]] if "grid" in options else []
+    for what, names, known in (
+        ("grid", grids, experiment.grids),
+        ("claim", options.get("claims") or [], experiment.claims),
+        ("metric", options.get("metrics") or [], CURVES),
+    ):
+        for one in names:
+            if one not in known:
+                raise UsageError(parts.unknown(what, str(one), known))
+    if strict and "factor" in options:
+        cells = {one: contrast.cells_table([experiment.grids[one]]) for one in options["grids"]}
+        _known_factor(options["factor"], _grids(options["grids"], cells))
 
 
 def _check_tune(entry: Tune, cells: Mapping[str, pd.DataFrame], strict: bool) -> None:

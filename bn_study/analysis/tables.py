@@ -2,7 +2,8 @@
 
 Both are written as CSV and always read back before use, so that a report redrawn from the committed files is the same
 byte for byte. A planned run comes from the store; if it is not there, a committed row of it serves, provided that it
-holds every measure that is asked of the run now. A run that is in neither is absent.
+holds every measure that is asked of the run now, but for those that only a figure draws. A run that is in neither is
+absent.
 """
 
 import csv
@@ -38,6 +39,7 @@ class Asked:
 
     metric: "" or the name of a record without which the measure has no value. For others its lack is an error.
     moved: whether overrides may have moved the measuring points; one that is not there is then no value, else an error.
+    drawn: whether only a figure wants it, which shows what there is: a committed row without it still serves.
     """
 
     grid: str
@@ -45,6 +47,7 @@ class Asked:
     level: Mapping[str, float]
     metric: str = ""
     moved: bool = False
+    drawn: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,18 +63,25 @@ class Curve:
 
 
 def asked(experiment: Experiment) -> list[Asked]:
-    """Every measure of the claims and of the tuning scores, with the grid whose runs it is asked of; and the FINALS."""
+    """Every measure of claims and tuning scores, with the grid whose runs are asked for it; FINALS; what figures draw.
+
+    A figure with the options `grids` and `metrics` draws the last value of these records of the runs of these grids.
+    """
     entries = [Asked(grid, final(metric), {}, metric) for grid in experiment.grids for metric in FINALS]
     moved = bool(experiment.changed)
     for claim in experiment.claims.values():
         entries += [Asked(grid, parse(claim.measure), claim.level, moved=moved) for grid in claim.grids]
     for tune in experiment.tune.values():
         entries += [Asked(grid, parse(tune.score), tune.level, moved=moved) for grid in tune.grids]
+    for figure in experiment.figures.values():
+        metrics = [one for one in figure.get("metrics") or [] if one not in FINALS]
+        grids = [*(figure.get("grids") or []), *(figure.get("beside") or [])]
+        entries += [Asked(grid, final(one), {}, one, drawn=True) for grid in grids for one in metrics]
     return entries
 
 
 def final(metric: str) -> Measure:
-    """The measure `final` of one of the FINALS."""
+    """The measure `final` of a record."""
     return parse({"final": {"metric": metric}})
 
 
@@ -157,7 +167,7 @@ def read_csv(path: Path) -> pd.DataFrame:
 
 
 def _labels(run: PlannedRun, measures: Sequence[Asked]) -> dict[str, Asked]:
-    """What a run is asked for, by the column's name. Where a claim asks for one of the FINALS too, it must be there."""
+    """What a run is asked for, by the column's name. What a claim asks for too must be there."""
     found: dict[str, Asked] = {}
     for one in measures:
         if one.grid in run.grids:
@@ -195,12 +205,15 @@ def _from_store(run: PlannedRun, store: Store, wanted: Mapping[str, Asked]) -> d
     return _read(run, store, results)
 
 
-def _from_committed(row: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
+def _from_committed(row: Mapping[str, Any] | None, wanted: Mapping[str, Asked]) -> dict[str, Any] | None:
     """A committed row, if it was asked for every measure that is wanted now (an empty field alone does not tell)."""
-    if row is None or not set(wanted) <= set(row["measured"].split()):
+    if row is None:
         return None
-    kept = (*("status", "diverged_at", "classes", "commit", "dirty", "stated"), *wanted)
-    return {key: row[key] for key in kept} | {"measured": " ".join(sorted(wanted))}
+    measured = set(row["measured"].split()) & set(wanted)
+    if not all(label in measured or one.drawn for label, one in wanted.items()):
+        return None
+    kept = (*("status", "diverged_at", "classes", "commit", "dirty", "stated"), *sorted(measured))
+    return {key: row[key] for key in kept} | {"measured": " ".join(sorted(measured))}
 
 
 def _read(run: PlannedRun, store: Store, use: Callable[[StoredRun], Any]) -> Any:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -25,10 +25,14 @@ NOTES = {
 
 @dataclass(frozen=True)
 class Tables:
-    """The two tables of an experiment, as `tables.read_csv` gives them back (see `runs_table` and `curves_table`)."""
+    """The tables of an experiment, as `tables.read_csv` gives them back (see `runs_table` and `curves_table`).
+
+    verdicts: see `verdicts_table`; and `quantity` and `contrast`, what a claim measures and compares, in words.
+    """
 
     runs: pd.DataFrame
     curves: pd.DataFrame
+    verdicts: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @cached_property
     def by_name(self) -> dict[tuple[str, str], pd.DataFrame]:
@@ -151,16 +155,27 @@ def described(runs: pd.DataFrame) -> str:
         return "No run is there yet."
     seeds = runs["seed"].nunique()
     words = [
-        ", ".join(f"{name} ({NOTES[name]})" if name in NOTES else name for name in _values(runs, "dataset"))
-        + (f" binarised at {', '.join(values)}" if (values := _values(runs, "dataset.binarise")) else ""),
+        data(runs),
         f"{seeds} seed{'s' if seeds > 1 else ''}",
         f"{' or '.join(f'{int(steps):,}' for steps in _values(runs, 'steps'))} steps",
         f"learning rate {' or '.join(_values(runs, 'optimizer.learning_rate')) or 'not stated'}",
         f"batch size {' or '.join(_values(runs, 'batch_size'))}",
     ]
+    return f"{'; '.join(words)}. {limits(runs)}"
+
+
+def data(runs: pd.DataFrame) -> str:
+    """`mnist binarised at 0.5`, and what a reader might take the data for, and should not."""
+    names = ", ".join(f"{name} ({NOTES[name]})" if name in NOTES else name for name in _values(runs, "dataset"))
+    values = _values(runs, "dataset.binarise")
+    return names + (f" binarised at {', '.join(values)}" if values else "")
+
+
+def limits(runs: pd.DataFrame) -> str:
+    """How many runs diverged, and for which networks alone the rest holds."""
     lost = int((runs["status"] == "diverged").sum())
     return (
-        f"{'; '.join(words)}. {lost or 'None'} of {len(runs)} runs diverged. "
+        f"{lost or 'None'} of {len(runs)} runs diverged. "
         f"The networks are small ({network(runs)}): what they show holds for these networks only."
     )
 

@@ -1,6 +1,7 @@
 """Numbers and verdicts in words, the same in the terminal and on the page."""
 
 import math
+from collections.abc import Mapping
 
 from bn_study.analysis.contrast import CONSTANT
 from bn_study.analysis.measures import parse
@@ -28,11 +29,38 @@ def probability(p: float) -> str:
 
 
 def quantity(claim: Claim) -> str:
-    """What is measured, in short: `log10 largest_usable optimizer.learning_rate of final test/accuracy`."""
+    """What is measured, in short: `log10 largest_usable optimizer.learning_rate of final test/accuracy`.
+
+    Of a combination its terms: `test/accuracy_batch − test/accuracy_moving`.
+    """
     measure = parse(claim.measure)
     over = f"{measure.over.take} {measure.over.factor} of" if measure.over is not None else ""
     told = [str(measure.args[key]) for key in ("metric", "name", "site") if key in measure.args]
-    return " ".join(filter(None, [measure.scale, over, measure.name, *told]))
+    terms = _sum(measure.args.get("metrics", {}))
+    return " ".join(filter(None, [measure.scale, over, terms or measure.name, *told]))
+
+
+def contrast(claim: Claim) -> str:
+    """`norm=batch − norm=none`; what all arms have in common stands before it: `norm=batch: placement=after − ...`."""
+    arms = {selector: selector.split() for selector in claim.contrast if selector != CONSTANT}
+    first = next(iter(arms.values()))
+    common = [one for one in first if len(arms) > 1 and all(one in arm for arm in arms.values())]
+    common = common if all(len(arm) > len(common) for arm in arms.values()) else []
+    terms = {}
+    for selector, weight in claim.contrast.items():
+        term = " ".join(one for one in arms.get(selector, []) if one not in common)
+        terms[f"({term})" if " " in term and len(arms) > 1 else term] = weight
+    return " ".join([*common[:-1], *(f"{one}:" for one in common[-1:]), _sum(terms)])
+
+
+def _sum(terms: Mapping[str, float]) -> str:
+    """`a − 0.5 b + 2`: names by weight, and a number for the one without a name."""
+    found = ""
+    for name, weight in terms.items():
+        if weight:
+            sign = ("" if weight > 0 else "−") if not found else " + " if weight > 0 else " − "
+            found += sign + " ".join(filter(None, [f"{abs(weight):g}" if abs(weight) != 1 or not name else "", name]))
+    return found
 
 
 def effect(claim: Claim, row: Row | Verdict) -> str:

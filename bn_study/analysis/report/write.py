@@ -56,7 +56,7 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "verdicts.csv"]
     tables.write_csv(verdicts_table(verdicts), files[0])
-    figures, content = [], Tables(runs, curves)
+    figures, content = [], Tables(runs, curves, _in_words(tables.read_csv(files[0]), experiment))
     for name, kind, options in _figures(experiment):
         if experiment.name == ADHOC and not _recorded(kind, options, runs, curves):
             continue
@@ -66,6 +66,12 @@ def write(
     page = folder / "report.md"
     page.write_text(_page(experiment, runs, verdicts, tuned, figures), encoding="utf-8")
     return [*files, page]
+
+
+def _in_words(verdicts: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
+    """verdicts.csv with what each claim measures and compares, as a figure may write it."""
+    claims = [experiment.claims[str(name)] for name in verdicts["claim"]]
+    return verdicts.assign(quantity=[*map(words.quantity, claims)], contrast=[*map(words.contrast, claims)])
 
 
 def _figures(experiment: Experiment) -> list[tuple[str, str, dict[str, Any]]]:
@@ -99,7 +105,8 @@ def _write_figure(
     tables.write_csv(figure.plotted(content, **options), numbers)
     wanted = figure.curves(content.runs, **options)
     shown = content.runs[[run in wanted for run in content.runs["run"]]]
-    claims = [one for one in verdicts.values() if options.get("grid") in experiment.claims[one.claim].grids]
+    grids = {*(options.get("grids") or []), options.get("grid")}
+    claims = [one for one in verdicts.values() if grids.intersection(experiment.claims[one.claim].grids)]
     chips = [f"{one.claim}: {one.outcome}" for one in claims]
     caption = " ".join(
         [

@@ -1,0 +1,295 @@
+"""An experiment's verdicts as a forest plot: the effect of every claim in every context, beside its margin.
+
+Claims that measure and compare the same by the same margin share an axis. Each row tells the effect with its intervals,
+the number of paired seeds and the outcome, in a word as well as in a colour.
+"""
+
+import math
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from scipy import stats
+
+from bn_study.analysis.contrast import missing
+from bn_study.analysis.figure import _tables
+from bn_study.analysis.figure._style import BLACK, PAGE, style
+from bn_study.analysis.figure._tables import Tables
+from bn_study.analysis.stats import CONFIDENCE, NEGLIGIBLE_CONFIDENCE
+from bn_study.analysis.tables import Curve
+
+COLUMNS = (
+    *("claim", "context", "outcome", "estimate", "low90", "high90", "low", "high", "n", "replaced"),
+    *("test", "margin", "quantity", "contrast"),
+)
+COLORS = {"supported": "#009E73", "contradicted": "#D55E00", "inconclusive": "#E69F00", "missing": "#999999"}
+"""Of Okabe & Ito's colours; the word stands beside each, for black-and-white print."""
+RULES = {
+    "superiority": "superiority by ",
+    "equivalence": "equivalence within ±",
+    "noninferiority": "a loss below ",
+    "exact": "zero within ±",
+}
+LEFT, RIGHT = 2.3, 4.35  # where the axes begin and end, in inches of the page's width
+NUMBER, SEEDS, CHIP = 5.68, 5.85, 6.33  # right end of the effects' column, middle of the seeds' and of the outcomes'
+INDENT = 0.1
+ROW = 0.165  # height of a row, in inches
+FOOT = 0.17  # below an axis, for its ticks
+LINE = 0.11  # of an axis' name
+GAP = 0.09  # between two axes
+HEAD = 0.22  # above the first one
+LETTERS = 40  # of a row's name at most
+NUMBERS = 26  # letters of an effect with three digits, above which it has two
+WIDE = 62  # letters in a line of an axis' name
+BEYOND = 1.0  # how far an interval may widen an axis, in lengths of what must be in it
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A line of text, with an effect unless it stands above a claim's contexts; its number in the table, or None."""
+
+    label: str
+    outcome: str
+    effect: dict[str, Any] | None
+    inner: bool = False
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Claims that share an axis."""
+
+    test: str
+    margin: float
+    name: str
+    rows: tuple[_Row, ...]
+
+    @property
+    def height(self) -> float:
+        """Of its rows, in inches."""
+        return ROW * len(self.rows)
+
+    @property
+    def foot(self) -> float:
+        return FOOT + LINE * (self.name.count("\n") + 1)
+
+
+def curves(runs: pd.DataFrame, *, claims: list[str] | None) -> dict[str, list[Curve]]:
+    """Every run, since any may bear on a verdict; none of their records."""
+    return {run: [] for run in runs["run"]}
+
+
+def plotted(tables: Tables, *, claims: list[str] | None) -> pd.DataFrame:
+    """Every number in the figure, a row each: a claim's context, or the claim itself where there are several.
+
+    estimate, low, high: the mean over n paired seeds and its 95 % t-interval, on the measure's scale. low90, high90: of
+    the 90 % one, which decides whether an effect is negligible; from the former, as both are of one distribution.
+    """
+    verdicts = tables.verdicts.reindex(columns=sorted({*tables.verdicts.columns, *COLUMNS}))
+    shown = verdicts[[claims is None or one in claims for one in verdicts["claim"]]]
+    rows = [row | _narrow(row) | {"context": _text(row["context"])} for row in shown.to_dict("records")]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.astype(dict.fromkeys(("estimate", "low90", "high90", "low", "high", "margin"), float))
+
+
+def caption(tables: Tables, *, claims: list[str] | None) -> str:
+    """What is shown, by which rules, of which runs."""
+    data = plotted(tables, claims=claims)
+    effects = data[data["estimate"].notna()]
+    text = [f"Verdicts on {data['claim'].nunique()} claims, a row for each context."]
+    if len(effects):
+        seeds = sorted({int(one) for one in effects["n"]})
+        text.append(
+            f"Dot: mean effect over {' or '.join(map(str, seeds))} paired seeds (n), on the scale below the axis; thin "
+            "line: its 95 % t-interval, thick line: the 90 % one; an arrow where it leaves the axis. Dashed: the "
+            "margin that was stated before; shaded: effects within it. A claim of superiority asks for an effect "
+            "beyond the margin, one of equivalence for one within it, one of non-inferiority for a loss below it, an "
+            "exact one for every seed within it."
+        )
+    if effects["replaced"].any():
+        text.append("*: other values stand in for runs that diverged or did not reach the level.")
+    if (data["outcome"] == "missing").any():
+        text.append("Missing: runs are not there yet.")
+    if tables.runs.empty:
+        return " ".join([*text, "No run is there yet."])
+    return " ".join([*text, f"Data: {_tables.data(tables.runs)}.", _tables.limits(tables.runs)])
+
+
+def draw(tables: Tables, *, claims: list[str] | None) -> Figure:
+    """The figure, of the numbers in `plotted`."""
+    blocks = _blocks(plotted(tables, claims=claims))
+    height = HEAD + sum(one.height + one.foot + GAP for one in blocks) + (0 if blocks else 0.3)
+    with style():
+        figure = Figure(figsize=(PAGE, height))
+        _say(figure, NUMBER, height - 0.6 * HEAD, "effect [95 %]", ha="right", color="0.4")
+        _say(figure, SEEDS, height - 0.6 * HEAD, "n", ha="center", color="0.4")
+        _say(figure, CHIP, height - 0.6 * HEAD, "verdict", ha="center", color="0.4")
+        if not blocks:
+            _say(figure, PAGE / 2, height / 3, "no claim to show", ha="center", color="0.4")
+        top = height - HEAD
+        for block in blocks:
+            bottom = top - block.height
+            place = (LEFT / PAGE, bottom / height, (RIGHT - LEFT) / PAGE, block.height / height)
+            _draw_block(figure, figure.add_axes(place), block, top)
+            top = bottom - block.foot - GAP
+    return figure
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------------
+
+
+def _narrow(row: dict[str, Any]) -> dict[str, float]:
+    """The 90 % interval that belongs to a 95 % one of the t-distribution."""
+    if missing(row["low"]) or row["n"] < 2:
+        return {"low90": math.nan, "high90": math.nan}
+    share, whole = (stats.t.ppf((1 + one) / 2, row["n"] - 1) for one in (NEGLIGIBLE_CONFIDENCE, CONFIDENCE))
+    return {f"{end}90": row["estimate"] + share / whole * (row[end] - row["estimate"]) for end in ("low", "high")}
+
+
+def _text(value: Any) -> str:
+    return "" if missing(value) else str(value)
+
+
+# --- rows and axes ----------------------------------------------------------------------------------------------------
+
+
+def _blocks(data: pd.DataFrame) -> list[_Block]:
+    """The claims in their order, those together that follow each other and can share an axis."""
+    found: list[tuple[tuple[Any, ...], list[_Row]]] = []
+    for _, own in data.groupby("claim", sort=False):
+        first = own.iloc[0]
+        key = (first["test"], first["margin"], _text(first["quantity"]), _text(first["contrast"]))
+        if not found or found[-1][0] != key:
+            found.append((key, []))
+        found[-1][1].extend(_rows(own))
+    return [_Block(test, margin, _axis(test, margin, *words), tuple(rows)) for (test, margin, *words), rows in found]
+
+
+def _rows(own: pd.DataFrame) -> Iterator[_Row]:
+    """The rows of a claim: one, or one above those of its contexts."""
+    head, *contexts = own.to_dict("records")
+    if not contexts:
+        yield _Row(head["claim"], head["outcome"], head)
+        return
+    factors, labels = _shortened([one["context"] for one in contexts])
+    yield _Row(" by ".join(filter(None, [head["claim"], factors])), head["outcome"], None)
+    for label, one in zip(labels, contexts, strict=True):
+        yield _Row(label, one["outcome"], one, inner=True)
+
+
+def _shortened(contexts: list[str]) -> tuple[str, list[str]]:
+    """Contexts without what a reader can do without: the part before an option's name; the names, if they are long.
+
+    The first result are the names in that case: `grid, activation` of `depth3, relu`.
+    """
+    pairs = [[word.partition("=")[::2] for word in context.split()] for context in contexts]
+    short = {name: name.rpartition(".")[2] for one in pairs for name, _ in one}
+    if len(set(short.values())) < len(short):
+        short = {name: name for name in short}
+    labels = [" ".join(f"{short[name]}={value}" for name, value in one) for one in pairs]
+    if max(map(len, labels)) <= LETTERS or len({tuple(name for name, _ in one) for one in pairs}) > 1:
+        return "", labels
+    return ", ".join(short.values()), [", ".join(value for _, value in one) for one in pairs]
+
+
+def _axis(test: str, margin: float, quantity: str, contrast: str) -> str:
+    """What an axis shows: the measure, the contrast and the rule, in lines."""
+    lines = textwrap.wrap(f"{quantity}: {contrast}", WIDE)
+    rule = f"({RULES[test]}{margin:g})"
+    return "\n".join([*lines[:-1], *([f"{lines[-1]} {rule}"] if len(lines[-1] + rule) < WIDE else [lines[-1], rule])])
+
+
+# --- picture ----------------------------------------------------------------------------------------------------------
+
+
+def _say(figure: Figure, x: float, y: float, text: str, **look: Any) -> None:
+    """Text at a place in inches."""
+    width, height = figure.get_size_inches()
+    figure.text(x / width, y / height, text, **({"va": "center", "fontsize": 7} | look))
+
+
+def _draw_block(figure: Figure, axes: Axes, block: _Block, top: float) -> None:
+    axes.set_ylim(len(block.rows), 0)
+    axes.set_yticks([])
+    axes.set_xlim(*_limits(block))
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(lambda value, _: _minus(f"{value:g}"))
+    axes.spines[["left", "right", "top"]].set_visible(False)
+    axes.tick_params(axis="x", pad=2)
+    axes.set_xlabel(block.name, fontsize=6.5, labelpad=1, linespacing=1.1)
+    _draw_margin(axes, block)
+    for place, row in enumerate(block.rows):
+        height = top - ROW * (place + 0.5)
+        _say(figure, INDENT * (1 + row.inner), height, row.label, ha="left", weight="normal" if row.inner else "bold")
+        _draw_chip(figure, height, row)
+        if row.effect is not None:
+            _draw_effect(axes, place + 0.5, row)
+            _say(figure, NUMBER, height, _written(row.effect), ha="right", fontsize=6.5)
+            _say(figure, SEEDS, height, str(int(row.effect["n"])), ha="center", fontsize=6.5)
+
+
+def _draw_margin(axes: Axes, block: _Block) -> None:
+    axes.axvline(0, color=BLACK, linewidth=0.6, zorder=1)
+    sides = (1,) if block.test in ("superiority", "noninferiority") else (-1, 1)
+    axes.axvspan(-block.margin, block.margin, color="0.94", linewidth=0, zorder=0)
+    for side in sides:
+        axes.axvline(side * block.margin, color="0.35", linewidth=0.7, linestyle=(0, (3, 2)), zorder=1)
+
+
+def _draw_chip(figure: Figure, height: float, row: _Row) -> None:
+    """A claim's own verdict is filled, that of one of its contexts framed."""
+    color = COLORS[row.outcome]
+    box = {"boxstyle": "round,pad=0.25,rounding_size=0.5", "edgecolor": color, "linewidth": 0.7}
+    fill = {"facecolor": "white"} if row.inner else {"facecolor": color}
+    text = "white" if not row.inner and row.outcome != "inconclusive" else BLACK
+    _say(figure, CHIP, height, row.outcome, ha="center", fontsize=5.5, color=text, bbox=box | fill)
+
+
+def _draw_effect(axes: Axes, height: float, row: _Row) -> None:
+    effect, color = row.effect or {}, COLORS[row.outcome]
+    if math.isnan(effect["estimate"]):
+        return
+    left, right = axes.get_xlim()
+    for low, high, width in (("low", "high", 0.8), ("low90", "high90", 2.2)):
+        ends = [min(max(effect[end], left), right) for end in (low, high)]
+        axes.plot(ends, [height] * 2, color=color, linewidth=width, solid_capstyle="butt", zorder=2)
+    for end, marker, edge, beyond in (
+        ("low", "<", left, effect["low"] < left),
+        ("high", ">", right, effect["high"] > right),
+    ):
+        if beyond:
+            axes.plot([edge], [height], marker, color=color, markersize=3, clip_on=False, zorder=3, gid=end)
+    style = {"markersize": 3.8, "markeredgecolor": BLACK, "markeredgewidth": 0.4, "color": color}
+    axes.plot([effect["estimate"]], [height], "o", clip_on=False, zorder=4, **style)
+
+
+def _written(effect: dict[str, Any]) -> str:
+    """`0.93 [0.81, 1.1]*`, as in the report."""
+    if math.isnan(effect["estimate"]):
+        return "–"
+    texts = []
+    for digits in (3, 2):
+        mean, low, high = (f"{effect[key]:.{digits}g}" for key in ("estimate", "low", "high"))
+        texts.append(mean if low == "nan" else f"{mean} [{low}, {high}]")
+    return _minus(texts[len(texts[0]) > NUMBERS] + ("*" if effect["replaced"] else ""))
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")
+
+
+def _limits(block: _Block) -> tuple[float, float]:
+    """Of an axis: 0, the margins and every effect; intervals too, unless they are much longer than all that."""
+    effects = [row.effect for row in block.rows if row.effect is not None]
+    inside = [0.0, block.margin, -block.margin, *(one["estimate"] for one in effects)]
+    inside = [one for one in inside if math.isfinite(one)]
+    low, high = min(inside), max(inside)
+    reach = BEYOND * (high - low)
+    ends = [one[end] for one in effects for end in ("low", "high") if math.isfinite(one[end])]
+    low, high = max(min([low, *ends]), low - reach), min(max([high, *ends]), high + reach)
+    space = 0.04 * (high - low)
+    return low - space, high + space
