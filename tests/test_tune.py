@@ -118,3 +118,74 @@ def test_only_the_scores_column_is_looked_at():
     for values in ([1, 2, 3, 4], [4, 3, 2, 1]):
         other = runs.assign(**{LABEL.replace("validation", "test"): values, "final(metric=test/accuracy)": values})
         assert choose(experiment(cells), other) == choose(experiment(cells), runs)
+
+
+# --- several grids, options that a part lacks -------------------------------------------------------------------------
+
+
+def several(grids, **changes):
+    """grids: name -> cells."""
+    one = experiment(())
+    found = {name: Grid(name, {}, tuple(cells)) for name, cells in grids.items()}
+    entry = one.tune["rate"].model_copy(update={"grid": list(grids)} | changes)
+    return Experiment("x", "", "", found, {"rate": entry}, {}, {}, "", ())
+
+
+def with_dataset(one, name):
+    return Cell(one.config | {"dataset": {"name": name}}, {})
+
+
+def test_a_tuning_over_several_grids_chooses_for_each_arm_among_its_own_values():
+    """Rates of another grid are no candidates of an arm, and do not make an edge of it less of one."""
+    small, large = (0.01, 0.1, 1.0), (1.0, 10.0, 100.0)
+    grids = {
+        "digits": [cell("none", rate) for rate in small],
+        "mnist": [with_dataset(cell("none", rate), "mnist") for rate in large],
+    }
+    label = LABEL.replace("0.9", "0.95")
+    rows = [run(abs(rate - 0.1) + 1, rate=rate) | {"grids": "digits"} for rate in small]
+    rows += [run(200 - rate, rate=rate, label=label) | {"grids": "mnist", "dataset": "mnist"} for rate in large]
+    options = {"per": ["dataset", "norm"], "level": {"digits": 0.9, "mnist": 0.95}}
+    found = choose(several(grids, **options), pd.DataFrame(rows))["rate"]
+    assert found.chosen == {
+        ("digits", "none"): {"optimizer.learning_rate": 0.1},
+        ("mnist", "none"): {"optimizer.learning_rate": 100.0},
+    }
+    assert found.at_edge == {("mnist", "none")}
+    assert choose(several(grids, **options, ends="natural"), pd.DataFrame(rows))["rate"].at_edge == frozenset()
+
+
+def test_values_of_one_arm_may_come_from_several_grids():
+    grids = {"coarse": [cell(rate=rate) for rate in (0.1, 1.0, 10.0)], "fine": [cell(rate=rate) for rate in (1.0, 3.0)]}
+    asked = {0.1: "coarse", 1.0: "coarse fine", 3.0: "fine", 10.0: "coarse"}
+    rows = [run(abs(rate - 3) + 1, rate=rate) | {"grids": names} for rate, names in asked.items()]
+    found = choose(several(grids), pd.DataFrame(rows))["rate"]
+    assert found.chosen == {("none",): {"optimizer.learning_rate": 3.0}} and found.at_edge == frozenset()
+    assert choose(several(grids), pd.DataFrame(rows[:3]))["rate"].chosen == {}  # one of the arm's runs is not there
+
+
+def test_an_arm_whose_part_lacks_an_option_is_one_arm():
+    """Without normalisation there is no placement; it has a rate of its own all the same."""
+
+    def placed(norm, placement, rate):
+        one = cell(norm, rate)
+        options = {"placement": placement} if placement else {}
+        return Cell(one.config | {"norm": {"name": norm} | options}, {})
+
+    best = {None: 0.1, "before": 1.0, "after": 3.0}
+    arms = {None: "none", "before": "batch", "after": "batch"}
+    cells = tuple(placed(norm, placement, rate) for placement, norm in arms.items() for rate in RATES)
+    rows = [
+        run(abs(math.log10(rate / best[placement])) + 1, norm, rate) | {"norm.placement": placement}
+        for placement, norm in arms.items()
+        for rate in RATES
+    ]
+    one = experiment(cells, per=["norm", "norm.placement"])
+    for missing in (None, math.nan, "", pd.NA):
+        found = choose(one, pd.DataFrame(rows, dtype=object).assign(
+            **{"norm.placement": [row["norm.placement"] or missing for row in rows]}
+        ))["rate"]  # fmt: skip
+        assert {arm: choice["optimizer.learning_rate"] for arm, choice in found.chosen.items()} == {
+            ("none", None): 0.1, ("batch", "before"): 1.0, ("batch", "after"): 3.0
+        }  # fmt: skip
+        assert found.at_edge == {("none", None)}

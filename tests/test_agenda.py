@@ -1,0 +1,128 @@
+"""Tunings that wait for others: which runs there are to be, as the selection runs before them come in."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bn_study import tune
+from bn_study.agenda import agenda, planned
+from bn_study.analysis import tables
+from bn_study.plan.compose import compose, expand
+from bn_study.price import to_train
+from bn_study.store import Store
+
+EXPERIMENT = """
+base: {dataset: digits, model.widths: [8], steps: 100, probes: [curves]}
+grids:
+  plain: {norm: [none, batch], model.dropout: 0, optimizer.learning_rate: rate, seed: [0, 1]}
+  best: {like: plain, model.dropout: drop}
+  select_rate: {like: plain, optimizer.learning_rate: [0.1, 0.3, 1], seed: [100]}
+  select: {like: plain, model.dropout: [0, 0.2, 0.5], seed: [100, 101]}
+tune:
+  rate: &rate
+    grid: select_rate
+    factors: [optimizer.learning_rate]
+    per: [norm]
+    score: {final: {metric: validation/accuracy}}
+    best: max
+  drop: {<<: *rate, grid: select, factors: [model.dropout], ends: natural}
+claims:
+  it:
+    statements: []
+    measure: {final: {metric: test/accuracy}}
+    contrast: {grid=best norm=none: 1, grid=plain norm=batch: -1}
+    at: {optimizer.learning_rate: rate}
+    grid: [plain, best]
+    test: superiority
+    margin: 0.1
+"""
+RATE = {"none": 0.1, "batch": 1.0}
+DROPOUT = {"none": 0.5, "batch": 0.0}
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory, home):
+    place = tmp_path_factory.mktemp("study")
+    (place / "conf").symlink_to(home / "conf")
+    (place / "experiments").mkdir()
+    (place / "experiments" / "chain.yaml").write_text(EXPERIMENT)
+    return compose(place, "chain", [])[0]
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "runs")
+    store.prepare()
+    return store
+
+
+def train(run, store):
+    """The validation accuracy is best at a rate and a dropout that depend on the normaliser."""
+    spec = run.spec
+    norm, rate = spec.norm.name, spec.optimizer.args["learning_rate"]
+    away = abs(np.log10(rate / RATE[norm])) + abs(spec.model.args["dropout"] - DROPOUT[norm])
+    rows = [(100, f"{split}/accuracy", "", 0.9 - 0.1 * away - 0.001 * spec.seed) for split in ("validation", "test")]
+    records = pd.DataFrame(rows, columns=["step", "name", "site", "value"])
+    facts = {"status": "complete", "classes": 10, "commit": "a", "dirty": False, "stated": {}}
+    store.publish(spec, records, records.iloc[:0], facts)
+
+
+def counts(plan):
+    return len(plan.runs), len(plan.missing), len(plan.waiting)
+
+
+def test_each_tuning_that_is_done_brings_new_runs_until_there_are_none(experiment, store):
+    plan = agenda(experiment, store)
+    assert counts(plan) == (6, 6, 4 + 4 + 12)  # the rates; plain, best and select wait
+    for run in plan.missing:
+        train(run, store)
+    plan = agenda(experiment, store)
+    # plain is known now, and 12 selection runs, of which the two at no dropout with seed 100 are there already
+    assert counts(plan) == (6 + 4 + 10, 14, 4)
+    chosen = {(run.spec.norm.name, run.spec.optimizer.args["learning_rate"]) for run in plan.missing}
+    assert chosen == set(RATE.items())
+    for run in plan.missing:
+        train(run, store)
+    plan = agenda(experiment, store)
+    assert counts(plan) == (20 + 2, 2, 0)  # with normalisation the best dropout is none: those runs are there
+    assert {(run.spec.norm.name, run.spec.model.args["dropout"]) for run in plan.missing} == {("none", 0.5)}
+    shared = [run for run in plan.runs if set(run.grids) == {"plain", "best"}]
+    assert [(run.spec.norm.name, run.spec.seed) for run in shared] == [("batch", 0), ("batch", 1)]
+    for run in plan.missing:
+        train(run, store)
+    assert counts(agenda(experiment, store)) == (22, 0, 0)
+
+
+def trained(experiment, store):
+    while missing := agenda(experiment, store).missing:
+        for run in missing:
+            train(run, store)
+    return planned(experiment, store)[0]
+
+
+def test_no_dropout_at_all_is_not_the_edge_of_a_grid(experiment, store):
+    runs = tables.runs_table(trained(experiment, store), store, tables.asked(experiment))
+    chosen = tune.choose(experiment, runs)
+    assert chosen["rate"].chosen == {(norm,): {"optimizer.learning_rate": one} for norm, one in RATE.items()}
+    assert chosen["rate"].at_edge == {("none",), ("batch",)}
+    assert chosen["drop"].chosen == {(norm,): {"model.dropout": one} for norm, one in DROPOUT.items()}
+    assert chosen["drop"].at_edge == frozenset()
+
+
+def test_the_committed_table_serves_each_of_the_tunings(experiment, store, tmp_path):
+    runs = trained(experiment, store)
+    tables.write_csv(tables.runs_table(runs, store, tables.asked(experiment)), tmp_path / "runs.csv")
+    kept, nothing = tables.read_csv(tmp_path / "runs.csv"), Store(tmp_path / "nothing")
+    again, waiting = planned(experiment, nothing, kept)
+    assert waiting == [] and [run.spec.id for run in again] == [run.spec.id for run in runs]
+    part = kept[kept["grids"].str.contains("select_rate")]
+    again, waiting = planned(experiment, nothing, part)
+    assert len(again) == 20 and len(waiting) == 4
+
+
+def test_the_price_is_of_all_runs_whatever_they_wait_for(experiment, store):
+    plan = agenda(experiment, store)
+    supposed = to_train(experiment, plan)
+    # the first value that each tuning offers stands for the one it will choose, and equal runs count once
+    assert len(supposed) == 6 + 4 + 10 and len({spec.id for spec in supposed}) == len(supposed)
+    assert len(expand(experiment, tune.supposed(experiment))[0]) == len(supposed)
