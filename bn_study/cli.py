@@ -124,6 +124,8 @@ def _plan(options: argparse.Namespace) -> int:
 
         if options.json:
             raise UsageError("--all has a line for each experiment; give one of them to have its runs with --json")
+        if options.request and _split(options.request)[0] is not None:
+            raise UsageError(f"--all is of every experiment: leave out --all or {options.request[0]}")
         for line in overview.lines(study.locate(), options.request, options.calibrate):
             print(line, flush=True)
         return 0

@@ -30,5 +30,6 @@ def _failing(place: Study, name: str) -> str:
     found = claims.verdicts(experiment, runs, tune.choose(experiment, runs))
     wrong = {claim: one.outcome for claim, one in found.items() if one.outcome != "supported"}
     if set(wrong.values()) == {"missing"}:
-        return f"the experiment {name}, which every verdict waits for, has not been run; `bn-study run {name}` does it"
+        state = f"lacks {len(plan) - len(runs)} of its {len(plan)} runs" if len(runs) else "has not been run"
+        return f"the experiment {name}, which every verdict waits for, {state}; `bn-study run {name}` does it"
     return ", ".join(f"{name}: {claim} is {outcome}, which every verdict waits for" for claim, outcome in wrong.items())

@@ -19,14 +19,16 @@ def lines(place: Study, overrides: Sequence[str], calibrate: bool) -> Iterator[s
 
     Runs of two experiments are counted in both. Raises UsageError where an experiment cannot be planned.
     """
-    yield _COLUMNS.format("experiment", "runs", "done", "missing", "waiting", "time left", "if nothing were there")
+    head = _COLUMNS.format("experiment", "runs", "done", "missing", "waiting", "time left", "if nothing were there")
     left, everything, unknown = 0.0, 0.0, 0
-    for name in experiment_names(place.home):
+    for number, name in enumerate(experiment_names(place.home)):
         experiment, operation = compose(place.home, name, overrides)
         plan = agenda(experiment, place.store)
         prices = price.of_all(Call("plan", place, experiment, [name, *overrides], operation), plan, calibrate)
         idle = not plan.missing and not plan.waiting
         counts = (len(plan.runs), len(plan.done), len(plan.missing), len(plan.waiting))
+        if number == 0:
+            yield head
         yield _COLUMNS.format(name, *counts, "-" if idle else _words(prices[0]), _words(prices[1]))
         left += 0.0 if idle else prices[0].seconds or 0.0
         everything += prices[1].seconds or 0.0
