@@ -1,0 +1,53 @@
+"""Every experiment of the repository can be planned, as it stands and under each short profile."""
+
+from pathlib import Path
+
+import pytest
+
+from bn_study import tune
+from bn_study.analysis.check import PROBES, check
+from bn_study.analysis.measures import parse
+from bn_study.plan.compose import _compose, _Composer, expand
+from bn_study.plan.reading import experiment_names
+from bn_study.training.schedule import measuring_points
+
+HOME = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def composer():
+    """One for all experiments: it knows each choice of parts that it has composed."""
+    return _Composer(HOME)
+
+
+def specs(experiment, grids):
+    """The runs that grids ask for, with some value in the place of each that is to be tuned."""
+    runs, waiting = expand(experiment, tune.supposed(experiment))
+    assert not waiting
+    return [run.spec for run in runs if set(grids) & set(run.grids)]
+
+
+@pytest.mark.parametrize("name", experiment_names(HOME))
+def test_an_experiment_can_be_planned(composer, name):
+    for profile in ("smoke", "quick"):
+        short, _ = _compose(composer, name, [f"profile={profile}"])
+        check(short)
+        every = specs(short, short.grids)
+        assert every and {spec.dataset.name for spec in every} == {"digits"}
+    check(short.unchanged)
+    assert len(specs(short.unchanged, short.grids)) >= len(every) and short.unchanged.question
+
+
+@pytest.mark.parametrize("name", experiment_names(HOME))
+def test_what_claims_look_at_is_measured(composer, name):
+    """A step that a claim names is a measuring point of its probe in every run that it is asked of."""
+    experiment, _ = _compose(composer, name, [])
+    for claim in experiment.claims.values():
+        measure = parse(claim.measure)
+        if measure.args.get("step") is None:
+            continue
+        record = measure.args["name"].partition("/")[0]
+        probe = PROBES.get(record, record)
+        for spec in specs(experiment, claim.grids):
+            looks = [step for step, probes in measuring_points(spec) if probe in [one.name for one in probes]]
+            assert measure.args["step"] in looks, (claim, spec.id)
