@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -140,6 +141,29 @@ def test_a_selector_may_name_a_grid_that_shares_its_runs():
 def test_what_is_wrong_with_grids_is_said_beforehand(changes, message):
     with pytest.raises(UsageError, match=rf"^experiments/x.yaml: claims.it: .*{re.escape(message)}"):
         check(experiment({"it": claim(**changes)}, TWO))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, ""),
+        ({"beside": ["two"], "metrics": ["test/accuracy_batch"]}, ""),
+        ({"grids": ["one", "three"]}, "unknown grid 'three'"),
+        ({"beside": ["three"]}, "unknown grid 'three'"),
+        ({"metrics": ["test/acuracy"]}, "unknown metric 'test/acuracy'; did you mean test/accuracy?"),
+        ({"factor": "optimizer.rate"}, "unknown setting 'optimizer.rate'"),
+        ({"kind": "effects", "claims": ["that"]}, "unknown claim 'that'"),
+        ({"kind": "effects", "claims": ["it"]}, ""),
+    ],
+)
+def test_what_is_wrong_with_figures_is_said_beforehand(changes, message):
+    swept = {"grids": ["one"], "beside": None, "factor": "optimizer.learning_rate", "metrics": ["test/accuracy"]}
+    default = {"kind": "over_factor", "descending": False} | swept if "kind" not in changes else {}
+    one = replace(experiment({"it": claim()}, TWO), figures={"drawn": default | changes})
+    if not message:
+        return check(one)
+    with pytest.raises(UsageError, match=rf"^experiments/x.yaml: figures.drawn: {re.escape(message)}"):
+        check(one)
 
 
 def test_one_grid_left_open_is_the_factor_to_name():

@@ -409,6 +409,25 @@ def test_the_terminal_table_fits_100_columns(capsys):
     assert "mean1.2reachesthemargin0.5,[bold]" in reasons and "norunhasnorm=batch" in reasons
 
 
+def test_what_is_compared_in_words(experiment):
+    claim = experiment.claims["faster"]
+
+    def contrast(**weights):
+        named = {name.replace("__", " ").replace("_is_", "="): weight for name, weight in weights.items()}
+        return words.contrast(claim.model_copy(update={"contrast": named}))
+
+    assert contrast(norm_is_none=1.0, norm_is_batch=-1.0) == "norm=none − norm=batch"
+    assert contrast(norm_is_batch=1.0) == "norm=batch" and contrast(norm_is_none=-1.0) == "−norm=none"
+    assert contrast(norm_is_batch=-1.0, constant=-2.0) == "−norm=batch − 2"
+    assert contrast(norm_is_none=1.0, norm_is_batch=-0.5, constant=1.0) == "norm=none − 0.5 norm=batch + 1"
+    both = {"norm_is_batch__place_is_after": 1.0, "norm_is_batch__place_is_before": -1.0}
+    assert contrast(**both) == "norm=batch: place=after − place=before"
+    assert contrast(norm_is_batch=1.0, norm_is_batch__x_is_2=-1.0) == "norm=batch − (norm=batch x=2)"
+    several = {"combined": {"metrics": {"test/accuracy": 1.0, "test/accuracy_batch": -0.5}}}
+    combined = claim.model_copy(update={"measure": several})
+    assert words.quantity(combined) == "test/accuracy − 0.5 test/accuracy_batch"
+
+
 def test_effects_in_words(experiment):
     faster, steadier = experiment.claims["faster"], experiment.claims["steadier"]
     row = Row("", "supported", "", estimate=1.0, low=0.5, high=2.0)

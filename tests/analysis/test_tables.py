@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -169,6 +170,22 @@ def test_finals_are_there_where_a_run_recorded_them(store, tmp_path):
     empty = Store(tmp_path / "empty")
     pd.testing.assert_frame_equal(runs_table([complete, lost], empty, measures, kept), table)
     assert runs_table([complete], empty, measures, kept=runs_table([complete], store, [STEPS])).empty
+
+
+def test_a_committed_row_serves_without_what_only_a_figure_draws(store, tmp_path):
+    run = planned("none", 0, ("speed", "select"))
+    publish(store, run)
+    shown = {"kind": "over_factor", "grids": ["speed"], "beside": ["select"], "metrics": ["test/accuracy", "test/loss"]}
+    draws = replace(experiment(), figures={"a": shown | {"metrics": ["test/accuracy", "validation/accuracy"]}})
+    added = [one for one in asked(draws) if one.drawn]
+    assert [(one.grid, one.metric) for one in added] == [(grid, "validation/accuracy") for grid in ("speed", "select")]
+    assert not [one for one in asked(replace(experiment(), figures={"a": shown})) if one.drawn]
+    kept = through_csv(runs_table([run], store, [LAST]), tmp_path)
+    again = runs_table([run], Store(tmp_path / "empty"), [LAST, added[0]], kept)
+    assert again[LAST_LABEL].tolist() == kept[LAST_LABEL].tolist() and again["measured"].tolist() == [LAST_LABEL]
+    assert again["final(metric=validation/accuracy)"].isna().all()
+    whole = runs_table([run], store, [LAST, added[0]])
+    assert set(whole["measured"].iloc[0].split()) == {LAST_LABEL, "final(metric=validation/accuracy)"}
 
 
 def test_a_claim_on_what_no_run_recorded_is_an_error(store):

@@ -46,7 +46,7 @@ HEAD = 0.22  # above the first one
 LETTERS = 40  # of a row's name at most
 NUMBERS = 26  # letters of an effect with three digits, above which it has two
 WIDE = 62  # letters in a line of an axis' name
-BEYOND = 1.0  # how far an interval may widen an axis, in lengths of what must be in it
+BEYOND = 2.0  # how far an interval may widen an axis, in lengths of what must be in it
 
 
 @dataclass(frozen=True)

@@ -149,9 +149,9 @@ def test_effects_are_written_as_in_the_report(tmp_path):
 
 
 def test_an_interval_that_dwarfs_the_effects_is_cut_with_an_arrow(tmp_path):
-    (axes,) = drawn([a_row(differences=(0.3, 0.9)), a_row("b", differences=(0.9, 1.0, 1.1))], tmp_path).axes
+    (axes,) = drawn([a_row(differences=(0.1, 1.1)), a_row("b", differences=(0.9, 1.0, 1.1))], tmp_path).axes
     low, high = axes.get_xlim()
-    effect = estimate([0.3, 0.9], replaced=False)
+    effect = estimate([0.1, 1.1], replaced=False)
     assert effect.low < low and high < effect.high
     assert [line.get_marker() for line in axes.lines if line.get_marker() in "<>"] == ["<", ">"]
 
