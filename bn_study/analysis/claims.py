@@ -236,10 +236,10 @@ def _row(claim: Claim, one: _Context, p: float, p_favour: float) -> Row:
 
 
 def _finding(claim: Claim, one: _Context, p: float, p_favour: float) -> Finding:
-    if one.missing or one.undefined:
-        return Finding("missing", one.missing or one.undefined)
-    if one.gate:
-        return Finding("inconclusive", one.gate)
+    if one.missing:
+        return Finding("missing", one.missing)
+    if one.gate or one.undefined:
+        return Finding("inconclusive", ", ".join(filter(None, [one.gate, one.undefined])))
     if one.censored:
         return Finding("inconclusive", one.censored)
     finding = decide(claim.test, one.against, p, claim.margin)

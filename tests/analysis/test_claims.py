@@ -188,7 +188,7 @@ def test_nothing_can_stand_in_where_no_run_has_a_value():
 
 def test_a_finished_run_without_a_value_is_no_evidence():
     found = judge(two([math.nan, *PLAIN[1:]], NORMED), claim(measure=LOSS))
-    assert found.outcome == "missing" and "final has no value in 1 runs of norm=none" in found.reason
+    assert found.outcome == "inconclusive" and "final has no value in 1 runs of norm=none" in found.reason
 
 
 def test_missing_runs_are_named():

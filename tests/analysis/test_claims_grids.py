@@ -245,7 +245,7 @@ def test_what_a_diverged_run_leaves_undefined_is_no_evidence():
     one = experiment({"it": claim(measure=trend)}, RANGE)
     lost = {"norm": "none", "seed": 1, "optimizer.learning_rate": 10.0}
     found = verdict("it", one, table(one, loss, lambda flat: lost.items() <= flat.items()), {})
-    assert found.outcome == "missing" and "final has no value in 1 seeds of norm=none" in found.reason
+    assert found.outcome == "inconclusive" and "final has no value in 1 seeds of norm=none" in found.reason
 
 
 def test_a_level_reaches_what_is_taken_over_the_factor():
@@ -314,7 +314,7 @@ def test_a_diverged_run_is_no_run_in_which_it_holds():
     assert found.outcome == "inconclusive" and "a diverged one has no value" in found.reason
     worse = exact([0.95, 0.96, 0.97], diverged=[1], measure=ACCURACY, level={})
     assert worse.outcome == "contradicted"  # chance is a value
-    assert exact([0.01, math.nan]).outcome == "missing"
+    assert exact([0.01, math.nan]).outcome == "inconclusive"
 
 
 # --- gates ------------------------------------------------------------------------------------------------------------
@@ -364,7 +364,7 @@ def test_a_gate_with_its_contexts_in_another_order_is_the_same_gate():
     }
 
 
-def test_a_missing_gate_leaves_its_context_closed():
+def test_a_gate_without_a_value_leaves_its_context_closed():
     one = gated(contexts=["grid"])
     one.claims["gate"] = one.claims["gate"].model_copy(update={"measure": ACCURACY, "margin": 0.1})
     runs = table(one, loss)
@@ -372,7 +372,7 @@ def test_a_missing_gate_leaves_its_context_closed():
     runs.loc[(runs["grids"] == "one") & (runs["seed"] == 0), label] = math.nan
     found = verdict("it", one, runs, {})
     assert [row.gated for row in found.rows] == [True, False]
-    assert "the gate gate is missing" in found.rows[0].reason
+    assert "the gate gate is inconclusive" in found.rows[0].reason
 
 
 def test_known_truths_that_did_not_come_out_close_everything():
