@@ -29,9 +29,11 @@ from bn_study.training.schedule import measuring_points
 from bn_study.words import duration, size
 
 NEWEST = 30
-"""So many runs of a normaliser, model and data set are looked at: older ones may be of slower code."""
+"""So many other runs of a normaliser, model and data set are looked at: older ones may be of slower code."""
 NEAREST = 8
 """The figures of so many are put together."""
+_START_OPTIONS = ("model.initializer", "model.initializer_scale", "model.initializer_bias")
+"""They decide the values that a program starts from, not the program."""
 _RATE_OPTIONS = ("optimizer.learning_rate", "optimizer.decay_at", "optimizer.decay_factor")
 
 
@@ -134,8 +136,8 @@ def _cost(spec: RunSpec, known: Sequence[tuple[dict[str, Any], Known]]) -> _Cost
     program = _program(settings)
     distances = [(_distance(program, other), one) for other, one in known]
     near: Near = [(far, one) for far, one in distances if far is not None]
-    step = _rate(near, "training")
-    if step is None:
+    step = _rate(near, "training") if spec.steps else 0.0
+    if step is None or not near:
         return None
     closest = _closest(near)
     looks = Counter(probe.name for _, probes in measuring_points(spec) for probe in probes)
@@ -232,7 +234,11 @@ def unpriced(runs: Iterable[RunSpec], known: Sequence[Known]) -> list[RunSpec]:
 
 
 def stored(store: Store, runs: Iterable[RunSpec], threads: int | None) -> list[Known]:
-    """Runs of the store that may tell what these cost: trained on a machine like this, by as many threads a worker."""
+    """Runs of the store that may tell what these cost: trained on a machine like this, by as many threads a worker.
+
+    These runs themselves, where they are there, and the newest of the same normaliser, model and data set.
+    """
+    themselves = {spec.id for spec in runs}
     wanted = {f"-{spec.model.name}-{spec.dataset.name}-s" for spec in runs}
     ids = [run_id for run_id in store.ids() if any(one in run_id for one in wanted)]
     ids.sort(key=lambda run_id: _changed(store.root / run_id), reverse=True)
@@ -241,7 +247,7 @@ def stored(store: Store, runs: Iterable[RunSpec], threads: int | None) -> list[K
     for run_id in ids:
         kind = run_id.rpartition("-s")[0]
         seen[kind] += 1
-        if seen[kind] <= NEWEST and (one := _known(store.read(run_id), threads)) is not None:
+        if (seen[kind] <= NEWEST or run_id in themselves) and (one := _known(store.read(run_id), threads)) is not None:
             found.append(one)
     return found
 
@@ -276,7 +282,7 @@ def _program(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in settings.items()
-        if key == "batch_size" or (key.split(".")[0] in kinds and key not in _RATE_OPTIONS)
+        if key == "batch_size" or (key.split(".")[0] in kinds and key not in (*_RATE_OPTIONS, *_START_OPTIONS))
     }
 
 
