@@ -45,7 +45,7 @@ GAP = 0.09  # between two axes
 HEAD = 0.22  # above the first one
 LETTERS = 40  # of a row's name at most
 NUMBERS = 26  # letters of an effect with three digits, above which it has two
-WIDE = 62  # letters in a line of an axis' name
+WIDE = 84  # letters in a line of an axis' name
 BEYOND = 2.0  # how far an interval may widen an axis, in lengths of what must be in it
 
 
