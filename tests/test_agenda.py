@@ -7,6 +7,8 @@ import pytest
 from bn_study import tune
 from bn_study.agenda import agenda, planned
 from bn_study.analysis import tables
+from bn_study.analysis.check import check
+from bn_study.errors import UsageError
 from bn_study.plan.compose import compose, expand
 from bn_study.price import to_train
 from bn_study.store import Store
@@ -38,6 +40,21 @@ claims:
 """
 RATE = {"none": 0.1, "batch": 1.0}
 DROPOUT = {"none": 0.5, "batch": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "circle"),
+    [
+        (("[0.1, 0.3, 1], seed", "rate, seed"), "rate -> rate"),
+        (("[0.1, 0.3, 1], seed", "[0.1, 0.3, 1], model.dropout: drop, seed"), "rate -> drop -> rate"),
+    ],
+)
+def test_tunings_that_wait_for_each_other_are_refused(tmp_path, home, changes, circle):
+    (tmp_path / "conf").symlink_to(home / "conf")
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "chain.yaml").write_text(EXPERIMENT.replace(*changes))
+    with pytest.raises(UsageError, match=rf"chain.yaml: tune.rate: .* in a circle: {circle}$"):
+        check(compose(tmp_path, "chain", [])[0])
 
 
 @pytest.fixture(scope="module")

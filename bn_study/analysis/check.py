@@ -39,6 +39,7 @@ def check(experiment: Experiment) -> None:
     for name, entry in experiment.tune.items():
         with _place(experiment, f"tune.{name}"):
             _check_tune(entry, cells, strict=not experiment.changed)
+            _check_waits(name, experiment, [])
     for name, claim in experiment.claims.items():
         with _place(experiment, f"claims.{name}"):
             _check_claim(name, claim, experiment, cells, strict=not experiment.changed)
@@ -184,6 +185,13 @@ def _check_gates(name: str, experiment: Experiment, path: list[str]) -> None:
         if gate not in experiment.claims:
             raise UsageError(f"gates: {parts.unknown('claim', gate, experiment.claims)}")
         _check_gates(gate, experiment, [*path, name])
+
+
+def _check_waits(name: str, experiment: Experiment, path: list[str]) -> None:
+    if name in path:
+        raise UsageError(f"tunings wait for each other in a circle: {' -> '.join([*path, name])}")
+    for entry in sorted(experiment.awaited(experiment.tune[name].grids)):
+        _check_waits(entry, experiment, [*path, name])
 
 
 def _check_levels(measure: Measure, level: Mapping[str, float], table: pd.DataFrame) -> None:

@@ -95,7 +95,7 @@ def _compose(composer: "_Composer", name: str | None, overrides: Iterable[str]) 
             f"{key}={_text(axis)}" for key, axis in sorted((profile | asked).items()) if key in builder.reached
         ),
         unchanged=_compose(composer, name, [])[0] if name is not None and profile | asked else None,
-        oracle=bool(stated.get("oracle")),
+        oracle=sections.flag("oracle"),
     )
     sections.nothing_else()
     return experiment, operation

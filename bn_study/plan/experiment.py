@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,6 +17,9 @@ Factors = dict[str, Any]
 
 ADHOC = "adhoc"
 """The name of an experiment that has no file: a sweep of the command line."""
+
+
+Names = Annotated[list[str], Field(min_length=1)]
 
 
 class _Stated(BaseModel):
@@ -37,7 +40,7 @@ class Tune(_Stated):
     is too small, which fails a claim's gate, or the end of what the factor can be (`natural`), as no dropout at all.
     """
 
-    grid: str | list[str]
+    grid: str | Names
     factors: list[str]
     per: list[str]
     score: dict[str, Any]
@@ -71,7 +74,7 @@ class Claim(_Stated):
     contrast: dict[str, Number]
     at: Factors = Field(default_factory=dict)
     contexts: list[str] = Field(default_factory=list)
-    grid: str | list[str]
+    grid: str | Names
     test: Literal["superiority", "equivalence", "noninferiority", "exact"]
     margin: Positive
     gates: list[str] = Field(default_factory=list)
@@ -209,13 +212,14 @@ class Experiment:
     def tuning(self, claim: Claim) -> dict[str, Tune]:
         """What a claim rests on: the entries named in `at`, those its runs wait for, and those that these wait for."""
         found: dict[str, Tune] = {}
-        named = {value for value in claim.at.values() if value in list(self.tune)} | self._awaited(claim.grids)
+        named = {value for value in claim.at.values() if value in list(self.tune)} | self.awaited(claim.grids)
         while named:
             found |= {name: self.tune[name] for name in named}
-            named = self._awaited(grid for name in named for grid in self.tune[name].grids) - set(found)
+            named = self.awaited(grid for name in named for grid in self.tune[name].grids) - set(found)
         return found
 
-    def _awaited(self, grids: Iterable[str]) -> set[str]:
+    def awaited(self, grids: Iterable[str]) -> set[str]:
+        """The tuning entries that cells of these grids wait for."""
         return {entry for grid in grids for cell in self.grids[grid].cells for entry in cell.waits.values()}
 
     def _hash(self, claim: Claim) -> str:

@@ -79,7 +79,16 @@ class Sections:
                 raise UsageError(f"{self.where}: {parts.unknown('section', key, self.NAMES)}")
 
     def text(self, key: str) -> str:
-        return str(self.content.get(key) or "")
+        text = self.content.get(key)
+        if text is not None and not isinstance(text, str):
+            raise UsageError(f"{self.where}: {key}: expected text")
+        return text or ""
+
+    def flag(self, key: str) -> bool:
+        value = self.content.get(key, False)
+        if not isinstance(value, bool):
+            raise UsageError(f"{self.where}: {key}: expected true or false")
+        return value
 
     def section(self, key: str) -> dict[str, Any]:
         section = self.content.get(key) or {}
