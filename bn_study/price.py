@@ -30,7 +30,7 @@ from bn_study.words import duration, size
 
 NEWEST = 30
 """So many other runs of a normaliser, model and data set are looked at: older ones may be of slower code."""
-NEAREST = 8
+NEAREST = 32
 """The figures of so many are put together."""
 _START_OPTIONS = ("model.initializer", "model.initializer_scale", "model.initializer_bias")
 """They decide the values that a program starts from, not the program."""
@@ -236,12 +236,12 @@ def unpriced(runs: Iterable[RunSpec], known: Sequence[Known]) -> list[RunSpec]:
 def stored(store: Store, runs: Iterable[RunSpec], threads: int | None) -> list[Known]:
     """Runs of the store that may tell what these cost: trained on a machine like this, by as many threads a worker.
 
-    These runs themselves, where they are there, and the newest of the same normaliser, model and data set.
+    First these runs themselves, where they are there, then the newest of the same normaliser, model and data set.
     """
     themselves = {spec.id for spec in runs}
     wanted = {f"-{spec.model.name}-{spec.dataset.name}-s" for spec in runs}
     ids = [run_id for run_id in store.ids() if any(one in run_id for one in wanted)]
-    ids.sort(key=lambda run_id: _changed(store.root / run_id), reverse=True)
+    ids.sort(key=lambda run_id: (run_id in themselves, _changed(store.root / run_id)), reverse=True)
     seen: Counter[str] = Counter()
     found = []
     for run_id in ids:
