@@ -273,7 +273,7 @@ def _compare(options: argparse.Namespace) -> int:
         console.print(report.terminal(judged.verdicts))
     else:
         verdict = judged.verdicts[options.claim]
-        found = report.traces(experiment.claims[options.claim], verdict, judged.verdicts, judged.tuned)
+        found = report.traces(experiment, options.claim, judged.verdicts, judged.tuned)
         console.print(report.shown(verdict, found))
     if judged.unfinished:
         print(judged.unfinished, file=sys.stderr)

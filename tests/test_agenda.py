@@ -6,8 +6,9 @@ import pytest
 
 from bn_study import tune
 from bn_study.agenda import agenda, planned
-from bn_study.analysis import tables
+from bn_study.analysis import report, tables
 from bn_study.analysis.check import check
+from bn_study.analysis.claims import verdicts
 from bn_study.errors import UsageError
 from bn_study.plan.compose import compose, expand
 from bn_study.price import to_train
@@ -143,3 +144,16 @@ def test_the_price_is_of_all_runs_whatever_they_wait_for(experiment, store):
     # the first value that each tuning offers stands for the one it will choose, and equal runs count once
     assert len(supposed) == 6 + 4 + 10 and len({spec.id for spec in supposed}) == len(supposed)
     assert len(expand(experiment, tune.supposed(experiment))[0]) == len(supposed)
+
+
+def test_a_trace_names_every_tuning_that_a_claim_rests_on(experiment, store):
+    """Those that its runs waited for as well as those that it names, each arm with its choice."""
+    runs = tables.runs_table(trained(experiment, store), store, tables.asked(experiment))
+    tuned = tune.choose(experiment, runs)
+    (trace,) = report.traces(experiment, "it", verdicts(experiment, runs, tuned), tuned)
+    assert [line for line in trace.lines if line.startswith("tuned")] == [
+        "tuned rate: norm=none: optimizer.learning_rate=0.1, at the edge of its grid",
+        "tuned rate: norm=batch: optimizer.learning_rate=1, at the edge of its grid",
+        "tuned drop: norm=none: model.dropout=0.5",
+        "tuned drop: norm=batch: model.dropout=0",
+    ]

@@ -278,7 +278,7 @@ def _stated(name: str, experiment: Experiment, found: list[contrast.Arm]) -> str
     rows = pd.concat([arm.rows for arm in found]).drop_duplicates("run") if found else pd.DataFrame()
     if rows.empty:
         return ""
-    wanted = f"{name}:{experiment.stated()[name]}"
+    wanted = f"{name}:{experiment.stated_hash(name)}"
     if not all(wanted in stated.split() for stated in rows["stated"]):
         return "post hoc"
     commits = sorted({one[:COMMIT_LENGTH] or "unknown commit" for one in rows["commit"]})

@@ -205,18 +205,20 @@ class Experiment:
 
         Written into every run's provenance; a claim whose hash is not the one of its runs was changed after training.
         """
-        if self.unchanged is not None:
-            return self.unchanged.stated()
-        return {name: self._hash(claim) for name, claim in self.claims.items()}
+        return {name: self.stated_hash(name) for name in self.claims}
+
+    def stated_hash(self, name: str) -> str:
+        """Of one claim, as `stated`."""
+        return self.unchanged.stated_hash(name) if self.unchanged is not None else self._hash(self.claims[name])
 
     def tuning(self, claim: Claim) -> dict[str, Tune]:
         """What a claim rests on: the entries named in `at`, those its runs wait for, and those that these wait for."""
-        found: dict[str, Tune] = {}
+        found: set[str] = set()
         named = {value for value in claim.at.values() if value in list(self.tune)} | self.awaited(claim.grids)
         while named:
-            found |= {name: self.tune[name] for name in named}
-            named = self.awaited(grid for name in named for grid in self.tune[name].grids) - set(found)
-        return found
+            found |= named
+            named = self.awaited(grid for name in named for grid in self.tune[name].grids) - found
+        return {name: entry for name, entry in self.tune.items() if name in found}
 
     def awaited(self, grids: Iterable[str]) -> set[str]:
         """The tuning entries that cells of these grids wait for."""

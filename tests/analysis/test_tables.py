@@ -232,3 +232,14 @@ def test_curves_of_a_whole_experiment_stay_small(tmp_path):
     rows = [("0123456789", step, "test/accuracy", "", None, 0.123457) for _ in range(112 * 2) for step in range(60)]
     write_csv(pd.DataFrame(rows, columns=["run", "step", "name", "site", "unit", "value"]), tmp_path / "curves.csv")
     assert (tmp_path / "curves.csv").stat().st_size < 1e6
+
+
+def test_a_step_that_overrides_moved_away_is_no_value(store):
+    """In the experiment as it stands it is an error: nobody would notice that a claim never had a number."""
+    at = parse({"value": {"name": "test/accuracy", "site": "", "step": 250}})
+    run = planned("none", 0)
+    publish(store, run)  # measured at 100, 200 and 300
+    with pytest.raises(UsageError, match="not measured at step 250, but at 100, 200, 300"):
+        runs_table([run], store, [Asked("speed", at, {})])
+    (found,) = runs_table([run], store, [Asked("speed", at, {}, moved=True)])[at.label(None)]
+    assert math.isnan(found)

@@ -1,6 +1,6 @@
 """How a verdict was reached: what each arm contributed with every seed, the differences, and the rule that decided."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rich import box
@@ -11,7 +11,7 @@ from rich.text import Text
 from bn_study.analysis.contrast import written
 from bn_study.analysis.report import words
 from bn_study.analysis.verdict import Row, Verdict
-from bn_study.plan.experiment import Claim, Tuned
+from bn_study.plan.experiment import Claim, Experiment, Tuned
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,13 @@ class Trace:
     lines: list[str]
 
 
-def traces(claim: Claim, verdict: Verdict, verdicts: Mapping[str, Verdict], tuned: Mapping[str, Tuned]) -> list[Trace]:
+def traces(
+    experiment: Experiment, name: str, verdicts: Mapping[str, Verdict], tuned: Mapping[str, Tuned]
+) -> list[Trace]:
     """A trace for each context of a claim. verdicts: those of the whole experiment, some of which are its gates."""
-    return [_trace(claim, row, verdicts, tuned) for row in verdict.rows]
+    claim = experiment.claims[name]
+    chosen = [line for one in experiment.tuning(claim) if one in tuned for line in _chosen(one, tuned[one])]
+    return [_trace(claim, row, verdicts, chosen) for row in verdicts[name].rows]
 
 
 def shown(verdict: Verdict, found: list[Trace]) -> Group:
@@ -50,7 +54,7 @@ def shown(verdict: Verdict, found: list[Trace]) -> Group:
     return Group(*parts)
 
 
-def _trace(claim: Claim, row: Row, verdicts: Mapping[str, Verdict], tuned: Mapping[str, Tuned]) -> Trace:
+def _trace(claim: Claim, row: Row, verdicts: Mapping[str, Verdict], chosen: list[str]) -> Trace:
     pairs = row.pairs
     constant = [f"{pairs.constant:+g} constant"] if pairs.constant else []
     columns = ["seed", *(f"{one.weight:+g} {one.selector}" for one in pairs.values), *constant, "difference"]
@@ -69,7 +73,7 @@ def _trace(claim: Claim, row: Row, verdicts: Mapping[str, Verdict], tuned: Mappi
         row.context,
         columns,
         rows,
-        [*replaced, *_tuned(claim, tuned), *_gates(claim, row, verdicts), outcome, f"{row.outcome}: {row.reason}"],
+        [*replaced, *chosen, *_gates(claim, row, verdicts), outcome, f"{row.outcome}: {row.reason}"],
     )
 
 
@@ -78,16 +82,12 @@ def _value(value: float, replaced: bool) -> str:
     return (nothing if value != value else f"{value:.6g}") + ("*" if replaced else "")
 
 
-def _tuned(claim: Claim, tuned: Mapping[str, Tuned]) -> list[str]:
-    lines = []
-    for factor, name in claim.at.items():
-        if isinstance(name, str) and name in tuned:
-            entry = tuned[name]
-            for arm, choice in entry.chosen.items():
-                named = " ".join(f"{key}={written(one)}" for key, one in zip(entry.per, arm, strict=True))
-                edge = ", at the edge of its grid" if arm in entry.at_edge else ""
-                lines.append(f"tuned {name}: {f'{named}: ' if named else ''}{factor}={written(choice[factor])}{edge}")
-    return lines
+def _chosen(name: str, entry: Tuned) -> Iterator[str]:
+    for arm, choice in entry.chosen.items():
+        named = " ".join(f"{key}={written(one)}" for key, one in zip(entry.per, arm, strict=True))
+        values = " ".join(f"{key}={written(one)}" for key, one in choice.items())
+        edge = ", at the edge of its grid" if arm in entry.at_edge else ""
+        yield f"tuned {name}: {f'{named}: ' if named else ''}{values}{edge}"
 
 
 def _gates(claim: Claim, row: Row, verdicts: Mapping[str, Verdict]) -> list[str]:

@@ -146,7 +146,7 @@ def _page(
         arms=[] if verdicts else [(name, _arms(of_grid(runs, name))) for name in experiment.grids],
         finals=[metric for metric in tables.FINALS if runs[tables.final(metric).label(None)].notna().any()],
         claims=[(experiment.claims[name], verdict) for name, verdict in verdicts.items()],
-        traces={name: traces(experiment.claims[name], one, verdicts, tuned) for name, one in verdicts.items()},
+        traces={name: traces(experiment, name, verdicts, tuned) for name in verdicts},
         tuned=[one for name, entry in tuned.items() for one in _choices(name, entry)],
         diverged=runs[runs["status"] == "diverged"].to_dict("records"),
         figures=figures,
