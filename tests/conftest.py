@@ -1,6 +1,7 @@
 """Shared by all tests. One thread, set before TensorFlow is imported, because that is how workers train."""
 
 import os
+import signal
 from pathlib import Path
 
 for _name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
@@ -12,6 +13,9 @@ import pytest
 
 from bn_study.plan.compose import compose, expand
 from bn_study.plan.spec import RunSpec
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background job, whose children inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HOME = Path(__file__).resolve().parent.parent
 
