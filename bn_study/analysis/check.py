@@ -134,12 +134,11 @@ def _check_claim(
     for arm in arms:
         if arm.rows.empty:
             raise UsageError(f"no cell of the grid {grids} has {arm.selector} at {_words(fixed)}")
-    over = measure.over.factor if measure.over is not None else None
     if measure.over is not None:
         _check_over(measure.over, claim, table, arms)
     for context in contrast.contexts(arms, claim.contexts):
         for arm in arms:
-            _check_arm(arm, context | dict.fromkeys(tuned), over)
+            _check_arm(arm, context | dict.fromkeys(tuned), measure.over_factor)
 
 
 def _check_over(over: Over, claim: Claim, table: pd.DataFrame, arms: list[contrast.Arm]) -> None:
@@ -225,7 +224,7 @@ def _check_probe(measure: Measure, table: pd.DataFrame) -> None:
     probe = PROBES.get(kind := name.partition("/")[0], kind)
     if probe not in parts.names("probe"):
         raise UsageError(parts.unknown("probe", probe, parts.names("probe")))
-    if f"probes.{probe}.every" not in table and not any(one.startswith(f"probes.{probe}.") for one in table):
+    if not any(one.startswith(f"probes.{probe}.") for one in table):
         raise UsageError(f"{measure.name} reads {name}; add the probe {probe} to the grid")
 
 

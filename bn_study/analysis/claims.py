@@ -104,13 +104,9 @@ def _opened(
     tuned = [factor for factor, value in claim.at.items() if value in list(experiment.tune)]
     cells = {arm.selector: contrast.narrowed(arm, context).drop(columns=tuned, errors="ignore") for arm in planned}
     reason = "; ".join(
-        filter(None, (contrast.ambiguous(selector, rows, _over(measure)) for selector, rows in cells.items()))
+        filter(None, (contrast.ambiguous(selector, rows, measure.over_factor) for selector, rows in cells.items()))
     )
     return _Context(_name(context), "", missing=reason) if reason else None
-
-
-def _over(measure: Measure) -> str | None:
-    return measure.over.factor if measure.over is not None else None
 
 
 def _name(context: Factors) -> str:
@@ -134,11 +130,11 @@ def _context(
         return _Context(name, "", missing=waiting)
     values, absent, edges = [], [], []
     for plan, arm in zip(planned, found, strict=True):
-        rows = contrast.in_context(arm, context, _over(measure))
-        wanted = set(contrast.points(contrast.narrowed(plan, context), _over(measure)))
+        rows = contrast.in_context(arm, context, measure.over_factor)
+        wanted = set(contrast.points(contrast.narrowed(plan, context), measure.over_factor))
         if not wanted:
             return _Context(name, "", missing=f"no run of the plan has {arm.selector} here")
-        lost = wanted - set(contrast.points(rows, _over(measure)))
+        lost = wanted - set(contrast.points(rows, measure.over_factor))
         if lost:
             named = ", ".join(map(str, sorted({seed for seed, _ in lost})))
             seeds = f" (seed {named})" if len(lost) < len(wanted) else ""

@@ -196,6 +196,11 @@ class Measure:
         return self._takes_level or (self.over is not None and self.over.needs_level)
 
     @property
+    def over_factor(self) -> str | None:
+        """The factor in which the runs of a seed differ, if the measure is a number over one."""
+        return self.over.factor if self.over is not None else None
+
+    @property
     def _takes_level(self) -> bool:
         return arguments.takes_level(MEASURES[self.name])
 
