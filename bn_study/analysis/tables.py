@@ -9,12 +9,13 @@ absent.
 import csv
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from bn_study.analysis.contrast import RESULTS, missing, rank
@@ -30,6 +31,8 @@ FINALS = ("test/accuracy", "test/loss")
 """What every run is asked the last value of, if it recorded it."""
 Points = dict[tuple[str, str, Any], list[tuple[int, float]]]
 """By name, site and unit: step and value."""
+EVERY: Literal["every"] = "every"
+"""Of a vector all values, a histogram's counts for instance; `unit` in curves.csv is then the place in the vector."""
 HASH = 10  # the hex digits at the end of a run's id: enough to name it in the curves
 
 
@@ -52,14 +55,21 @@ class Asked:
 
 @dataclass(frozen=True)
 class Curve:
-    """Records of a run that a figure draws: all steps of one name and site ("" for none).
+    """Records of a run that a figure draws, of one name and site ("" for none).
 
-    unit: None for a scalar; for a per-unit vector the function that picks the unit to draw from the run.
+    unit: None for a scalar; for a vector the function that picks the one value to draw from the run, or EVERY.
+    steps: of these measuring points only, of which -1 is the last one that there is; None: of all.
     """
 
     name: str
     site: str
-    unit: Callable[[StoredRun], int] | None = None
+    unit: Callable[[StoredRun], int] | Literal["every"] | None = None
+    steps: tuple[int, ...] | None = None
+
+    def shown(self, steps: Sequence[int]) -> list[bool]:
+        """Which of the measuring points of a run, in order, are drawn."""
+        last = steps[-1] if len(steps) else None
+        return [self.steps is None or step in self.steps or (step == last and -1 in self.steps) for step in steps]
 
 
 def asked(experiment: Experiment) -> list[Asked]:
@@ -233,10 +243,22 @@ def _records(curves: Sequence[Curve], run: StoredRun) -> Points:
         recorded = run.scalars if curve.unit is None else run.arrays
         if (curve.name, curve.site) in recorded:
             steps, values = recorded[curve.name, curve.site]
-            unit = None if curve.unit is None else curve.unit(run)
-            numbers = [float(f"{one:.6g}") for one in (values if unit is None else values[:, unit]).tolist()]
-            found[curve.name, curve.site, unit] = list(zip(steps.tolist(), numbers, strict=True))
+            shown = curve.shown(steps.tolist())
+            for unit, column in _columns(curve, values, run):
+                numbers = [float(f"{one:.6g}") for one in column[shown].tolist()]
+                points = dict(zip(steps[shown].tolist(), numbers, strict=True))
+                key = curve.name, curve.site, unit
+                found[key] = sorted((dict(found.get(key, ())) | points).items())  # another figure may draw other steps
     return found
+
+
+def _columns(curve: Curve, values: np.ndarray, run: StoredRun) -> Iterator[tuple[int | None, np.ndarray]]:
+    """What a curve draws of a record: the unit, None for a scalar, and its value at every measuring point."""
+    if curve.unit is None:
+        yield None, values
+    else:
+        units = range(values.shape[1]) if curve.unit == EVERY else [curve.unit(run)]
+        yield from ((unit, values[:, unit]) for unit in units)
 
 
 def _kept_records(curves: Sequence[Curve], rows: pd.DataFrame) -> Points:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bn_study.analysis.measures import parse
-from bn_study.analysis.tables import Asked, Curve, asked, curves_table, final, read_csv, runs_table, write_csv
+from bn_study.analysis.tables import EVERY, Asked, Curve, asked, curves_table, final, read_csv, runs_table, write_csv
 from bn_study.errors import UsageError
 from bn_study.plan.experiment import Experiment, Grid, PlannedRun, Tune
 from bn_study.plan.spec import Part, RunSpec
@@ -226,6 +226,19 @@ def test_curves_hold_what_is_asked_for_and_no_more(store, tmp_path):
     assert scalars["value"].tolist() == [0.1, 0.6, 0.733333] and scalars["unit"].isna().all()
     assert vectors["value"].tolist() == [14.2857, 28.5714] and vectors["unit"].tolist() == [1, 1]
     pd.testing.assert_frame_equal(through_csv(table, tmp_path), table)
+
+
+def test_curves_hold_whole_vectors_at_the_steps_that_figures_draw(store, tmp_path):
+    run = planned("batch", 0)
+    publish(store, run)
+    vector = Curve("activation/unit_q50", "layer1/pre", EVERY, (-1,))
+    wanted = {run.spec.id: [vector, replace(vector, steps=(100, 300))]}
+    for curves, steps in (({run.spec.id: [vector]}, [200]), (wanted, [100, 200])):
+        table = curves_table([run], store, curves)
+        expected = [(step, unit, float(f"{unit * np.float32(step / 7):.6g}")) for unit in (0, 1) for step in steps]
+        assert list(table[["step", "unit", "value"]].itertuples(index=False, name=None)) == expected
+        again = curves_table([run], Store(tmp_path / "gone"), curves, through_csv(table, tmp_path))
+        pd.testing.assert_frame_equal(again, table)
 
 
 def test_curves_of_a_whole_experiment_stay_small(tmp_path):

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Installs Debian's Chromium and its driver where they are missing (needs root): tests open the pages of a report in it.
+set -euo pipefail
+
+packages=(chromium chromium-driver)
+
+fail() {
+    echo "install_browser.sh: $*" >&2
+    exit 1
+}
+
+there() { command -v chromium >/dev/null && command -v chromedriver >/dev/null; }
+
+if there; then exit 0; fi
+command -v apt-get >/dev/null || fail "no chromium and no apt-get here; install ${packages[*]}"
+[ "$(id -u)" = 0 ] || fail "no chromium; install ${packages[*]} as root"
+echo "install_browser.sh: installing ${packages[*]}"
+export DEBIAN_FRONTEND=noninteractive
+timeout 300 apt-get update -qq && timeout 600 apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null ||
+    fail "apt-get cannot install ${packages[*]} (its reason is above)"
+there || fail "${packages[*]} are installed, but chromium or chromedriver is not on the path"
