@@ -123,11 +123,12 @@ ROOMS = (  # the first room that holds a module decides
         libraries=ARRAYS,
     ),
     # 5: what knows both halves, command by command, so that `--help` and `list` start at once
-    Room(("cli",), imports=PLAN, libraries=("rich",), inside=("*",)),
+    Room(("verbs.*",), imports=("verbs.*",), inside=("*",)),
+    Room(("cli",), inside=("*",)),
     Room(("doctor",), imports=(*PLAN, "provenance", "study"), libraries=("rich",), inside=("*",)),
     Room(("__main__",), imports=("cli",)),
     # an __init__.py that holds words at most
-    Room(("bn_study", "plan", "training", *FOLDERS, "analysis", "analysis.figure", "analysis.mirror")),
+    Room(("bn_study", "plan", "training", *FOLDERS, "analysis", "analysis.figure", "analysis.mirror", "verbs")),
 )
 
 # Importing TensorFlow takes seconds: only these may do it by being imported.

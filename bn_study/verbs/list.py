@@ -1,0 +1,29 @@
+"""List experiments, parts and profiles."""
+
+import argparse
+
+from bn_study.errors import UsageError
+
+REQUEST = False
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """It has no flags."""
+
+
+def command(options: argparse.Namespace) -> int:
+    from bn_study import study
+    from bn_study.plan.reading import experiment_names, experiment_question
+
+    home = study.locate().home
+    print("experiments")
+    for name in experiment_names(home):
+        try:
+            print(f"  {name:24} {experiment_question(home, name)}")
+        except UsageError as error:
+            print(f"  {name:24} {error}")
+    print("\nparts")
+    for kind in ("dataset", "model", "norm", "optimizer", "probe", "measure", "launcher", "profile"):
+        print(f"  {kind:24} {' '.join(sorted(path.stem for path in (home / 'conf' / kind).glob('*.yaml')))}")
+    print("\nEvery option of a part, with its default and meaning: conf/<kind>/<part>.yaml")
+    return 0

@@ -1,0 +1,108 @@
+"""Turn stored runs into tables, figures and verdicts."""
+
+import argparse
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from bn_study.errors import UsageError
+from bn_study.verbs._request import check, console, split
+
+REQUEST = True
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add its flags."""
+    parser.add_argument("--all", action="store_true", help="every experiment with evidence")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if what is there would change")
+
+
+def command(options: argparse.Namespace) -> int:
+    from bn_study import evidence, study
+    from bn_study.plan.reading import experiment_names
+
+    place = study.locate()
+    if options.all:
+        if options.request:
+            raise UsageError("--all takes no experiment and no overrides")
+        requests = [[name] for name in experiment_names(place.home) if (place.results / name / "runs.csv").exists()]
+        if not requests:
+            print("no experiment has evidence yet; `bn-study run` and `report` with its name make some")
+    else:
+        requests = [options.request]
+    reported = []
+    for one in _each(partial(_compared if options.check else _written, place), requests):
+        reported.append(one)
+        if one.verdicts is not None:
+            console().print(one.verdicts)
+        for line in one.lines:
+            print(line, flush=True)
+        for line in one.remarks:
+            print(line, file=sys.stderr)
+    different = any(one.different for one in reported)
+    if options.check and options.all and requests:
+        changed = evidence.board_differences(place)
+        different |= bool(changed)
+        print(f"verdict board: {_changes(changed)}")
+    elif any(one.committed for one in reported):
+        for path in evidence.board(place):
+            print(path)
+    return 1 if different else 0
+
+
+@dataclass(frozen=True)
+class _Reported:
+    """What is to be said of one experiment."""
+
+    lines: list[str]
+    verdicts: Any = None
+    remarks: list[str] = field(default_factory=list)
+    different: bool = False
+    committed: bool = False
+
+
+def _each(report: Callable[[list[str]], _Reported], requests: list[list[str]]) -> Iterator[_Reported]:
+    """In order; several side by side, a process for each core, since drawing takes most of the time."""
+    if len(requests) < 2:
+        yield from map(report, requests)
+        return
+    cores = len(os.sched_getaffinity(0))
+    with ProcessPoolExecutor(min(cores, len(requests)), multiprocessing.get_context("spawn")) as processes:
+        yield from processes.map(report, requests)
+
+
+def _written(place: Any, request: list[str]) -> _Reported:
+    from bn_study import evidence
+
+    experiment = _checked(place, request)
+    found = evidence.report(place, experiment)
+    return _Reported(
+        [str(path) for path in found.files], found.verdicts, found.remarks,
+        committed=evidence.committed(place, experiment),
+    )  # fmt: skip
+
+
+def _compared(place: Any, request: list[str]) -> _Reported:
+    from bn_study import evidence
+
+    experiment = _checked(place, request)
+    changed = evidence.differences(place, experiment)
+    return _Reported([f"{experiment.name}: {_changes(changed)}"], different=bool(changed))
+
+
+def _checked(place: Any, request: list[str]) -> Any:
+    from bn_study.plan.compose import compose
+
+    name, overrides = split(request)
+    experiment, _ = compose(place.home, name, overrides)
+    check(place, experiment)
+    return experiment
+
+
+def _changes(names: list[str]) -> str:
+    return f"would change: {', '.join(names)}" if names else "unchanged"
