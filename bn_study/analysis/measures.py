@@ -59,6 +59,20 @@ def value(run: StoredRun, *, name: str, site: str, step: Natural | None) -> floa
     return _at(run, name, site, step)
 
 
+def average(run: StoredRun, *, name: str, site: str, start: Natural, end: Natural, log: bool) -> float:
+    """The mean of a record over the measuring points from step `start` to step `end`; log: of its decimal logarithm.
+
+    NaN if there is no such point, or where a value has no logarithm or is not finite.
+    """
+    if (name, site) not in run.scalars:
+        raise UsageError(f"run {run.id}: {_not_recorded(run, name, site)}")
+    steps, values = run.scalars[name, site]
+    shown = values[(start <= steps) & (steps <= end)]
+    if not shown.size or not np.isfinite(shown).all() or (log and (shown <= 0).any()):
+        return math.nan
+    return float(np.mean(np.log10(shown) if log else shown))
+
+
 def layer_mean(run: StoredRun, *, name: str, site: str, step: Natural | None) -> float:
     """The mean of a record over all hidden layers. `site` is the part after the layer's name, as in `path_growth`."""
     return float(np.mean([_at(run, name, one, step) for one in _layer_sites(run, name, site).values()]))
@@ -168,7 +182,7 @@ def median_unit(run: StoredRun, site: str, quantiles: list[float], start: int, e
 MEASURES: dict[str, Callable[..., float]] = {
     one.__name__: one
     for one in (
-        *(steps_to, final, combined, value, layer_mean, depth_slope, depth_ratio),
+        *(steps_to, final, combined, value, average, layer_mean, depth_slope, depth_ratio),
         *(moment_drift, path_length, path_growth),
     )
 }

@@ -150,6 +150,22 @@ def test_a_value_by_name_site_and_step(stored):
     assert math.isnan(measures.value(run, **at("layer2/post", 150)))  # the run ended before
 
 
+def test_an_average_over_a_stretch_of_steps(stored):
+    run = stored({"landscape/loss_range": [(0, 1.0), (100, 10.0), (200, 1000.0), (300, 5.0)]})
+    args = {"name": "landscape/loss_range", "site": "", "start": 0}
+    assert measures.average(run, **args, end=200, log=True) == pytest.approx(4 / 3)
+    assert measures.average(run, **args, end=150, log=False) == pytest.approx(5.5)
+    assert math.isnan(measures.average(run, **(args | {"start": 301}), end=400, log=False))
+    with pytest.raises(UsageError, match="not recorded at layer1/pre"):
+        measures.average(run, **(args | {"site": "layer1/pre"}), end=200, log=False)
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
+def test_an_average_of_what_has_no_logarithm(stored, value):
+    run = stored({"x/y": [(0, 1.0), (100, value)]})
+    assert math.isnan(measures.average(run, name="x/y", site="", start=0, end=100, log=True))
+
+
 def test_a_mean_over_layers_takes_each_layer_once(stored):
     other = {("saturation/share", "layer1/pre"): [(0, 9.0)], ("saturation/dead", "layer1/post"): [(0, 9.0)]}
     run = stored(sites=layers([0.1, 0.2, 0.6], "saturation/share", "post") | other)

@@ -1,0 +1,32 @@
+"""The distribution of one unit's values, layer by layer."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+
+from bn_study.plan.types import Count, Natural
+from bn_study.training.evaluation import Evaluation
+from bn_study.training.network import Network
+
+
+def measure(
+    network: Network,
+    evaluation: Evaluation,
+    *,
+    images: Count,
+    sites: list[Literal["linear", "pre", "post", "out"]],
+    unit: Natural,
+    bins: Count,
+) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield the vectors `unit/histogram` (counts) and `unit/edges`, over their range, of one unit of each layer.
+
+    Over fixed test examples, a normaliser judged with re-estimated statistics. Of a feature map all pixels count. A
+    layer with fewer units than `unit` shows its last one; where values are not finite nothing is recorded.
+    """
+    for site, tensor in evaluation.sites("test", images).items():
+        values = tensor[..., min(unit, tensor.shape[-1] - 1)].astype(np.float64)
+        if site.split("/")[1] in sites and np.isfinite(values).all():
+            counts, edges = np.histogram(values, bins)
+            yield "unit/histogram", site, counts
+            yield "unit/edges", site, edges
