@@ -150,9 +150,15 @@ class Evaluation:
         Layers are seen as training sees them: where a normaliser adds noise, with the noise that the next step would
         draw, and with statistics that were re-estimated under it.
         """
-        part = self.evaluator.slice(split, count)
-        observed = self.evaluator.observe(part.inputs, self._estimated_with_noise)
+        observed = self._observed(split, count)
         return {site: observed[site].numpy() for site in self.network.sites}
+
+    def outputs(self, split: str, count: int) -> np.ndarray:
+        """Logits or values for fixed examples, seen as in `sites`: (count, classes) or (count, 1)."""
+        return self._observed(split, count)["output"].numpy()
+
+    def _observed(self, split: str, count: int) -> dict:
+        return self.evaluator.observe(self.evaluator.slice(split, count).inputs, self._estimated_with_noise)
 
     @cached_property
     def _estimated_with_noise(self) -> list:

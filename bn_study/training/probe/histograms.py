@@ -1,0 +1,37 @@
+"""Histograms of what enters the network, of each layer's Wx+b and of its activations, over fixed ranges."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bn_study.plan.types import Count, Number
+from bn_study.training.evaluation import Evaluation
+from bn_study.training.network import Network
+
+
+def measure(
+    network: Network,
+    evaluation: Evaluation,
+    *,
+    images: Count,
+    bins: Count,
+    input_range: list[Number],
+    linear_range: list[Number],
+    post_range: list[Number],
+) -> Iterator[tuple[str, str, float | np.ndarray]]:
+    """Yield the vector `histograms/counts`, of `bins` equal parts of a range, and the share `histograms/outside` of it.
+
+    At `input`, `layer<i>/linear` and `layer<i>/post`, over all units of fixed test examples together; a normaliser is
+    judged with re-estimated statistics. The ranges, [low, high], are the same at every step and in every network, so
+    that histograms can be compared, as in M. Zhou's (Morvan's) batch normalization tutorial.
+    """
+    ranges = {"linear": linear_range, "post": post_range}
+    inputs = evaluation.evaluator.slice("test", images).inputs
+    found = {"input": (inputs, input_range)}
+    for site, tensor in evaluation.sites("test", images).items():
+        if (kind := site.split("/")[1]) in ranges:
+            found[site] = tensor, ranges[kind]
+    for site, (tensor, (low, high)) in found.items():
+        counts, _ = np.histogram(tensor, bins, (low, high))
+        yield "histograms/counts", site, counts
+        yield "histograms/outside", site, 1 - counts.sum() / tensor.size

@@ -1,0 +1,25 @@
+"""The curve that a network has fitted."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bn_study.plan.types import Count
+from bn_study.training.evaluation import Evaluation
+from bn_study.training.network import Network
+
+
+def measure(network: Network, evaluation: Evaluation, *, images: Count) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield the vectors `predictions/input`, `predictions/target` and `predictions/output`, in order of the input.
+
+    Of fixed test examples, a normaliser judged with re-estimated statistics; for a regression on one number, and
+    nothing for any other data.
+    """
+    part = evaluation.evaluator.slice("test", images)
+    if evaluation.data.classes is not None or part.inputs.shape[1:] != (1,):
+        return
+    order = np.argsort(part.inputs[:, 0], kind="stable")
+    for name, values in (
+        ("input", part.inputs), ("target", part.targets), ("output", evaluation.outputs("test", images))
+    ):  # fmt: skip
+        yield f"predictions/{name}", "", values[order, 0]
