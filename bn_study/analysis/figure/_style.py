@@ -104,6 +104,13 @@ def step_ticks(axes: Axes, steps: int) -> None:
         axes.set_xticks(ticks, texts)
 
 
+def third_ticks(axes: Axes, steps: int) -> None:
+    """An axis from 0 to the run's length, with a tick at each third of it."""
+    ticks = [round(steps * part / 3) for part in range(4)]
+    axes.set_xlim(0, max(steps, 1))
+    axes.set_xticks(ticks if steps else [0], [f"{tick:,}" for tick in ticks] if steps else ["0"])
+
+
 def log_step_ticks(axes: Axes, first: int, steps: int) -> None:
     """A log axis from step `first` to the run's length, with a short linear part before it for step 0."""
     axes.set_xscale("symlog", linthresh=first, linscale=0.4)

@@ -63,9 +63,10 @@ def select(runs: pd.DataFrame, grid: str, norms: tuple[str, ...]) -> tuple[pd.Da
     return (pd.concat(found) if found else pd.DataFrame(columns=[*RESULTS, "norm", "steps"])), fixed
 
 
-def curve(tables: Tables, run: str, name: str) -> pd.DataFrame:
-    """One record of a run over its steps: columns step, value, unit."""
-    return tables.by_name.get((run[-HASH:], name), tables.curves.iloc[:0])[["step", "value", "unit"]]
+def curve(tables: Tables, run: str, name: str, site: str | None = None) -> pd.DataFrame:
+    """One record of a run over its steps: columns step, value, unit. site: None where it was recorded at one alone."""
+    found = tables.by_name.get((run[-HASH:], name), tables.curves.iloc[:0])
+    return (found if site is None else found[found["site"] == site])[["step", "value", "unit"]]
 
 
 def mean_curve(lines: Iterable[pd.DataFrame]) -> Iterator[dict[str, Any]]:

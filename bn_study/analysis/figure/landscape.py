@@ -1,0 +1,189 @@
+"""Santurkar et al. 2018, Fig. 4: how the loss and its gradient change along the gradient, over training.
+
+(a) the range of losses at θ - ηg, (b) that of the gradient's change, (c) the effective smoothness, for steps η in
+proportion to the learning rate as in the paper; (d, e, f) the same for steps that are as long relative to the
+parameters, because weights that are followed by a normaliser may be scaled freely.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+from bn_study.analysis.figure import _tables
+from bn_study.analysis.figure._style import BLUE, LOOKS, PAGE, PALETTE, cross, say, style, third_ticks
+from bn_study.analysis.figure._tables import Tables, select
+from bn_study.analysis.tables import Curve
+from bn_study.plan.types import Count
+
+COLORS = {"none": PALETTE[1], "batch": BLUE}  # red and blue in the paper
+NAMES = {"none": "Standard", "batch": "Standard + BatchNorm"}
+NORMS = tuple(NAMES)
+PANELS = {
+    "a": ("landscape/loss_low", "landscape/loss_high"),
+    "b": ("landscape/predictiveness_low", "landscape/predictiveness_high"),
+    "c": ("landscape/smoothness",),
+    "d": ("landscape/relative_loss_low", "landscape/relative_loss_high"),
+    "e": ("landscape/relative_predictiveness_low", "landscape/relative_predictiveness_high"),
+    "f": ("landscape/relative_smoothness",),
+}
+"""The record that is drawn as a line, or the two between which a band is."""
+LABELS = {
+    "a": "loss at θ − ηg",
+    "b": "‖∇L(θ) − ∇L(θ − ηg)‖",
+    "c": "largest ‖Δ∇L‖ / ‖ηg‖",
+    "d": "loss at θ − ηg",
+    "e": "‖∇L(θ) − ∇L(θ − ηg)‖",
+    "f": "largest ‖Δ∇L‖ / ‖g‖\nover ‖ηg‖ / ‖θ‖",
+}
+TITLES = {"a": "Loss landscape", "b": "Gradient predictiveness", "c": "“Effective” β-smoothness"}
+TITLES |= {below: TITLES[above] for above, below in zip("abc", "def", strict=True)}
+ROWS = {
+    "abc": "Step sizes η in proportion to the learning rate",
+    "def": "Steps of fixed length relative to the parameters",
+}
+COLUMNS = ("panel", "norm", "series", "run", "step", "value", "low", "high", "n")
+
+
+def curves(runs: pd.DataFrame, *, grid: str, window: Count) -> dict[str, list[Curve]]:
+    """Run id -> what the probe landscape recorded of it, but for the ranges."""
+    shown, _ = select(runs, grid, NORMS)
+    return {run: [Curve(name, "") for names in PANELS.values() for name in names] for run in shown["run"]}
+
+
+def plotted(tables: Tables, *, grid: str, window: Count) -> pd.DataFrame:
+    """Every number in the figure, a row each.
+
+    series: `band` (low, high) or `line` (value), a running median over `window` measuring points of the median over n
+    runs, and `diverged` (where a run ended; value: the last one it recorded of the line, or of the band's upper end).
+    What is not finite counts as infinitely large; a median that is so is left out.
+    """
+    shown, _ = select(tables.runs, grid, NORMS)
+    rows = [
+        row
+        for panel, names in PANELS.items()
+        for norm in NORMS
+        for row in _rows(tables, shown[shown["norm"] == norm], panel, norm, names, window)
+    ]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.astype(dict.fromkeys(("value", "low", "high"), float) | dict.fromkeys(("step", "n"), "Int64"))
+
+
+def caption(tables: Tables, *, grid: str, window: Count) -> str:
+    """What is shown, by which rules, of which runs."""
+    shown, fixed = select(tables.runs, grid, NORMS)
+    series = set(plotted(tables, grid=grid, window=window)["series"])
+    text = ["After Santurkar et al. 2018, Fig. 4."]
+    if series:
+        rates, lengths = (_range(shown, name) for name in ("step_sizes", "displacements"))
+        text.append(
+            "θ: all trainable parameters; g: gradient of the loss L of one fixed training batch at θ, in training mode "
+            "without noise and dropout. (a) Smallest to largest loss at θ − ηg, (b) smallest to largest "
+            "‖∇L(θ) − ∇L(θ − ηg)‖, (c) largest of that change divided by ‖ηg‖, over "
+            f"step sizes η {rates}. (d, e) The same over steps of relative length ‖ηg‖ / ‖θ‖ {lengths}; (f) the "
+            "largest relative change of the gradient divided by the relative length of the step. Median over seeds, "
+            f"then running median over {window} measuring points. The paper takes the batch of each step."
+        )
+    if "diverged" in series:
+        text.append("✕: a run diverged there; medians go on without it.")
+    if fixed:
+        text.append(f"Shown of several: the runs with {' '.join(f'{key}={value}' for key, value in fixed.items())}.")
+    return " ".join([*text, _tables.described(shown)])
+
+
+def draw(tables: Tables, *, grid: str, window: Count) -> Figure:
+    """The figure, of the numbers in `plotted`."""
+    data = plotted(tables, grid=grid, window=window)
+    shown, _ = select(tables.runs, grid, NORMS)
+    steps = int(shown["steps"].max()) if len(shown) else 0
+    with style():
+        figure = Figure(figsize=(PAGE, 4.4), layout="constrained")
+        for part, (row, title) in zip(figure.subfigures(2, 1), ROWS.items(), strict=True):
+            part.suptitle(title, fontsize=8)
+            for panel, axes in zip(row, part.subplots(1, 3), strict=True):
+                third_ticks(axes, steps)
+                _draw_panel(axes, data[data["panel"] == panel])
+                axes.set_xlabel(f"Steps\n({panel}) {TITLES[panel]}")
+                axes.set_ylabel(LABELS[panel], fontsize=7)
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        if handles:
+            figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
+    return figure
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------------
+
+
+def _rows(
+    tables: Tables, arm: pd.DataFrame, panel: str, norm: str, names: tuple[str, ...], window: int
+) -> Iterator[dict[str, Any]]:
+    """The band or line of an arm, and where each of its runs ended that diverged."""
+    found = {"panel": panel, "norm": norm}
+    lines = [_medians(tables, arm, name, window) for name in names]
+    table = pd.concat([line["median"] for line in lines], axis=1, keys=range(len(lines)))
+    for step, values in table[np.isfinite(table).all(axis=1)].iterrows():
+        drawn = {"value": values[0]} if len(names) == 1 else {"low": values[0], "high": values[1]}
+        series = "line" if len(names) == 1 else "band"
+        yield found | {"series": series, "step": step, "n": lines[0].loc[step, "n"]} | drawn
+    for row in arm.to_dict("records"):
+        upper = _tables.curve(tables, row["run"], names[-1])
+        yield from (found | {"series": "diverged"} | end for end in _tables.end(row, upper))
+
+
+def _medians(tables: Tables, arm: pd.DataFrame, name: str, window: int) -> pd.DataFrame:
+    """By step: the running median of the median over n runs."""
+    lines = [_tables.curve(tables, run, name) for run in arm["run"]]
+    points = pd.concat([line.assign(value=line["value"].fillna(np.inf)) for line in [tables.curves[:0], *lines]])
+    by_step = points.groupby("step")["value"].agg(["median", "count"])
+    # pandas has no rolling median of infinities, so they pass through it as the largest finite number
+    largest = np.finfo(float).max
+    medians = by_step["median"].clip(upper=largest).rolling(window, center=True, min_periods=1).median()
+    return pd.DataFrame({"median": medians.mask(medians >= largest, np.inf), "n": by_step["count"]})
+
+
+def _range(runs: pd.DataFrame, option: str) -> str:
+    """`0.05 to 0.4 (8 values)`, by what the runs themselves say."""
+    (text, *_) = [*runs.get(f"probes.landscape.{option}", pd.Series(dtype=str)).dropna(), "[]"]
+    values = json.loads(text)
+    return f"{min(values):g} to {max(values):g} ({len(values)} values)" if values else "not stated"
+
+
+# --- picture ----------------------------------------------------------------------------------------------------------
+
+
+def _draw_panel(axes: Axes, data: pd.DataFrame) -> None:
+    """Ends of a band are drawn as lines, dashed for the plain net, so that bands are told apart without colour."""
+    shown = data[data["series"] != "diverged"]
+    for norm, line in shown.groupby("norm", sort=False):
+        color, dashes = COLORS[norm], LOOKS[norm].dashes
+        step = line["step"].to_numpy(float)
+        if (line["series"] == "band").all():
+            axes.fill_between(step, line["low"], line["high"], color=color, alpha=0.25, linewidth=0)
+            axes.plot(step, line["low"], dashes, color=color, linewidth=0.7)
+            axes.plot(step, line["high"], dashes, color=color, linewidth=0.7, label=NAMES[norm])
+        else:
+            axes.plot(step, line["value"], dashes, color=color)
+    values = shown[["value", "low", "high"]].to_numpy(float)
+    values = values[np.isfinite(values)]
+    if shown.empty:
+        say(axes, "no landscape")
+        axes.set_yticks([])
+    elif (data["panel"].isin(["a", "d"])).any() and values.min() > 0:
+        _log(axes)
+    else:
+        axes.set_ylim(bottom=0)
+    for row in data[data["series"] == "diverged"].to_dict("records"):
+        cross(axes, row["step"], row["value"], COLORS[row["norm"]])
+
+
+def _log(axes: Axes) -> None:
+    """A log axis that is readable over less than a decade."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
