@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from bn_study.plan.types import Positive
-from bn_study.training import loss
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
+from bn_study.training.surface import Surface
 
 
 def measure(
@@ -28,28 +27,17 @@ def measure(
     weights that are followed by a normaliser may be scaled freely, and with them what a given η means. Smoothness is
     then the largest ‖∇L(θ) - ∇L(θ - ηg)‖ / ‖g‖ for each unit of relative displacement.
     """
-    part = evaluation.evaluator.slice("train", evaluation.batch_size)
-    variables = network.model.trainable_variables
-    start = [tf.convert_to_tensor(variable.value) for variable in variables]
-
-    def look(values: list) -> tuple[float, list]:
-        """The loss and its gradient at these values of the variables."""
-        mapping = list(zip(variables, values, strict=True))
-        with keras.StatelessScope(state_mapping=mapping), network.as_training(), tf.GradientTape() as tape:
-            tape.watch(values)
-            outputs = network.model(part.inputs, training=False)
-            value = tf.reduce_mean(loss.per_example(evaluation.data)(part.targets, outputs))
-        return float(value), tape.gradient(value, values)
-
-    _, gradient = look(start)
+    surface = Surface(network, evaluation)
+    start = surface.start
+    _, gradient = surface.slope(start)
     length, size = (float(tf.linalg.global_norm(one)) for one in (gradient, start))
     relative = [displacement * size / length if length else 0.0 for displacement in displacements]
     units = {"": [eta * length for eta in step_sizes], "relative_": displacements}
     for kind, etas in (("", step_sizes), ("relative_", relative)):
         losses, changes = [], []
         for eta in etas:
-            value, there = look([one - eta * slope for one, slope in zip(start, gradient, strict=True)])
-            losses.append(value)
+            value, there = surface.slope([one - eta * slope for one, slope in zip(start, gradient, strict=True)])
+            losses.append(float(value))
             changes.append(float(tf.linalg.global_norm([a - b for a, b in zip(there, gradient, strict=True)])))
         slopes = np.array(changes) / np.maximum(units[kind], np.finfo(np.float32).tiny)
         yield f"landscape/{kind}loss_low", "", min(losses)

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from bn_study.plan.types import Positive
-from bn_study.training import loss
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
+from bn_study.training.surface import Surface
 
 LARGEST = 1e30
 """Stands for a loss that is no longer a number, and for any larger ratio."""
@@ -29,22 +27,12 @@ def measure(
     * `one_step/largest_rate`: the largest rate at which, and at all smaller ones, that ratio is at most `limit`
       (divergence is more than 1,000 in the paper); a tenth of the smallest rate if it is none of them.
     """
-    part = evaluation.evaluator.slice("train", evaluation.batch_size)
-    variables = network.model.trainable_variables
-    criterion = loss.per_example(evaluation.data)
-
-    def loss_at(values: list) -> tf.Tensor:
-        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))), network.as_training():
-            return tf.reduce_mean(criterion(part.targets, network.model(part.inputs, training=False)))
-
-    start = [tf.convert_to_tensor(variable.value) for variable in variables]
-    with tf.GradientTape() as tape:
-        tape.watch(start)
-        before = loss_at(start)
-    gradients = tape.gradient(before, start)
+    surface = Surface(network, evaluation)
+    before, gradients = surface.slope(surface.start)
     rates = sorted(rates)
     after = [
-        loss_at([value - rate * slope for value, slope in zip(start, gradients, strict=True)]).numpy() for rate in rates
+        surface.loss([value - rate * slope for value, slope in zip(surface.start, gradients, strict=True)]).numpy()
+        for rate in rates
     ]
     ratios = np.asarray(after, np.float64) / max(float(before), TINIEST)
     ratios = np.where(np.isfinite(ratios), np.minimum(ratios, LARGEST), LARGEST)
