@@ -174,16 +174,17 @@ def _draw_panel(axes: Axes, data: pd.DataFrame) -> None:
         say(axes, "no landscape")
         axes.set_yticks([])
     elif (data["panel"].isin(["a", "d"])).any() and values.min() > 0:
-        _log(axes)
+        _log(axes, values)
     else:
         axes.set_ylim(bottom=0)
     for row in data[data["series"] == "diverged"].to_dict("records"):
         cross(axes, row["step"], row["value"], COLORS[row["norm"]])
 
 
-def _log(axes: Axes) -> None:
-    """A log axis that is readable over less than a decade."""
+def _log(axes: Axes, values: np.ndarray) -> None:
+    """A log axis, with labels that are readable over less than a decade too."""
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    few = values.max() < 10 * values.min()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7) if few else (1,)))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())

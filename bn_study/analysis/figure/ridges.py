@@ -188,6 +188,9 @@ def _draw_metric(axes: Axes, data: pd.DataFrame, metric: str) -> None:
         axes.fill_between(line["step"], line["low"], line["high"], color=COLORS[norm], alpha=0.2, linewidth=0)
         axes.plot(line["step"], line["value"], dashes(norm), color=COLORS[norm], label=NAMES[norm],
                   marker=MARKERS.get(norm), markersize=3, markevery=max(1, len(line) // 8))  # fmt: skip
+    if metric.rpartition("/")[2].startswith("accuracy"):  # which an interval may leave
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, 0), min(high, 1))
     axes.set_ylabel(metric.replace("/", " "))
     for row in data[data["series"] == "diverged"].to_dict("records"):
         cross(axes, row["step"], row["value"], COLORS[row["norm"]])

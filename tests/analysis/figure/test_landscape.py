@@ -54,9 +54,8 @@ def expected(tables, norm, name, window):
     return [np.median(medians[max(0, at - reach) : at + reach + 1]) for at in range(len(medians))]
 
 
-def drawn(tables, tmp_path):
+def drawn(tables):
     picture = figure.draw(tables, **OPTIONS)
-    _style.save(picture, tmp_path, "landscape")
     return picture, dict(zip(figure.PANELS, picture.axes, strict=True))
 
 
@@ -86,10 +85,10 @@ def test_the_numbers_are_running_medians_of_medians_over_seeds(window):
                 np.testing.assert_allclose(found[column], expected(tables, norm, name, window))
 
 
-def test_what_is_drawn_is_what_is_written(tmp_path):
+def test_what_is_drawn_is_what_is_written():
     tables = tables_of(both())
     data = figure.plotted(tables, **OPTIONS)
-    picture, panels = drawn(tables, tmp_path)
+    picture, panels = drawn(tables)
     for panel, axes in panels.items():
         assert [text.get_text() for text in axes.get_xticklabels()] == ["0", "100", "200", "300"]
         assert f"({panel}) {figure.TITLES[panel]}" in axes.get_xlabel()
@@ -131,7 +130,7 @@ def test_an_infinite_loss_of_few_seeds_leaves_the_median_and_of_most_leaves_a_ga
     assert shown(worse).index.tolist() == [step for step in STEPS if step != 100]
 
 
-def test_a_diverged_run_is_marked_where_it_ended_and_medians_go_on(tmp_path):
+def test_a_diverged_run_is_marked_where_it_ended_and_medians_go_on():
     runs = both(3)
     runs[1] = a_run("none", 1, diverged_at=120)
     tables = tables_of(runs)
@@ -141,20 +140,21 @@ def test_a_diverged_run_is_marked_where_it_ended_and_medians_go_on(tmp_path):
     assert (end["step"], end["value"]) == (120, tables.curves.loc[own, "value"].iloc[-1])
     band = data[(data["panel"] == "a") & (data["norm"] == "none") & (data["series"] == "band")].set_index("step")
     assert (band.loc[100, "n"], band.loc[150, "n"]) == (3, 2)
-    _, panels = drawn(tables, tmp_path)
+    _, panels = drawn(tables)
     assert all(len(crosses(axes)) == 1 for axes in panels.values())
     assert "✕" in figure.caption(tables, **OPTIONS) and "1 of 6 runs diverged" in figure.caption(tables, **OPTIONS)
 
 
 def test_two_runs_one_arm_and_none_at_all(tmp_path):
-    _, panels = drawn(tables_of(both(1)), tmp_path)
+    _, panels = drawn(tables_of(both(1)))
     assert len(panels["c"].lines) == 2
-    _, panels = drawn(tables_of(both(1)[:1]), tmp_path)
+    _, panels = drawn(tables_of(both(1)[:1]))
     assert len(panels["c"].lines) == 1
     tables = tables_of(both(1))
     for runs in (tables.runs, tables.runs.iloc[:0], pd.DataFrame(columns=["run", "grids"])):
         nothing = Tables(runs, tables.curves.iloc[:0])
-        picture, panels = drawn(nothing, tmp_path)
+        picture, panels = drawn(nothing)
+        _style.save(picture, tmp_path, "nothing")
         assert [axes.texts[0].get_text() for axes in panels.values()] == ["no landscape"] * 6 and not picture.legends
         assert figure.plotted(nothing, **OPTIONS).empty and figure.caption(nothing, **OPTIONS)
 
@@ -163,6 +163,6 @@ def test_the_same_tables_give_the_same_bytes(tmp_path):
     found = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        drawn(tables_of(both()), tmp_path / name)
+        _style.save(drawn(tables_of(both()))[0], tmp_path / name, "landscape")
         found.append([(tmp_path / name / f"landscape.{kind}").read_bytes() for kind in ("svg", "png")])
     assert found[0] == found[1]

@@ -53,9 +53,8 @@ def all_of(seeds=2):
     return [a_run(norm, seed) for norm in NORMS for seed in range(seeds)]
 
 
-def drawn(tables, tmp_path):
+def drawn(tables):
     picture = figure.draw(tables, **OPTIONS)
-    _style.save(picture, tmp_path, "ridges")
     left, *panels = picture.axes
     return picture, left, np.reshape(panels, (len(SITES), len(NORMS)))
 
@@ -106,14 +105,14 @@ def test_densities_are_of_the_smallest_seed_on_an_axis_that_a_layer_shares():
             assert peak == pytest.approx(values(a_run(norm, 0), site, step).mean(), abs=0.7)
 
 
-def test_the_accuracy_is_a_mean_with_its_t_interval(tmp_path):
+def test_the_accuracy_is_a_mean_with_its_t_interval():
     tables = tables_of(all_of(3))
     data = figure.plotted(tables, **OPTIONS)
     at = data[(data["series"] == "mean") & (data["norm"] == "batch") & (data["step"] == 200)].iloc[0]
     given = [0.3, 0.31, 0.32]
     assert at["value"] == pytest.approx(0.31) and at["n"] == 3
     np.testing.assert_allclose([at["low"], at["high"]], stats.t.interval(0.95, 2, 0.31, stats.sem(given)))
-    _, left, _ = drawn(tables, tmp_path)
+    _, left, _ = drawn(tables)
     looks = [(to_hex(line.get_color()), line.get_linestyle()) for line in left.lines]
     assert looks == [(figure.COLORS[norm].lower(), "--" if norm == "none" else "-") for norm in NORMS]
     for line, norm in zip(left.lines, NORMS, strict=True):
@@ -121,10 +120,10 @@ def test_the_accuracy_is_a_mean_with_its_t_interval(tmp_path):
         np.testing.assert_array_equal(line.get_ydata(), means["value"])
 
 
-def test_a_ridge_for_each_measuring_point_later_ones_higher_and_behind(tmp_path):
+def test_a_ridge_for_each_measuring_point_later_ones_higher_and_behind():
     tables = tables_of(all_of())
     data = figure.plotted(tables, **OPTIONS)
-    _, _, panels = drawn(tables, tmp_path)
+    _, _, panels = drawn(tables)
     for row, site in zip(panels, SITES, strict=True):
         assert len({axes.get_xlim() for axes in row}) == 1
         for axes, norm in zip(row, NORMS, strict=True):
@@ -141,11 +140,11 @@ def test_a_ridge_for_each_measuring_point_later_ones_higher_and_behind(tmp_path)
         assert [text.get_text() for text in row[0].get_yticklabels()] == ["0", "300"]
 
 
-def test_a_diverged_run_is_marked_and_its_ridges_end(tmp_path):
+def test_a_diverged_run_is_marked_and_its_ridges_end():
     runs = all_of()
     runs[0] = a_run("none", 0, diverged_at=120)
     tables = tables_of(runs)
-    _, left, panels = drawn(tables, tmp_path)
+    _, left, panels = drawn(tables)
     (cross,) = [line for line in left.lines if line.get_marker() == "x"]
     assert (cross.get_xdata()[0], cross.get_ydata()[0]) == (120, pytest.approx(0.2))
     assert [len(axes.collections) for axes in panels[0]] == [2, 4, 4]
@@ -159,12 +158,13 @@ def test_the_caption_names_the_run_shown():
 
 
 def test_two_runs_and_none_at_all(tmp_path):
-    _, _, panels = drawn(tables_of(all_of(1)[:2]), tmp_path)
+    _, _, panels = drawn(tables_of(all_of(1)[:2]))
     assert [axes.texts[0].get_text() for axes in panels[:, 2]] == ["no values"] * 2
     tables = tables_of(all_of(1))
     for runs in (tables.runs, tables.runs.iloc[:0], pd.DataFrame(columns=["run", "grids"])):
         nothing = Tables(runs, tables.curves.iloc[:0])
-        _, left, panels = drawn(nothing, tmp_path)
+        picture, left, panels = drawn(nothing)
+        _style.save(picture, tmp_path, "nothing")
         assert left.texts[0].get_text() == "no run recorded train/accuracy"
         assert {axes.texts[0].get_text() for axes in panels.flat} == {"no values"}
         assert figure.plotted(nothing, **OPTIONS).empty and figure.caption(nothing, **OPTIONS)
@@ -174,6 +174,14 @@ def test_the_same_tables_give_the_same_bytes(tmp_path):
     found = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        drawn(tables_of(all_of()), tmp_path / name)
+        _style.save(drawn(tables_of(all_of()))[0], tmp_path / name, "ridges")
         found.append([(tmp_path / name / f"ridges.{kind}").read_bytes() for kind in ("svg", "png")])
     assert found[0] == found[1]
+
+
+def test_an_interval_does_not_take_the_axis_beyond_what_an_accuracy_can_be():
+    tables = tables_of(all_of())
+    apart = tables.curves["name"].eq("train/accuracy") & tables.curves["run"].str.endswith("1")
+    wide = Tables(tables.runs, tables.curves.assign(value=tables.curves["value"].mask(apart, 0.9)))
+    _, left, _ = drawn(wide)
+    assert figure.plotted(wide, **OPTIONS)["high"].max() > 1 and left.get_ylim() == (0, 1)
