@@ -103,7 +103,7 @@ def draw(tables: Tables, *, grid: str, window: Count) -> Figure:
     steps = int(shown["steps"].max()) if len(shown) else 0
     with style():
         figure = Figure(figsize=(PAGE, 4.4), layout="constrained")
-        for part, (row, title) in zip(figure.subfigures(2, 1), ROWS.items(), strict=True):
+        for part, (row, title) in zip(np.ravel(figure.subfigures(2, 1)), ROWS.items(), strict=True):
             part.suptitle(title, fontsize=8)
             for panel, axes in zip(row, part.subplots(1, 3), strict=True):
                 third_ticks(axes, steps)
@@ -148,8 +148,9 @@ def _medians(tables: Tables, arm: pd.DataFrame, name: str, window: int) -> pd.Da
 
 def _range(runs: pd.DataFrame, option: str) -> str:
     """`0.05 to 0.4 (8 values)`, by what the runs themselves say."""
-    (text, *_) = [*runs.get(f"probes.landscape.{option}", pd.Series(dtype=str)).dropna(), "[]"]
-    values = json.loads(text)
+    column = f"probes.landscape.{option}"
+    texts = runs[column].dropna().tolist() if column in runs else []
+    values = json.loads(texts[0]) if texts else []
     return f"{min(values):g} to {max(values):g} ({len(values)} values)" if values else "not stated"
 
 
