@@ -193,6 +193,17 @@ def activation(runs: pd.DataFrame) -> str:
     return " or ".join(_values(runs, "model.activation")) or "nonlinearity"
 
 
+def depth(run: Mapping[str, Any]) -> int:
+    """How many hidden layers a run's network has; 0 where its settings do not tell."""
+    blocks = [hidden(one) for one in _lists(run.get("model.blocks"))]
+    return len(hidden(run.get("model.widths"))) + sum(map(len, blocks)) + len(hidden(run.get("model.dense")))
+
+
+def _lists(text: object) -> list[str]:
+    """The JSON text of a list of lists as the texts of these."""
+    return [json.dumps(one) for one in json.loads(text)] if isinstance(text, str) and text.startswith("[[") else []
+
+
 def hidden(widths: object) -> list[int]:
     """The widths of the hidden layers, of which a table holds the JSON text; none where a model has no such setting."""
     found = json.loads(widths) if isinstance(widths, str) and widths.startswith("[") else []
