@@ -69,6 +69,11 @@ def curve(tables: Tables, run: str, name: str, site: str | None = None) -> pd.Da
     return (found if site is None else found[found["site"] == site])[["step", "value", "unit"]]
 
 
+def on_the_way(line: pd.DataFrame, row: Mapping[str, Any]) -> pd.DataFrame:
+    """A curve without the run's last step, where accuracy is of the whole split and not of some fixed examples."""
+    return line[line["step"] < row["steps"]]
+
+
 def mean_curve(lines: Iterable[pd.DataFrame]) -> Iterator[dict[str, Any]]:
     """The mean of runs' curves, a point a step: step, value, low and high of its interval, n runs."""
     means = pd.concat(list(lines)).groupby("step")["value"].agg(["mean", "std", "count"])

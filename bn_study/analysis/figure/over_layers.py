@@ -103,11 +103,12 @@ def draw(
     means = data[data["series"] == "mean"]
     keys = list(dict.fromkeys(zip(means["name"], _without_norm(means), strict=True)))
     looks = colors(keys)
-    lines = list(dict.fromkeys(zip(means["arm"], means["norm"], means["name"], _without_norm(means), strict=True)))
+    series = list(dict.fromkeys(zip(means["arm"], means["norm"], means["name"], _without_norm(means), strict=True)))
     across = min(ACROSS, len(places))
     down = math.ceil(len(places) / across)
     with style():
-        rows = math.ceil(len(lines) / 3)
+        columns = 2 if len(series) == 4 else 3
+        rows = math.ceil(len(series) / columns)
         figure = Figure(figsize=(PAGE, HEIGHT * down + ROW * rows), layout="constrained")
         found = figure.subplots(down, across, squeeze=False, sharey=True)
         handles: dict[str, Any] = {}
@@ -123,9 +124,10 @@ def draw(
             if at % across == 0:
                 axes.set_ylabel(f"log₁₀ {_axis(records, power)}")
         if handles:
+            lines, names = list(handles.values()), list(handles)
             figure.legend(
-                handles.values(), handles.keys(), loc="outside lower center", ncols=3, frameon=False, handlelength=2.6
-            )
+                lines, names, loc="outside lower center", ncols=columns, frameon=False, handlelength=2.6
+            )  # fmt: skip
     return figure
 
 
@@ -217,4 +219,4 @@ def _quantity(name: str, power: float) -> str:
 
 def _axis(records: list[str], power: float) -> str:
     kinds = {name.partition("/")[0] for name in records}
-    return _quantity(records[0], power) if len(records) == 1 else f"of what `{'`, `'.join(sorted(kinds))}` recorded"
+    return _quantity(records[0], power) if len(records) == 1 else f"|{' or '.join(sorted(kinds))}|"
