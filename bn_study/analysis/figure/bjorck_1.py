@@ -46,9 +46,9 @@ def caption(tables: Tables, *, grids: list[str]) -> str:
     """What is shown, by which rules, of which runs."""
     runs = _runs(tables.runs, grids)
     text = [
-        "Training (left) and test accuracy (right) against the share of training, of fixed examples of each split, with "
-        "statistics re-estimated on training data; what the whole test split gives at the end is not drawn. Mean over "
-        "seeds and, as in the original, one standard deviation around it. Dashed: without normalisation."
+        "Training (left) and test accuracy (right) against the share of training, of fixed examples of each split, "
+        "with statistics re-estimated on training data; what the whole test split gives at the end is not drawn. Mean "
+        "over seeds and, as in the original, one standard deviation around it. Dashed: without normalisation."
     ]
     drops = {str(one) for one in runs.get("optimizer.decay_at", []) if str(one) not in ("[]", "nan")}
     if drops:

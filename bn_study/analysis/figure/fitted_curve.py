@@ -1,0 +1,130 @@
+"""How well nets fit a curve: test error over training, and the curve itself over the data; after Morvan's tutorial.
+
+A pair of panels for each grid: mean squared error on the test split, mean over seeds with its 95 % t-interval; and what
+one run an arm predicts at its end, over the test points. The tutorial's colours stand for the arms.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bn_study.analysis.figure import _tables
+from bn_study.analysis.figure._style import PAGE, cross, dashes, say, step_ticks, style
+from bn_study.analysis.figure._tables import Tables, select
+from bn_study.analysis.figure.layer_histograms import COLORS, NORMS
+from bn_study.analysis.tables import EVERY, Curve
+
+LOSS = "test/loss"
+PREDICTIONS = ("input", "target", "output")
+COLUMNS = ("grid", "norm", "series", "run", "step", "input", "value", "low", "high", "n")
+LABELS = {"none": "Without BN", "batch": "With BN"}
+HEIGHT = 1.9  # inches
+
+
+def curves(runs: pd.DataFrame, *, grids: list[str]) -> dict[str, list[Curve]]:
+    """Run id -> its test error, and of one run an arm what it predicts at the end."""
+    found: dict[str, list[Curve]] = {}
+    for grid in grids:
+        shown, _ = select(runs, grid, NORMS)
+        for _, arm in shown.groupby("norm"):
+            for place, run in enumerate(arm["run"]):
+                found[run] = [Curve(LOSS, "")]
+                if place == 0:
+                    found[run] += [Curve(f"predictions/{one}", "", EVERY, (-1,)) for one in PREDICTIONS]
+    return found
+
+
+def plotted(tables: Tables, *, grids: list[str]) -> pd.DataFrame:
+    """Every number in the figure, a row each.
+
+    series: `error` (value: mean over n runs, with its 95 % interval), `diverged` (where a run ended), `target` and
+    `output` (at an input, of the test points and of what the arm's run with the smallest seed makes of it).
+    """
+    rows = [row for grid in grids for row in _rows(tables, grid)]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    numbers = dict.fromkeys(("input", "value", "low", "high"), float)
+    return table.astype(numbers | dict.fromkeys(("step", "n"), "Int64"))
+
+
+def caption(tables: Tables, *, grids: list[str]) -> str:
+    """What is shown, by which rules, of which runs."""
+    found = [select(tables.runs, grid, NORMS)[0] for grid in grids]
+    runs = pd.concat(found) if found else tables.runs.iloc[:0]
+    text = [
+        f"For {' and '.join(grids)}: mean squared error on the test split over training steps, mean over seeds with "
+        "its 95 % t-interval, and what the run with the smallest seed predicts at its end, over the test points (red), "
+        "statistics re-estimated on training data. Dashed, orange: without; blue: with batch normalization."
+    ]
+    if len(runs) and (runs["status"] == "diverged").any():
+        text.append("✕: a run diverged there; means go on without it.")
+    return " ".join([*text, _tables.described(runs)])
+
+
+def draw(tables: Tables, *, grids: list[str]) -> Figure:
+    """The figure, of the numbers in `plotted`."""
+    data = plotted(tables, grids=grids)
+    with style():
+        figure = Figure(figsize=(PAGE, HEIGHT), layout="constrained")
+        found = figure.subplots(1, 2 * len(grids) or 1, squeeze=False)[0]
+        for place, grid in enumerate(grids):
+            own = data[data["grid"] == grid]
+            _draw_error(found[2 * place], own)
+            _draw_fit(found[2 * place + 1], own)
+            found[2 * place].set_title(f"{grid}: test error", fontsize=7)
+            found[2 * place + 1].set_title(f"{grid}: fit", fontsize=7)
+    return figure
+
+
+def _rows(tables: Tables, grid: str) -> Iterator[dict[str, Any]]:
+    shown, _ = select(tables.runs, grid, NORMS)
+    for norm, arm in shown.groupby("norm", sort=False):
+        about = {"grid": grid, "norm": norm}
+        lines = [(row, _tables.curve(tables, row["run"], LOSS)) for row in arm.to_dict("records")]
+        for point in _tables.mean_curve(line[np.isfinite(line["value"])] for _, line in lines):
+            yield about | {"series": "error"} | point
+        for row, line in lines:
+            yield from (about | {"series": "diverged"} | end for end in _tables.end(row, line))
+        first = arm["run"].iloc[0]
+        inputs, targets, outputs = (
+            _tables.curve(tables, first, f"predictions/{one}").sort_values("unit")["value"].tolist()
+            for one in PREDICTIONS
+        )
+        for series, values in (("target", targets), ("output", outputs)):
+            for at, value in zip(inputs, values, strict=True):
+                yield about | {"series": series, "run": first, "input": at, "value": value, "n": 1}
+
+
+def _draw_error(axes: Axes, data: pd.DataFrame) -> None:
+    errors = data[data["series"] == "error"]
+    if errors.empty:
+        say(axes, "no run is there yet")
+        return
+    axes.set_yscale("log")
+    value = errors["value"].to_numpy(float)
+    axes.set_ylim(value.min() / 1.3, value.max() * 1.3)
+    for norm, line in errors.groupby("norm", sort=False):
+        step, mean, low, high = (line[one].to_numpy(float) for one in ("step", "value", "low", "high"))
+        low, high = (np.clip(one, *axes.get_ylim()) for one in (low, high))
+        axes.fill_between(step, low, high, color=COLORS[norm], alpha=0.25, linewidth=0)
+        axes.plot(step, mean, dashes(str(norm)), color=COLORS[norm], label=LABELS[norm])
+    for row in data[data["series"] == "diverged"].to_dict("records"):
+        cross(axes, row["step"], row["value"], COLORS[row["norm"]])
+    step_ticks(axes, int(errors["step"].max()))
+    axes.set_xlabel("training steps")
+    axes.legend(loc="lower left", handlelength=1.8, fontsize=6)
+
+
+def _draw_fit(axes: Axes, data: pd.DataFrame) -> None:
+    points = data[data["series"] == "target"]
+    if points.empty:
+        say(axes, "no curve was recorded")
+        return
+    one = points[points["norm"] == points["norm"].iloc[0]]
+    axes.plot(one["input"], one["value"], "o", color="red", alpha=0.2, markersize=2.5, markeredgewidth=0)
+    for norm, line in data[data["series"] == "output"].groupby("norm", sort=False):
+        axes.plot(line["input"], line["value"], dashes(str(norm)), color=COLORS[norm], linewidth=1.3)
+    axes.set_xlabel("x")

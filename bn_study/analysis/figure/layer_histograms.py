@@ -1,0 +1,148 @@
+"""Histograms of every layer's values with and without batch normalization, after M. Zhou's (Morvan's) tutorial.
+
+Rows: Wx+b without BN, Wx+b with BN (before the normaliser), the activations without BN, the activations with BN. A
+column for each layer, L0 is the network's input. Here the tutorial's two colours stand for the arms.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bn_study.analysis.figure import _tables
+from bn_study.analysis.figure._style import PAGE, say, style
+from bn_study.analysis.figure._tables import Tables, select
+from bn_study.analysis.tables import EVERY, HASH, Curve
+from bn_study.plan.types import Natural
+
+NORMS = ("none", "batch")
+ROWS = (("linear", "none", ""), ("linear", "batch", "BN "), ("post", "none", "Act"), ("post", "batch", "BN Act"))
+"""Kind of value, arm, and the row's name in the tutorial; the first two rows have none there."""
+COLORS = {"none": "#FF9359", "batch": "#74BCFF"}
+NAMES = ("Wx+b", "Wx+b, BN net", "Act", "BN Act")
+COLUMNS = ("row", "norm", "kind", "layer", "series", "low", "high", "value", "n")
+HEIGHT = 3.3  # inches
+OUTSIDE = 0.005  # a share beyond a panel's range from which on it is written there
+
+
+def curves(runs: pd.DataFrame, *, grid: str, step: Natural | None) -> dict[str, list[Curve]]:
+    """Run id -> the histograms of one run an arm, and of every run how many activations are saturated."""
+    shown, _ = select(runs, grid, NORMS)
+    at = (-1 if step is None else step,)
+    found: dict[str, list[Curve]] = {}
+    for _, arm in shown.groupby("norm"):
+        for place, row in enumerate(arm.to_dict("records")):
+            sites = [f"layer{layer}" for layer in range(1, _tables.depth(row) + 1)]
+            found[row["run"]] = [Curve("saturation/share", f"{site}/post", None, at) for site in sites]
+            if place == 0:
+                ends = ["input", *(f"{site}/{kind}" for site in sites for kind in ("linear", "post"))]
+                found[row["run"]] += [Curve("histograms/counts", one, EVERY, at) for one in ends]
+                found[row["run"]] += [Curve("histograms/outside", one, None, at) for one in ends]
+    return found
+
+
+def plotted(tables: Tables, *, grid: str, step: Natural | None) -> pd.DataFrame:
+    """Every number in the figure, a row each.
+
+    series: `count` (value: values between low and high, of the arm's run with the smallest seed), `outside` (value: the
+    share of all values that are in no bar) and `saturated` (value: share of the activations beyond 0.9 of their range,
+    mean over n runs).
+    """
+    shown, _ = select(tables.runs, grid, NORMS)
+    rows = [row for norm, arm in shown.groupby("norm", sort=False) for row in _rows(tables, str(norm), arm, step)]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.astype(dict.fromkeys(("low", "high", "value"), float) | dict.fromkeys(("layer", "n"), "Int64"))
+
+
+def caption(tables: Tables, *, grid: str, step: Natural | None) -> str:
+    """What is shown, by which rules, of which runs."""
+    shown, fixed = select(tables.runs, grid, NORMS)
+    seed = f"seed {int(shown['seed'].min())}" if len(shown) else "one seed"
+    when = "at the last step" if step is None else f"after {step:,} steps"
+    text = [
+        f"Histograms of test examples {when}, of {seed}, over ranges that are the same in every net; how much is outside "
+        "stands in the panel. L0: the network's input. Wx+b: as it enters the normaliser, which has re-estimated "
+        "statistics. sat: share of activations beyond 0.9, mean over seeds. The colours are the tutorial's: orange "
+        "without, blue with batch normalization."
+    ]
+    text += [f"{name}={value}." for name, value in fixed.items()]
+    return " ".join([*text, _tables.described(shown)])
+
+
+def draw(tables: Tables, *, grid: str, step: Natural | None) -> Figure:
+    """The figure, of the numbers in `plotted`."""
+    data = plotted(tables, grid=grid, step=step)
+    layers = int(data["layer"].max()) + 1 if len(data) else 1
+    with style():
+        figure = Figure(figsize=(PAGE, HEIGHT), layout="constrained")
+        found = figure.subplots(len(ROWS), layers, squeeze=False)
+        for row, (kind, norm, _) in enumerate(ROWS):
+            for layer in range(layers):
+                axes = found[row, layer]
+                own = data[(data["kind"] == kind) & (data["norm"] == norm) & (data["layer"] == layer)]
+                _draw_panel(axes, own, COLORS[norm], opaque=kind == "post", ticks=row % 2 == 1)
+                if row == 0:
+                    axes.set_title(f"L{layer}", fontsize=7)
+            found[row, 0].set_ylabel(NAMES[row], fontsize=7)
+        if data.empty:
+            for axes in found.flat:
+                axes.set_axis_off()
+            say(found[1, 0], "no run is there yet")
+    return figure
+
+
+def _rows(tables: Tables, norm: str, arm: pd.DataFrame, step: int | None) -> Iterator[dict[str, Any]]:
+    first = arm.iloc[0]
+    layers = range(1, _tables.depth(first.to_dict()) + 1)
+    counts, beyond = (_at(tables, [first["run"]], f"histograms/{one}", step) for one in ("counts", "outside"))
+    for kind in ("linear", "post"):
+        for layer in (0, *layers):
+            site = f"layer{layer}/{kind}" if layer else "input"
+            values = counts[counts["site"] == site].sort_values("unit")["value"].to_numpy(float)
+            limits = json.loads(first[f"probes.histograms.{kind if layer else 'input'}_range"])
+            edges = np.linspace(limits[0], limits[1], len(values) + 1)
+            about = {"row": norm, "norm": norm, "kind": kind, "layer": layer}
+            for low, high, value in zip(edges[:-1], edges[1:], values, strict=True):
+                yield about | {"series": "count", "low": low, "high": high, "value": value, "n": 1}
+            for share in beyond.loc[beyond["site"] == site, "value"]:
+                yield about | {"series": "outside", "value": share, "n": 1}
+    shares = _at(tables, list(arm["run"]), "saturation/share", step)
+    for layer in layers:
+        found = shares.loc[shares["site"] == f"layer{layer}/post", "value"]
+        if len(found):
+            about = {"row": norm, "norm": norm, "kind": "post", "layer": layer}
+            yield about | {"series": "saturated", "value": found.mean(), "n": len(found)}
+
+
+def _at(tables: Tables, runs: list[str], name: str, step: int | None) -> pd.DataFrame:
+    """What runs recorded at a step (None: each at its last)."""
+    digits = {run[-HASH:] for run in runs}
+    found = tables.curves[(tables.curves["name"] == name) & tables.curves["run"].isin(digits)]
+    last = found.groupby("run")["step"].transform("max") if step is None else step
+    return found[found["step"] == last]
+
+
+def _draw_panel(axes: Axes, data: pd.DataFrame, color: str, opaque: bool, ticks: bool) -> None:
+    axes.set_yticks([])
+    axes.set_xticks([])
+    counts = data[data["series"] == "count"]
+    if counts.empty:
+        return
+    low, high, value = (counts[one].to_numpy(float) for one in ("low", "high", "value"))
+    axes.bar(low, value, high - low, align="edge", color=color, alpha=1 if opaque else 0.5)
+    axes.set_xlim(low[0], high[-1])
+    if ticks:
+        axes.set_xticks([low[0], high[-1]], [f"{low[0]:g}", f"{high[-1]:g}"], fontsize=5.5)
+        left, right = axes.get_xticklabels()
+        left.set_horizontalalignment("left")
+        right.set_horizontalalignment("right")
+    saturated = data.loc[data["series"] == "saturated", "value"]
+    if len(saturated):
+        axes.text(
+            0.5, 0.97, f"sat {saturated.iloc[0]:.0%}", transform=axes.transAxes, ha="center", va="top", fontsize=5
+        )
+        axes.set_ylim(0, value.max() * 1.3 or 1)
