@@ -64,7 +64,7 @@ def caption(tables: Tables, *, grid: str, step: Natural | None) -> str:
     seed = f"seed {int(shown['seed'].min())}" if len(shown) else "one seed"
     when = "at the last step" if step is None else f"after {step:,} steps"
     text = [
-        f"Histograms of test examples {when}, of {seed}, over ranges that are the same in every net; how much is outside "
+        f"Histograms of test examples {when}, of {seed}, over ranges that are the same in every net; the share outside "
         "stands in the panel. L0: the network's input. Wx+b: as it enters the normaliser, which has re-estimated "
         "statistics. sat: share of activations beyond 0.9, mean over seeds. The colours are the tutorial's: orange "
         "without, blue with batch normalization."

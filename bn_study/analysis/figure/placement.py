@@ -1,0 +1,166 @@
+"""Where batch normalization stands, by activation: a dot for each arm, and what placing it before gains over after.
+
+A row for each activation and placement; mean over seeds and its 95 % t-interval. Beside it the difference that seeds
+have in pairs, on an axis of its own.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from bn_study.analysis.contrast import written
+from bn_study.analysis.figure import _tables
+from bn_study.analysis.figure._style import BLACK, BLUE, PAGE, say, style
+from bn_study.analysis.figure._tables import Tables, of_grid
+from bn_study.analysis.tables import Curve, final
+
+PLACES = {
+    "none": ("without BN", BLACK, "o", False),
+    "before": ("BN before", BLUE, "o", True),
+    "after": ("BN after", "#D55E00", "s", True),
+}
+"""Placement -> name, colour, marker and whether it is filled."""
+COLUMNS = ("grid", "dataset", "activation", "place", "rate", "series", "value", "low", "high", "n", "lost")
+ROW = 0.17  # height of a row, in inches
+REACH = 2.0  # how far beyond the normalised arms a plain one may widen an axis, in lengths of theirs
+FOOT = 0.62  # of a grid's axes, their names and title
+
+
+def curves(runs: pd.DataFrame, *, grids: list[str], metrics: list[str]) -> dict[str, list[Curve]]:
+    """The runs of the grids; none of their records."""
+    return {run: [] for grid in grids for run in of_grid(runs, grid)["run"]}
+
+
+def plotted(tables: Tables, *, grids: list[str], metrics: list[str]) -> pd.DataFrame:
+    """Every number in the figure, a row each.
+
+    series: `mean` (value: mean of the first metric over n runs that finished, with its 95 % interval; lost: how many
+    diverged) and `difference` (before - after, of the n seeds that finished with both).
+    """
+    rows = [row for grid in grids for row in _rows(of_grid(tables.runs, grid), grid, metrics[0])]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.astype(dict.fromkeys(("value", "low", "high"), float) | dict.fromkeys(("n", "lost"), "Int64"))
+
+
+def caption(tables: Tables, *, grids: list[str], metrics: list[str]) -> str:
+    """What is shown, by which rules, of which runs."""
+    data = plotted(tables, grids=grids, metrics=metrics)
+    found = [of_grid(tables.runs, grid) for grid in grids]
+    text = [
+        f"{metrics[0]} at the end, statistics re-estimated on training data, by activation and placement: mean over "
+        "seeds with its 95 % t-interval; right, the difference of before and after, paired by seed. Each arm has the "
+        "learning rate in its row."
+    ]
+    if (data["lost"] > 0).any():
+        text.append("A number in brackets: runs that diverged, which the mean leaves out.")
+    return " ".join([*text, _tables.described(pd.concat(found) if found else tables.runs.iloc[:0])])
+
+
+def draw(tables: Tables, *, grids: list[str], metrics: list[str]) -> Figure:
+    """The figure, of the numbers in `plotted`."""
+    data = plotted(tables, grids=grids, metrics=metrics)
+    heights = [FOOT + ROW * max(len(data[(data["grid"] == grid) & (data["series"] == "mean")]), 3) for grid in grids]
+    with style():
+        figure = Figure(figsize=(PAGE, sum(heights)), layout="constrained")
+        found = figure.subplots(
+            len(grids) or 1, 2, squeeze=False, sharey="row", height_ratios=heights, width_ratios=[2.2, 1]
+        )
+        for (left, right), grid in zip(found, grids, strict=True):
+            own = data[data["grid"] == grid]
+            if own.empty:
+                right.set_axis_off()
+                say(left, "no run is there yet")
+                continue
+            heights_of = _draw_means(left, own)
+            _draw_differences(right, own, heights_of)
+            left.set_title(f"{grid} ({own['dataset'].iloc[0]})", fontsize=8)
+            left.set_xlabel(metrics[0].replace("/", " "))
+            right.set_xlabel("before − after")
+    return figure
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------------
+
+
+def _rows(runs: pd.DataFrame, grid: str, metric: str) -> Iterator[dict[str, Any]]:
+    if runs.empty:
+        return
+    column = final(metric).label(None)
+    runs = runs.assign(place=runs["norm"].where(runs["norm"] == "none", runs["norm.placement"]))
+    datasets = ", ".join(sorted(set(runs["dataset"])))
+    for activation, arms in runs.groupby("model.activation"):
+        about = {"grid": grid, "dataset": datasets, "activation": activation}
+        found: dict[str, pd.Series] = {}
+        for place in PLACES:
+            arm = arms[arms["place"] == place]
+            if len(arm):
+                found[place] = arm.set_index("seed")[column].astype(float).dropna()
+                rates = " or ".join(written(one) for one in sorted(set(arm["optimizer.learning_rate"])))
+                lost = int((arm["status"] == "diverged").sum())
+                yield about | {"place": place, "rate": rates, "series": "mean"} | _mean(found[place]) | {"lost": lost}
+        if "before" in found and "after" in found:
+            yield about | {"series": "difference"} | _mean((found["before"] - found["after"]).dropna())
+
+
+def _mean(values: pd.Series) -> dict[str, Any]:
+    low, high = _tables.interval(values.mean(), values.std(), len(values))
+    return {"value": values.mean(), "low": low, "high": high, "n": len(values)}
+
+
+# --- picture ----------------------------------------------------------------------------------------------------------
+
+
+def _draw_means(axes: Axes, data: pd.DataFrame) -> dict[str, float]:
+    """Draws the dots; the height of each activation's middle row."""
+    labels, middles = {}, {}
+    height = 0.0
+    for activation, rows in data[data["series"] == "mean"].groupby("activation", sort=False):
+        middles[str(activation)] = height - (len(rows) - 1) / 2
+        for row in rows.to_dict("records"):
+            name, color, marker, filled = PLACES[row["place"]]
+            lost = f" ({row['lost']})" if row["lost"] else ""
+            labels[height] = f"{activation}, {name}, lr={row['rate']}{lost}"
+            axes.plot([row["low"], row["high"]], [height, height], color=color, linewidth=0.9)
+            face = color if filled else "white"
+            axes.plot([row["value"]], [height], marker, color=color, markerfacecolor=face, markersize=4)
+            height -= 1
+        height -= 0.6
+    _limit(axes, data[data["series"] == "mean"], labels)
+    axes.set_yticks(list(labels), list(labels.values()))
+    axes.set_ylim(height + 0.8, 0.8)
+    axes.grid(axis="y", color="0.9", linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    return middles
+
+
+def _limit(axes: Axes, means: pd.DataFrame, heights: Iterable[float]) -> None:
+    """The axis from the normalised arms; a plain one that would dwarf them is written at the edge with its value."""
+    normalised = means[means["place"] != "none"]
+    shown = normalised if len(normalised) else means
+    low, high = shown["value"].min(), shown["value"].max()
+    reach = REACH * ((high - low) or 0.05)
+    low, high = (
+        max(min(shown["low"].min(), means["low"].min()), low - reach),
+        min(max(shown["high"].max(), means["high"].max()), high + reach),
+    )
+    space = 0.06 * (high - low)
+    axes.set_xlim(low - space, high + space)
+    for height, value in zip(heights, means["value"], strict=True):
+        if value < low - space:
+            axes.text(low - space / 2, height, f"← {value:.3g}", va="center", fontsize=6)
+        elif value > high + space:
+            axes.text(high + space / 2, height, f"{value:.3g} →", va="center", ha="right", fontsize=6)
+
+
+def _draw_differences(axes: Axes, data: pd.DataFrame, heights: dict[str, float]) -> None:
+    for row in data[data["series"] == "difference"].to_dict("records"):
+        height = heights[row["activation"]]
+        axes.plot([row["low"], row["high"]], [height, height], color=BLACK, linewidth=0.9)
+        axes.plot([row["value"]], [height], "D", color=BLACK, markersize=3.5)
+    axes.axvline(0, color="0.5", linewidth=0.7, linestyle=":")
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
