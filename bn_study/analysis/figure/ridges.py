@@ -28,7 +28,7 @@ HISTOGRAM, EDGES = "unit/histogram", "unit/edges"
 COLUMNS = ("panel", "norm", "series", "run", "site", "step", "x", "value", "low", "high", "n")
 POINTS = 61  # of a density's line
 CENTRAL = (0.01, 0.99)  # the part of all values of a layer that its axis shows
-OVERLAP = 2.5  # height of the highest density, in distances between two measuring points
+HEIGHT = 1.8  # of every ridge, in distances between two measuring points
 
 
 def curves(runs: pd.DataFrame, *, grid: str, metric: str, sites: list[str]) -> dict[str, list[Curve]]:
@@ -68,7 +68,7 @@ def caption(tables: Tables, *, grid: str, metric: str, sites: list[str]) -> str:
     if "density" in series:
         text.append(
             "(b) Values of one fixed unit or feature map of a layer for fixed test examples, as training sees them: a "
-            "density for each measuring point, the start of training in front. Heights are scaled panel by panel; a "
+            "density for each measuring point, the start of training in front. Every ridge is drawn equally high; a "
             f"layer's axis shows the central {100 * (CENTRAL[1] - CENTRAL[0]):.0f} % of all its values. Run shown: "
             f"{', '.join(_seeds(shown, data))}, the smallest of the arm."
         )
@@ -204,9 +204,9 @@ def _draw_layer(row: np.ndarray, data: pd.DataFrame, site: str) -> None:
     for axes, norm in zip(row, NORMS, strict=True):
         own = data[data["norm"] == norm]
         lines = list(own.groupby("step"))
-        height = own["value"].max() / OVERLAP if len(own) else 1.0
         for place, (_, line) in enumerate(lines):
-            base, top = np.full(len(line), float(place)), place + line["value"].to_numpy() / height
+            base, value = np.full(len(line), float(place)), line["value"].to_numpy()
+            top = base + HEIGHT * value / (value.max() or 1.0)
             axes.fill_between(line["x"], base, top, facecolor=COLORS[norm], alpha=1, edgecolor="white", linewidth=0.5,
                               zorder=2 + len(lines) - place)  # fmt: skip
         axes.spines[["left", "right", "top"]].set_visible(False)
@@ -214,7 +214,7 @@ def _draw_layer(row: np.ndarray, data: pd.DataFrame, site: str) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
         if lines:
             axes.set_xlim(own["x"].min(), own["x"].max())
-            axes.set_ylim(-0.3, len(lines) - 1 + OVERLAP + 0.2)
+            axes.set_ylim(-0.3, len(lines) - 1 + HEIGHT + 0.2)
         else:
             say(axes, "no values")
     if steps := sorted(data.loc[data["norm"] == NORMS[0], "step"].unique()):

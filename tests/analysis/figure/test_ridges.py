@@ -132,11 +132,12 @@ def test_a_ridge_for_each_measuring_point_later_ones_higher_and_behind():
             depths = [ridge.get_zorder() for ridge in ridges]
             assert depths == sorted(depths, reverse=True)
             own = data[(data["series"] == "density") & (data["norm"] == norm) & (data["site"] == site)]
-            highest = own["value"].max()
             for place, (ridge, (_, line)) in enumerate(zip(ridges, own.groupby("step"), strict=True)):
                 heights = ridge.get_paths()[0].vertices[:, 1]
                 assert heights.min() == pytest.approx(place)
-                assert heights.max() - place == pytest.approx(figure.OVERLAP * line["value"].max() / highest)
+                shape = line["value"].to_numpy() / line["value"].max()
+                assert heights.max() - place == pytest.approx(figure.HEIGHT)
+                assert set(np.round(heights - place, 6)) == {0.0, *np.round(figure.HEIGHT * shape, 6)}
         assert [text.get_text() for text in row[0].get_yticklabels()] == ["0", "300"]
 
 
