@@ -81,31 +81,37 @@ def board(place: Study) -> list[Path]:
 
     The README is left alone where results go elsewhere: it shows the verdicts of the study's own.
     """
-    pages = _board(place)
-    for path, text in pages.items():
-        try:
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"{path} cannot be written ({error.strerror}); make it writable") from error
-    return list(pages)
+    try:
+        return _write_board(place, place.results, place.home)
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be written ({error.strerror}); make it writable") from error
 
 
 def board_differences(place: Study) -> list[str]:
-    """The files that `board` would change."""
-    pages = _board(place).items()
-    return [str(path) for path, text in pages if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    """The files that `board` would change, by writing it into temporary folders."""
+    with tempfile.TemporaryDirectory() as results, tempfile.TemporaryDirectory() as home:
+        fresh = _write_board(place, Path(results), Path(home))
+        there = {Path(results): place.results, Path(home): place.home}
+        return [
+            str(there[path.parent] / path.name) for path in fresh if not _same(path, there[path.parent] / path.name)
+        ]
 
 
-def _board(place: Study) -> dict[Path, str]:
+def _write_board(place: Study, results: Path, home: Path) -> list[Path]:
+    """The board's page and picture into the folder `results`, the README into `home`."""
     stated = statements.read(place.home)
     if stated is None:
-        return {}
+        return []
     found = writer.board.read(place.home, place.results)
-    pages = {place.results / "README.md": writer.board.page(stated, found)}
+    page = results / "README.md"
+    page.write_text(writer.board.page(stated, found), encoding="utf-8")
+    written = [page, *writer.board_figure.write(results, found)]
     readme = place.home / "README.md"
     if place.results == place.home / "results" and readme.is_file():
-        pages[readme] = writer.board.inserted(readme.read_text(encoding="utf-8"), writer.board.short(stated, found))
-    return pages
+        text = writer.board.inserted(readme.read_text(encoding="utf-8"), writer.board.short(stated, found))
+        (home / "README.md").write_text(text, encoding="utf-8")
+        written.append(home / "README.md")
+    return written
 
 
 def _same(one: Path, other: Path) -> bool:
