@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 
 from bn_study import evidence
 from bn_study.analysis import tables
-from bn_study.analysis.report import board
+from bn_study.analysis.figure.effects import COLORS
+from bn_study.analysis.report import board, board_figure
 from bn_study.analysis.verdict import Row, Verdict, verdicts_table
 from bn_study.plan import statements
 from bn_study.study import Study
@@ -179,8 +181,9 @@ def test_a_study_without_statements_has_no_board(place):
 def test_the_readme_shows_it_in_short(place):
     readme = place.home / "README.md"
     readme.write_text(f"before\n{board.BEGIN}old\n{board.END}after\n")
-    assert evidence.board_differences(place) == [str(place.results / "README.md"), str(readme)]
-    assert evidence.board(place) == [place.results / "README.md", readme]
+    names = ["README.md", "board.svg", "board.png", "board.csv", "board.json"]
+    assert evidence.board_differences(place) == [*(str(place.results / name) for name in names), str(readme)]
+    assert evidence.board(place) == [*(place.results / name for name in names), readme]
     first = readme.read_text()
     for text in (
         "before\n",
@@ -198,6 +201,29 @@ def test_the_readme_shows_it_in_short(place):
     readme.write_text("no such place")
     evidence.board(place)
     assert readme.read_text() == "no such place"
+
+
+def test_its_picture_has_a_chip_for_each_context(place, tmp_path):
+    found = board.read(place.home, place.results)
+    table = board_figure.plotted(found)
+    expected = [
+        (one.experiment, one.name, row.context, row.outcome)
+        for evidence_of in found
+        for one in evidence_of.tested
+        if one.claim.statements
+        for row in one.contexts or [one.verdict]
+    ]
+    shown = table[["experiment", "claim", "context", "outcome"]].itertuples(index=False, name=None)
+    assert list(shown) == expected and len({claim for _, claim, *_ in expected}) < len(expected)
+    axes = board_figure.draw(found).axes[0]
+    colors = [to_hex(patch.get_facecolor()).upper() for patch in axes.patches]
+    assert colors == [COLORS[outcome].upper() for *_, outcome in expected]
+    texts = {text.get_text() for text in axes.texts}
+    assert {"speed", "rates", "faster", "larger"} <= texts
+    files = board_figure.write(tmp_path, found)
+    again = [path.read_bytes() for path in files]
+    assert [path.read_bytes() for path in board_figure.write(tmp_path, found)] == again
+    assert board_figure.write(tmp_path, []) == []
 
 
 def test_results_elsewhere_leave_the_readme_alone(place, tmp_path):

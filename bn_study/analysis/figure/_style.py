@@ -35,6 +35,9 @@ class Look:
 LOOKS = {"none": Look("Without BN", BLACK, "--"), "batch": Look("With BN", BLUE, "-")}
 """By the value of `norm`; one that is not here is drawn as a normaliser, with a solid line."""
 
+TUTORIAL = {"none": "#FF9359", "batch": "#74BCFF"}
+"""By the value of `norm`, in figures after M. Zhou's (Morvan's) tutorial, whose colours these are."""
+
 SETTINGS: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so that it is there on every machine

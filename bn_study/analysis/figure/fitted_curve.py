@@ -13,11 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bn_study.analysis.figure import _tables
-from bn_study.analysis.figure._style import PAGE, cross, dashes, say, step_ticks, style
+from bn_study.analysis.figure._style import PAGE, TUTORIAL, cross, dashes, say, step_ticks, style
 from bn_study.analysis.figure._tables import Tables, select
-from bn_study.analysis.figure.layer_histograms import COLORS, NORMS
 from bn_study.analysis.tables import EVERY, Curve
 
+NORMS = ("none", "batch")
 LOSS = "test/loss"
 PREDICTIONS = ("input", "target", "output")
 COLUMNS = ("grid", "norm", "series", "run", "step", "input", "value", "low", "high", "n")
@@ -109,10 +109,10 @@ def _draw_error(axes: Axes, data: pd.DataFrame) -> None:
     for norm, line in errors.groupby("norm", sort=False):
         step, mean, low, high = (line[one].to_numpy(float) for one in ("step", "value", "low", "high"))
         low, high = (np.clip(one, *axes.get_ylim()) for one in (low, high))
-        axes.fill_between(step, low, high, color=COLORS[norm], alpha=0.25, linewidth=0)
-        axes.plot(step, mean, dashes(str(norm)), color=COLORS[norm], label=LABELS[norm])
+        axes.fill_between(step, low, high, color=TUTORIAL[norm], alpha=0.25, linewidth=0)
+        axes.plot(step, mean, dashes(str(norm)), color=TUTORIAL[norm], label=LABELS[norm])
     for row in data[data["series"] == "diverged"].to_dict("records"):
-        cross(axes, row["step"], row["value"], COLORS[row["norm"]])
+        cross(axes, row["step"], row["value"], TUTORIAL[row["norm"]])
     step_ticks(axes, int(errors["step"].max()))
     axes.set_xlabel("training steps")
     axes.legend(loc="lower left", handlelength=1.8, fontsize=6)
@@ -126,5 +126,5 @@ def _draw_fit(axes: Axes, data: pd.DataFrame) -> None:
     one = points[points["norm"] == points["norm"].iloc[0]]
     axes.plot(one["input"], one["value"], "o", color="red", alpha=0.2, markersize=2.5, markeredgewidth=0)
     for norm, line in data[data["series"] == "output"].groupby("norm", sort=False):
-        axes.plot(line["input"], line["value"], dashes(str(norm)), color=COLORS[norm], linewidth=1.3)
+        axes.plot(line["input"], line["value"], dashes(str(norm)), color=TUTORIAL[norm], linewidth=1.3)
     axes.set_xlabel("x")

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bn_study.analysis.figure import _tables
-from bn_study.analysis.figure._style import PAGE, say, style
+from bn_study.analysis.figure._style import PAGE, TUTORIAL, say, style
 from bn_study.analysis.figure._tables import Tables, select
 from bn_study.analysis.tables import EVERY, HASH, Curve
 from bn_study.plan.types import Natural
@@ -22,7 +22,6 @@ from bn_study.plan.types import Natural
 NORMS = ("none", "batch")
 ROWS = (("linear", "none", ""), ("linear", "batch", "BN "), ("post", "none", "Act"), ("post", "batch", "BN Act"))
 """Kind of value, arm, and the row's name in the tutorial; the first two rows have none there."""
-COLORS = {"none": "#FF9359", "batch": "#74BCFF"}
 NAMES = ("Wx+b", "Wx+b, BN net", "Act", "BN Act")
 COLUMNS = ("row", "norm", "kind", "layer", "series", "low", "high", "value", "n")
 HEIGHT = 3.3  # inches
@@ -84,7 +83,7 @@ def draw(tables: Tables, *, grid: str, step: Natural | None) -> Figure:
             for layer in range(layers):
                 axes = found[row, layer]
                 own = data[(data["kind"] == kind) & (data["norm"] == norm) & (data["layer"] == layer)]
-                _draw_panel(axes, own, COLORS[norm], opaque=kind == "post", ticks=row % 2 == 1)
+                _draw_panel(axes, own, TUTORIAL[norm], opaque=kind == "post", ticks=row % 2 == 1)
                 if row == 0:
                     axes.set_title(f"L{layer}", fontsize=7)
             found[row, 0].set_ylabel(NAMES[row], fontsize=7)

@@ -140,6 +140,7 @@ def _draw_means(axes: Axes, data: pd.DataFrame) -> dict[str, float]:
 
 def _limit(axes: Axes, means: pd.DataFrame, heights: Iterable[float]) -> None:
     """The axis from the normalised arms; a plain one that would dwarf them is written at the edge with its value."""
+    means = means.assign(low=means["low"].fillna(means["value"]), high=means["high"].fillna(means["value"]))
     normalised = means[means["place"] != "none"]
     shown = normalised if len(normalised) else means
     low, high = shown["value"].min(), shown["value"].max()

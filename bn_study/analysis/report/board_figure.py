@@ -41,9 +41,9 @@ def caption(evidence: list[Evidence]) -> str:
     claims = data[["experiment", "claim"]].drop_duplicates()
     return (
         f"{len(claims)} claims about statements, of {claims['experiment'].nunique()} experiments. A chip is the "
-        "verdict in one context: S supported, C contradicted, I inconclusive, – missing. Beside it the effect with its 95 % "
-        "interval where there is one context, else the verdict over all of them, and the statements that the claim is "
-        "about. Positive effects are in the claim's direction. Networks and budgets are small: see results/README.md."
+        "verdict in one context: S supported, C contradicted, I inconclusive, – missing. Beside it the effect with its "
+        "95 % interval where there is one context, else the verdict over all of them; and the statements that it "
+        "is about. Positive effects are in the claim's direction. Networks and budgets are small: see README.md here."
     )
 
 

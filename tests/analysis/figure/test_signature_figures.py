@@ -1,0 +1,233 @@
+"""Figures after a paper's: their numbers against pandas on the tables that they come from, and what is on the axes."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from bn_study.analysis.figure import (
+    _style,
+    batch_size,
+    bjorck_1,
+    fitted_curve,
+    ioffe_szegedy_2,
+    layer_histograms,
+    over_layers,
+    placement,
+)
+from bn_study.analysis.figure._tables import Tables
+
+CURVES = ["run", "step", "name", "site", "unit", "value"]
+LAYERS = {
+    "grids": ["deep"], "panels": None, "records": ["gradient/delta"], "site": "linear", "step": 0, "power": 2.0,
+    "growth": 1.5, "growth_of": "norm=batch",
+}  # fmt: skip
+HISTOGRAMS = {"grid": "deep", "step": None}
+SIZES = {"grids": ["ghost", "renorm", "group"], "metrics": ["test/accuracy"]}
+CASES = [
+    (over_layers, LAYERS),
+    (bjorck_1, {"grids": ["deep"]}),
+    (ioffe_szegedy_2, {"grids": ["deep"]}),
+    (layer_histograms, HISTOGRAMS),
+    (fitted_curve, {"grids": ["deep"]}),
+    (batch_size, SIZES),
+    (placement, {"grids": ["deep"], "metrics": ["test/accuracy"]}),
+]
+NAMES = [module.__name__.rpartition(".")[2] for module, _ in CASES]
+
+
+def a_run(number, norm="none", seed=0, grid="deep", rate=0.1, lost=False, **settings):
+    accuracy = math.nan if lost else 0.5 + 0.01 * seed + 0.1 * (norm != "none")
+    return {
+        "run": f"{norm}-mlp-x-s{seed}-{number:010x}", "grids": grid, "seed": seed,
+        "status": "diverged" if lost else "complete", "diverged_at": 7 if lost else None, "classes": 10,
+        "dataset": "digits", "dataset.binarise": None, "model": "mlp", "model.widths": "[8,6]",
+        "model.activation": "tanh", "norm": norm, "norm.placement": None if norm == "none" else "before",
+        "norm.group_size": None, "optimizer.learning_rate": rate, "optimizer.decay_at": "[]", "batch_size": 60,
+        "steps": 100, "probes.histograms.input_range": "[-2,2]", "probes.histograms.linear_range": "[-4,4]",
+        "probes.histograms.post_range": "[-1,1]", "final(metric=test/accuracy)": accuracy,
+    } | settings  # fmt: skip
+
+
+def recorded(run, seed_shift=0.0):
+    """A little of whatever these figures draw."""
+    digits, shift = run["run"][-10:], seed_shift + run["seed"]
+    rows = []
+    for layer in (1, 2):
+        rows += [(0, "gradient/delta", f"layer{layer}/linear", None, 10.0**-layer * (1 + shift))]
+        rows += [(100, "saturation/share", f"layer{layer}/post", None, 0.1 * layer)]
+    rows += [(100, "histograms/counts", site, unit, unit + 1.0) for site in SITES for unit in range(4)]
+    rows += [(100, "histograms/outside", site, None, 0.25) for site in SITES]
+    for place, one in enumerate(("input", "target", "output")):
+        rows += [(100, f"predictions/{one}", "", unit, unit + 0.1 * place) for unit in range(5)]
+    if run["status"] == "complete":
+        steps = (0, 50, 90, 100)
+    else:
+        steps = (0,)
+    for step in steps:
+        accuracy = 0.1 + step / 200 * (1 if run["norm"] == "none" else 1.5) + 0.01 * run["seed"]
+        rows += [(step, f"{split}/accuracy", "", None, accuracy) for split in ("train", "test")]
+        rows += [(step, "test/loss", "", None, 100.0 - step / 2 + shift)]
+    return [(digits, *row) for row in rows]
+
+
+SITES = ["input", *(f"layer{layer}/{kind}" for layer in (1, 2) for kind in ("linear", "post"))]
+
+
+def tables_of(runs):
+    rows = [row for run in runs for row in recorded(run)]
+    curves = pd.DataFrame(rows, columns=CURVES).astype({"value": float})
+    return Tables(pd.DataFrame(runs) if runs else pd.DataFrame(columns=list(a_run(0))), curves)
+
+
+def sweep(seeds=3, **lost):
+    cells = [(norm, seed) for norm in ("none", "batch") for seed in range(seeds)]
+    return [a_run(at, norm, seed, lost=lost.get(norm) == seed) for at, (norm, seed) in enumerate(cells)]
+
+
+def t_interval(values):
+    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values))
+    return np.mean(values) - half, np.mean(values) + half
+
+
+@pytest.mark.parametrize(("figure", "options"), CASES, ids=NAMES)
+@pytest.mark.parametrize("runs", [[], [a_run(1)], sweep(1), sweep(3, none=1)], ids=["no run", "one", "two", "diverged"])
+def test_it_can_be_drawn_of_little(figure, options, runs, tmp_path):
+    content = tables_of(runs)
+    assert set(figure.curves(content.runs, **options)) <= {run["run"] for run in runs}
+    numbers = figure.plotted(content, **options)
+    paths = _style.save(figure.draw(content, **options), tmp_path, "figure")
+    assert all(path.stat().st_size > 1000 for path in paths)
+    assert figure.caption(content, **options)
+    assert tuple(numbers.columns) == figure.COLUMNS and (runs or numbers.empty)
+    if any(run["status"] == "diverged" for run in runs) and "run" in numbers and figure is not layer_histograms:
+        assert (numbers["series"] == "diverged").any()
+
+
+def test_layers_have_the_mean_of_logarithms(tmp_path):
+    runs = sweep()
+    data = over_layers.plotted(tables_of(runs), **LAYERS)
+    for norm in ("none", "batch"):
+        for layer in (1, 2):
+            values = [2 * math.log10(10.0**-layer * (1 + run["seed"])) for run in runs if run["norm"] == norm]
+            row = data[(data["norm"] == norm) & (data["layer"] == layer) & (data["series"] == "mean")].iloc[0]
+            assert (row["value"], row["low"], row["high"]) == pytest.approx((np.mean(values), *t_interval(values)))
+    theory = data[data["series"] == "theory"].set_index("layer")["value"]
+    assert theory[1] - theory[2] == pytest.approx(math.log10(1.5))
+    axes = over_layers.draw(tables_of(runs), **LAYERS).axes[0]
+    assert {line.get_linestyle() for line in axes.lines} == {"-", "--"}
+
+
+def test_what_is_zero_or_not_finite_has_no_logarithm():
+    content = tables_of(sweep())
+    content.curves.loc[content.curves["name"] == "gradient/delta", "value"] = [0.0, math.nan] + [1.0] * 10
+    data = over_layers.plotted(content, **LAYERS)
+    assert sorted(data.loc[data["series"] == "mean", "n"]) == [2, 2, 3, 3]
+
+
+def test_learning_rates_against_the_share_of_training():
+    runs = sweep()
+    data = bjorck_1.plotted(tables_of(runs), grids=["deep"])
+    own = data[(data["panel"] == "test/accuracy") & (data["norm"] == "batch")]
+    assert own["share"].tolist() == [0, 50, 90]  # the last point is of other images
+    values = [100 * (0.1 + 0.5 / 2 * 1.5 + 0.01 * seed) for seed in range(3)]
+    row = own[own["share"] == 50].iloc[0]
+    assert (row["value"], row["deviation"], row["n"]) == pytest.approx((np.mean(values), np.std(values, ddof=1), 3))
+
+
+def test_steps_to_match_the_plain_net():
+    runs = [*sweep(), *(a_run(20 + seed, "batch", seed, rate=0.5) for seed in range(3))]
+    data = ioffe_szegedy_2.plotted(tables_of(runs), grids=["deep"])
+    assert list(dict.fromkeys(data["arm"])) == ["Plain", "BN ×1", "BN ×5"]
+    best = 0.1 + 90 / 200 + 0.01  # of the plain net's means on the way
+    matches = data[data["series"] == "match"].set_index("arm")
+    assert matches["value"].to_numpy() == pytest.approx(best)
+    assert matches["step"].to_dict() == {"Plain": 90, "BN ×1": 90, "BN ×5": 90}
+    content = tables_of(runs)
+    plain = content.curves["run"].isin([run["run"][-10:] for run in runs if run["norm"] == "none"])
+    content.curves.loc[plain & (content.curves["name"] == "test/accuracy"), "value"] += 0.5
+    far = ioffe_szegedy_2.plotted(content, grids=["deep"])
+    assert far[(far["series"] == "match") & (far["arm"] == "BN ×1")]["step"].isna().all()
+    assert "BN ×1: does not match it" in ioffe_szegedy_2.caption(content, grids=["deep"])
+
+
+def test_histograms_are_of_the_first_seed_and_shares_of_all():
+    runs = sweep()
+    content = tables_of(runs)
+    data = layer_histograms.plotted(content, **HISTOGRAMS)
+    counts = data[(data["norm"] == "none") & (data["kind"] == "post") & (data["layer"] == 2)]
+    bars = counts[counts["series"] == "count"]
+    assert bars["value"].tolist() == [1, 2, 3, 4] and bars["low"].tolist() == [-1, -0.5, 0, 0.5]
+    shares = counts.set_index("series")[["value", "n"]]
+    assert shares.loc["saturated"].tolist() == pytest.approx([0.2, 3])
+    assert shares.loc["outside"].tolist() == pytest.approx([0.25, 1])
+    wanted = layer_histograms.curves(content.runs, **HISTOGRAMS)
+    drawn = {run for run, curves in wanted.items() if any(curve.name == "histograms/counts" for curve in curves)}
+    assert drawn == {run["run"] for run in runs if run["seed"] == 0} and len(wanted) == 6
+    assert len(layer_histograms.draw(content, **HISTOGRAMS).axes) == 4 * 3
+
+
+def test_a_fit_is_drawn_over_the_data():
+    data = fitted_curve.plotted(tables_of(sweep()), grids=["deep"])
+    own = data[data["norm"] == "batch"]
+    outputs = own[own["series"] == "output"]
+    assert outputs["input"].tolist() == [0, 1, 2, 3, 4] and outputs["value"].tolist() == pytest.approx(
+        [0.2, 1.2, 2.2, 3.2, 4.2]
+    )
+    error = own[(own["series"] == "error") & (own["step"] == 50)].iloc[0]
+    assert (error["value"], error["low"], error["high"]) == pytest.approx((76, *t_interval([75, 76, 77])))
+
+
+def sizes():
+    accuracies = {"test/accuracy_batch": -0.1, "test/accuracy_moving": -0.05, "train/accuracy_batch": 0.2}
+    runs = []
+    for grid, norm in (("ghost", "ghost_batch"), ("renorm", "batch_renorm")):
+        for size in (2, 8):
+            for seed in range(3):
+                base = 0.4 + 0.02 * size + 0.01 * seed
+                finals = {f"final(metric={name})": base + shift for name, shift in accuracies.items()}
+                own = {"norm.group_size": size, "final(metric=test/accuracy)": base}
+                runs.append(a_run(len(runs), norm, seed, grid, **own, **finals))
+    return [*runs, *(a_run(50 + seed, "group", seed, "group") for seed in range(3))]
+
+
+def test_errors_over_the_batch_size():
+    data = batch_size.plotted(tables_of(sizes()), **SIZES)
+    row = data[(data["line"] == "test, mini-batch statistics") & (data["size"] == 2)].iloc[0]
+    values = [100 * (1 - (0.4 + 0.04 + 0.01 * seed - 0.1)) for seed in range(3)]
+    assert (row["value"], row["low"], row["high"], row["n"]) == pytest.approx((np.mean(values), *t_interval(values), 3))
+    brackets = data.set_index("series")
+    gap = brackets.loc["train/test inconsistency"]
+    assert gap["high"] - gap["low"] == pytest.approx(10) and gap["size"] == 2
+    assert brackets.loc["training noise", "high"] - brackets.loc["training noise", "low"] == pytest.approx(12)
+    level = data[data["line"] == "Group norm"]
+    assert level["size"].isna().all() and level["value"].tolist() == pytest.approx([100 * (1 - 0.61)])
+    reference = data[data["series"] == "reference"].iloc[0]
+    assert reference["size"] == 8 and reference["value"] == pytest.approx(100 * (1 - 0.4 - 0.16 - 0.01 + 0.05))
+    left, right = batch_size.draw(tables_of(sizes()), **SIZES).axes
+    assert left.get_xlim()[0] > left.get_xlim()[1] and right.get_xlim()[0] > right.get_xlim()[1]
+
+
+def test_placements_are_paired_by_seed():
+    places = [("batch", "before", 0.02), ("batch", "after", 0.0), ("none", None, -0.4)]
+    runs = [
+        a_run(
+            10 * at + seed, norm, seed, lost=norm == "batch" and place == "after" and seed == 2,
+            **{"norm.placement": place, "final(metric=test/accuracy)": 0.9 + gain * (1 + seed) + 0.05 * seed},
+        )
+        for at, (norm, place, gain) in enumerate(places)
+        for seed in range(3)
+    ]  # fmt: skip
+    lost = [run for run in runs if run["status"] == "diverged"]
+    lost[0]["final(metric=test/accuracy)"] = math.nan
+    options = {"grids": ["deep"], "metrics": ["test/accuracy"]}
+    data = placement.plotted(tables_of(runs), **options)
+    assert data["place"].dropna().tolist() == ["none", "before", "after"]
+    difference = data[data["series"] == "difference"].iloc[0]
+    assert (difference["value"], difference["n"]) == pytest.approx((np.mean([0.02, 0.04]), 2))
+    assert data.loc[data["place"] == "after", "lost"].tolist() == [1]
+    left = placement.draw(tables_of(runs), **options).axes[0]
+    assert any(text.get_text().startswith("←") for text in left.texts)  # the plain arm would dwarf the others
+    assert "(1)" in " ".join(label.get_text() for label in left.get_yticklabels())
