@@ -25,6 +25,7 @@ COLUMNS = ("grid", "panel", "arm", "norm", "name", "series", "layer", "value", "
 ACROSS = 3  # panels in a row at most
 HEIGHT = 2.1  # of a row of panels, in inches
 ROW = 0.16  # of a line of the legend
+LETTERS = 40  # of a line's name from which on the legend has but two columns
 
 
 def curves(
@@ -107,8 +108,9 @@ def draw(
     across = min(ACROSS, len(places))
     down = math.ceil(len(places) / across)
     with style():
-        columns = 2 if len(series) == 4 else 3
-        rows = math.ceil(len(series) / columns)
+        longest = max((len(arm) + len(name) for arm, _, name, _ in series), default=0)
+        columns = 2 if len(series) == 4 or longest > LETTERS else 3
+        rows = math.ceil((len(series) + (growth is not None)) / columns)
         figure = Figure(figsize=(PAGE, HEIGHT * down + ROW * rows), layout="constrained")
         found = figure.subplots(down, across, squeeze=False, sharey=True)
         handles: dict[str, Any] = {}
