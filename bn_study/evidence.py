@@ -119,9 +119,14 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def judge(place: Study, experiment: Experiment) -> Judged:
-    """The verdicts on an experiment, without writing anything. Raises UsageError if no run of it is there."""
+    """The verdicts on an experiment, without writing anything. Raises UsageError if no run of it is there.
+
+    Of an experiment that overrides changed, runs may come from the committed table of the unchanged one.
+    """
+    own = folder_of(place, experiment) / "runs.csv"
+    source = own if own.is_file() else place.results / experiment.name / "runs.csv"
     with tempfile.TemporaryDirectory() as temporary:
-        return _judge(place, experiment, folder_of(place, experiment) / "runs.csv", Path(temporary) / "runs.csv")
+        return _judge(place, experiment, source, Path(temporary) / "runs.csv")
 
 
 def _judge(place: Study, experiment: Experiment, source: Path, target: Path) -> Judged:

@@ -76,6 +76,7 @@ ROOMS = (  # the first room that holds a module decides
         imports=(*PLAN, *NUMBERS, "analysis.tables", "analysis.figure._*"),
         libraries=("matplotlib", *ARRAYS),
     ),
+    Room(("analysis.comparison",), imports=(*PLAN, *NUMBERS, "analysis.figure._tables"), libraries=ARRAYS),
     Room(
         ("analysis.mirror.*",),
         imports=(*PLAN, "store", "analysis.tables"),
@@ -118,17 +119,28 @@ ROOMS = (  # the first room that holds a module decides
         libraries=("rich", *ARRAYS),
     ),
     Room(
-        ("evidence", "oracles", "overview"),  # store -> results/<experiment>/
-        imports=(*PLAN, *ERRANDS, "plan.compose", "plan.reading", "plan.statements", "oracles", "store", "analysis.*"),
+        ("evidence", "oracles", "overview", "frames"),  # store -> results/<experiment>/
+        imports=(
+            *PLAN,
+            *ERRANDS,
+            "plan.compose",
+            "plan.reading",
+            "plan.statements",
+            "oracles",
+            "evidence",
+            *STORE,
+            "analysis.*",
+        ),
         libraries=ARRAYS,
     ),
     # 5: what knows both halves, command by command, so that `--help` and `list` start at once
+    Room(("bn_study",), imports=("frames",)),  # its types at the top, the rest within functions
     Room(("verbs.*",), imports=("verbs.*",), inside=("*",)),
     Room(("cli",), inside=("*",)),
     Room(("doctor",), imports=(*PLAN, "provenance", "study"), libraries=("rich",), inside=("*",)),
     Room(("__main__",), imports=("cli",)),
     # an __init__.py that holds words at most
-    Room(("bn_study", "plan", "training", *FOLDERS, "analysis", "analysis.figure", "analysis.mirror", "verbs")),
+    Room(("plan", "training", *FOLDERS, "analysis", "analysis.figure", "analysis.mirror", "verbs")),
 )
 
 # Importing TensorFlow takes seconds: only these may do it by being imported.

@@ -1,0 +1,148 @@
+"""Arms side by side: means of one number per run with their intervals, and differences of arms, paired by seed."""
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bn_study.analysis.contrast import RESULTS, comparable, rank, written
+from bn_study.analysis.figure._tables import interval
+from bn_study.errors import UsageError
+from bn_study.plan import parts
+
+COLUMNS = (
+    *("context", "arm", "n", "diverged", "mean", "low", "high"),
+    *("against", "pairs", "difference", "difference_low", "difference_high"),
+)
+Place = tuple[tuple[str, Hashable], ...]
+
+
+@dataclass(frozen=True)
+class At:
+    """Which of the numbers that a run recorded is compared: the last, the best, or that of a step."""
+
+    metric: str
+    site: str
+    when: str
+
+    def of(self, curve: pd.DataFrame) -> float:
+        """curve: step and value of a run's record, in order of steps. NaN where it has none.
+
+        The best is the largest value, of a loss or an error the smallest. Raises UsageError for a step that is none.
+        """
+        values = curve["value"].to_numpy(float)
+        if not len(values):
+            return math.nan
+        if self.when == "last":
+            return float(values[-1])
+        if self.when == "best":
+            smaller = any(word in self.metric for word in ("loss", "error"))
+            return float(np.nanmin(values) if smaller else np.nanmax(values)) if np.isfinite(values).any() else math.nan
+        found = curve.loc[curve["step"] == int(self.when), "value"]
+        return float(found.iloc[0]) if len(found) else math.nan
+
+
+def parsed(metric: str, when: str) -> At:
+    """`activation/std@layer3/pre`, `last`, `best` or a step. Raises UsageError for anything else."""
+    name, _, site = metric.partition("@")
+    if when not in ("last", "best") and not when.isdecimal():
+        raise UsageError(f"--at {when}: give last, best or a step")
+    return At(name, site, when)
+
+
+def values(runs: pd.DataFrame, records: pd.DataFrame, at: At) -> pd.Series:
+    """The number of each run, by its id; NaN for a run that diverged or recorded none.
+
+    Raises UsageError if no run recorded the metric, or none at the step.
+    """
+    own = records[(records["name"] == at.metric) & (records["site"] == at.site)].sort_values("step", kind="stable")
+    if own.empty:
+        pairs = set(records[["name", "site"]].itertuples(index=False, name=None))
+        known = sorted(f"{name}@{site}" if site else name for name, site in pairs)
+        asked = f"{at.metric}@{at.site}" if at.site else at.metric
+        if not known:
+            raise UsageError("the records of these runs are not on this machine; train them with `bn-study run`")
+        raise UsageError(parts.unknown("metric", asked, known))
+    found = {run: at.of(curve) for run, curve in own.groupby("run")}
+    lost = set(runs.loc[runs["status"] == "diverged", "run"])
+    numbers = pd.Series(
+        {run: math.nan if run in lost else found.get(run, math.nan) for run in runs["run"]}, dtype=float
+    )
+    if at.when.isdecimal() and numbers.isna().all():
+        steps = ", ".join(map(str, sorted(set(own["step"]))[:12]))
+        raise UsageError(f"--at {at.when}: no run was measured at this step, but at {steps}")
+    return numbers
+
+
+def compare(runs: pd.DataFrame, numbers: pd.Series, by: Sequence[str], against: str | None) -> pd.DataFrame:
+    """A row for each arm in each context, with its difference to another arm.
+
+    numbers: see `values`. by: settings whose values make arms; options of a part that is among them go with it. What
+    else varies but the seed makes contexts. against: the arm to take differences to, as `norm=none`; None: the first.
+    difference: arm - against, mean over the seeds that have a number in both, with its 95 % t-interval; diverged runs
+    have none and are counted. Raises UsageError for a setting or arm that is none.
+    """
+    settings = [name for name in runs if name not in RESULTS and "(" not in name]
+    for factor in by:
+        if factor not in settings:
+            raise UsageError(parts.unknown("setting", factor, settings))
+    varied = [name for name in settings if len({comparable(one) for one in runs[name]}) > 1]
+    arms = [name for name in varied if name in by or name.partition(".")[0] in by]
+    arms = list(dict.fromkeys([*by, *(name for name in arms if not _follows(runs, name))]))
+    others = [name for name in varied if name not in arms and not _follows(runs, name)]
+    rows = []
+    for context, own in _grouped(runs, others):
+        found = {_label(place): group for place, group in _grouped(own, arms)}
+        base = next(iter(found)) if against is None else against
+        if base not in found and against is not None and not any(against in one.split() for one in found):
+            raise UsageError(parts.unknown("arm", against, list(found)))
+        first = found.get(base, next((group for name, group in found.items() if base in name.split()), None))
+        for name, group in found.items():
+            rows.append(_row(_label(context), name, group, base, first, numbers))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _grouped(runs: pd.DataFrame, names: Sequence[str]) -> list[tuple[Place, pd.DataFrame]]:
+    """Runs by their values of the settings, in order of these; plain nets first."""
+    places: dict[tuple[Hashable, ...], list[int]] = {}
+    for at, key in enumerate(zip(*(map(comparable, runs[name]) for name in names), strict=True)):
+        places.setdefault(key, []).append(at)
+    if not names:
+        places = {(): list(range(len(runs)))}
+    ordered = sorted(places, key=lambda key: [(one != "none", rank(one)) for one in key])
+    return [(tuple(zip(names, key, strict=True)), runs.iloc[places[key]]) for key in ordered]
+
+
+def _follows(runs: pd.DataFrame, option: str) -> bool:
+    """Whether the part that an option belongs to varies and decides it."""
+    part = option.partition(".")[0]
+    if part == option or part not in runs:
+        return False
+    pairs = set(zip(map(comparable, runs[part]), map(comparable, runs[option]), strict=True))
+    return len(pairs) == len({chosen for chosen, _ in pairs}) > 1
+
+
+def _label(place: Place) -> str:
+    return " ".join(f"{name}={written(value)}" for name, value in place if value is not None)
+
+
+def _row(
+    context: str, name: str, arm: pd.DataFrame, base: str, first: pd.DataFrame | None, numbers: pd.Series
+) -> Mapping[str, object]:
+    own = _by_seed(arm, numbers)
+    low, high = interval(own.mean(), own.std(), len(own))
+    row = {"context": context, "arm": name, "n": len(own), "diverged": int((arm["status"] == "diverged").sum())}
+    row |= {"mean": own.mean(), "low": low, "high": high}
+    if first is None or set(first["run"]) == set(arm["run"]):
+        return row
+    pairs = (own - _by_seed(first, numbers)).dropna()
+    low, high = interval(pairs.mean(), pairs.std(), len(pairs))
+    numbers_of = {"difference": pairs.mean(), "difference_low": low, "difference_high": high}
+    return row | {"against": base, "pairs": len(pairs)} | numbers_of
+
+
+def _by_seed(arm: pd.DataFrame, numbers: pd.Series) -> pd.Series:
+    """The numbers of an arm's runs by seed; runs that differ in nothing that is compared are averaged."""
+    return pd.Series(numbers[arm["run"]].to_numpy(), index=arm["seed"]).dropna().groupby(level=0).mean()
