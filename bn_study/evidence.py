@@ -28,6 +28,7 @@ class Report:
     """What was written. verdicts: a table for the terminal, or None for an experiment without claims."""
 
     folder: Path
+    judged: "Judged"
     verdicts: Any = None
     files: list[Path] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -68,6 +69,7 @@ def differences(place: Study, experiment: Experiment) -> list[str]:
         fresh = Path(temporary) / folder.name
         _write(place, experiment, source=folder, target=fresh)
         names = {path.name for one in (folder, fresh) if one.is_dir() for path in one.iterdir() if path.is_file()}
+        names.discard("index.html")  # a page to look at, no evidence
         return sorted(name for name in names if not _same(folder / name, fresh / name))
 
 
@@ -158,4 +160,4 @@ def _write(place: Study, experiment: Experiment, source: Path, target: Path) -> 
     files = writer.write(target, experiment, judged.runs, curves, judged.verdicts, judged.tuned)
     verdicts = writer.terminal(judged.verdicts) if judged.verdicts else None
     remarks = [judged.unfinished] if judged.unfinished else []
-    return Report(target, verdicts, [target / "runs.csv", target / "curves.csv", *files], remarks)
+    return Report(target, judged, verdicts, [target / "runs.csv", target / "curves.csv", *files], remarks)

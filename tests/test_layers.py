@@ -84,6 +84,12 @@ ROOMS = (  # the first room that holds a module decides
         inside=("wandb", "tensorboard"),
     ),
     Room(
+        ("analysis.report.web.pages",),
+        imports=(*PLAN, *NUMBERS, "analysis.report.*"),
+        libraries=("jinja2", "markupsafe"),
+        inside=("plotly",),
+    ),
+    Room(
         ("analysis.report", "analysis.report.*"),
         imports=(
             *(*PLAN, *NUMBERS, "store", "plan.reading", "plan.statements"),
@@ -119,17 +125,10 @@ ROOMS = (  # the first room that holds a module decides
         libraries=("rich", *ARRAYS),
     ),
     Room(
-        ("evidence", "oracles", "overview", "frames"),  # store -> results/<experiment>/
+        ("evidence", "oracles", "overview", "frames", "pages"),  # store -> results/<experiment>/
         imports=(
-            *PLAN,
-            *ERRANDS,
-            "plan.compose",
-            "plan.reading",
-            "plan.statements",
-            "oracles",
-            "evidence",
-            *STORE,
-            "analysis.*",
+            *(*PLAN, *ERRANDS, *STORE, "plan.compose", "plan.reading", "plan.statements"),
+            *("oracles", "evidence", "frames", "analysis.*"),
         ),
         libraries=ARRAYS,
     ),

@@ -4,10 +4,12 @@ import argparse
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterator
+import webbrowser
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from bn_study.errors import UsageError
@@ -20,6 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add its flags."""
     parser.add_argument("--all", action="store_true", help="every experiment with evidence")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if what is there would change")
+    parser.add_argument("--open", action="store_true", help="open the page that was written in a browser")
 
 
 def command(options: argparse.Namespace) -> int:
@@ -27,6 +30,8 @@ def command(options: argparse.Namespace) -> int:
     from bn_study.plan.reading import experiment_names
 
     place = study.locate()
+    if options.check and options.open:
+        raise UsageError("--check writes no page that could be opened: leave out --check or --open")
     if options.all:
         if options.request:
             raise UsageError("--all takes no experiment and no overrides")
@@ -50,9 +55,20 @@ def command(options: argparse.Namespace) -> int:
         different |= bool(changed)
         print(f"verdict board: {_changes(changed)}")
     elif any(one.committed for one in reported):
-        for path in evidence.board(place):
+        from bn_study import pages
+
+        for path in [*evidence.board(place), pages.write_overview(place)]:
             print(path)
+    if options.open and reported:
+        _open(place, reported)
     return 1 if different else 0
+
+
+def _open(place: Any, reported: Sequence["_Reported"]) -> None:
+    """The page of the one experiment, or of all of them, in the user's browser."""
+    page = Path(reported[0].lines[-1]) if len(reported) == 1 else place.results / "index.html"
+    if not webbrowser.open(page.as_uri()):
+        print(f"no browser could be started; open {page.as_uri()} in one", file=sys.stderr)
 
 
 @dataclass(frozen=True)
@@ -77,12 +93,13 @@ def _each(report: Callable[[list[str]], _Reported], requests: list[list[str]]) -
 
 
 def _written(place: Any, request: list[str]) -> _Reported:
-    from bn_study import evidence
+    from bn_study import evidence, pages
 
     experiment = _checked(place, request)
     found = evidence.report(place, experiment)
+    page = pages.write(place, experiment, found)
     return _Reported(
-        [str(path) for path in found.files], found.verdicts, found.remarks,
+        [str(path) for path in [*found.files, page]], found.verdicts, found.remarks,
         committed=evidence.committed(place, experiment),
     )  # fmt: skip
 

@@ -114,7 +114,7 @@ class Arm:
 
 def arms(rows: pd.DataFrame) -> list[Arm]:
     """The arms of a grid's runs, in order of their settings, those without normalisation first."""
-    names = _varying(rows)
+    names = varying(rows)
     groups: dict[tuple[Hashable, ...], list[int]] = {}
     for place, values in enumerate(zip(*(map(comparable, rows[one]) for one in ("norm", *names)), strict=True)):
         groups.setdefault(values, []).append(place)
@@ -128,7 +128,7 @@ def arms(rows: pd.DataFrame) -> list[Arm]:
     return found
 
 
-def _varying(rows: pd.DataFrame) -> list[str]:
+def varying(rows: pd.DataFrame) -> list[str]:
     """The settings in which runs differ, but for `norm`, the seed, and what follows from the choice of a part."""
     settings = [name for name in rows if name not in (*RESULTS, "norm") and "(" not in name]
     varied = {name for name in ("norm", *settings) if name in rows and len(set(map(comparable, rows[name]))) > 1}
