@@ -158,7 +158,7 @@ def test_what_is_wrong_with_grids_is_said_beforehand(changes, message):
 )
 def test_what_is_wrong_with_figures_is_said_beforehand(changes, message):
     swept = {"grids": ["one"], "beside": None, "factor": "optimizer.learning_rate", "metrics": ["test/accuracy"]}
-    default = {"kind": "over_factor", "descending": False} | swept if "kind" not in changes else {}
+    default = {"kind": "over_factor", "descending": False, "usable": None} | swept if "kind" not in changes else {}
     one = replace(experiment({"it": claim()}, TWO), figures={"drawn": default | changes})
     if not message:
         return check(one)

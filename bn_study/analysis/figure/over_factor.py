@@ -21,7 +21,9 @@ from bn_study.analysis.contrast import RESULTS, comparable, missing, rank, writt
 from bn_study.analysis.figure import _tables
 from bn_study.analysis.figure._style import LOOKS, MARKERS, PAGE, PALETTE, say, style
 from bn_study.analysis.figure._tables import Tables, of_grid
+from bn_study.analysis.over import largest_usable
 from bn_study.analysis.tables import Curve, final
+from bn_study.plan.types import Fraction
 
 COLUMNS = ("grid", "arm", "metric", "series", "place", "value", "low", "high", "n", "lost", "dataset", "seeds")
 ACROSS = 3  # panels in a row
@@ -54,32 +56,58 @@ class _Look:
 
 
 def curves(
-    runs: pd.DataFrame, *, grids: list[str], beside: list[str] | None, factor: str, metrics: list[str], descending: bool
-) -> dict[str, list[Curve]]:
+    runs: pd.DataFrame,
+    *,
+    grids: list[str],
+    beside: list[str] | None,
+    factor: str,
+    metrics: list[str],
+    descending: bool,
+    usable: Fraction | None,
+) -> dict[str, list[Curve]]:  # fmt: skip
     """The runs of the grids; none of their records."""
     return {run: [] for grid in [*grids, *(beside or [])] for run in of_grid(runs, grid)["run"]}
 
 
 def plotted(
-    tables: Tables, *, grids: list[str], beside: list[str] | None, factor: str, metrics: list[str], descending: bool
+    tables: Tables,
+    *,
+    grids: list[str],
+    beside: list[str] | None,
+    factor: str,
+    metrics: list[str],
+    descending: bool,
+    usable: Fraction | None,
 ) -> pd.DataFrame:
     """Every number in the figure, a row each.
 
     series: `mean` (value: mean over n runs that finished, with its 95 % interval; lost: how many diverged), at `place`,
     a value of the factor; the same without a place for arms that have no such option (those of the grids `beside`, one
-    for each panel, and any arm of a panel's grid), which is a level; `chance` (1 / classes, for an accuracy).
+    for each panel, and any arm of a panel's grid), which is a level; `chance` (1 / classes, for an accuracy); `usable`
+    (the largest place up to which, from the best one on, all means reach that fraction of the best).
     """
     rows = [row for grid, runs in _panels(tables, grids, beside) for row in _numbers(grid, runs, factor, metrics)]
+    if usable is not None:
+        rows += list(_usable(rows, usable))
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.astype(dict.fromkeys(("value", "low", "high"), float) | dict.fromkeys(("n", "lost"), "Int64"))
 
 
 def caption(
-    tables: Tables, *, grids: list[str], beside: list[str] | None, factor: str, metrics: list[str], descending: bool
+    tables: Tables,
+    *,
+    grids: list[str],
+    beside: list[str] | None,
+    factor: str,
+    metrics: list[str],
+    descending: bool,
+    usable: Fraction | None,
 ) -> str:
     """What is shown, by which rules, of which runs."""
     panels = _panels(tables, grids, beside)
-    data = plotted(tables, grids=grids, beside=beside, factor=factor, metrics=metrics, descending=descending)
+    data = plotted(
+        tables, grids=grids, beside=beside, factor=factor, metrics=metrics, descending=descending, usable=usable
+    )
     means, text = data[data["series"] == "mean"], []
     shown = [one for one in metrics if one in set(means.loc[means["value"].notna(), "metric"])]
     text.append(f"{_words(shown or metrics)} at the end over {factor}: mean over seeds with its 95 % t-interval.")
@@ -89,6 +117,8 @@ def caption(
         text.append(f"Horizontal, with a band: arms without {factor}.")
     if (means["lost"] > 0).any():
         text.append("✕: runs that diverged, and how many; the mean is of the others, unlike in verdicts.")
+    if (data["series"] == "usable").any():
+        text.append(f"Vertical dashes: the largest {factor} at which a line reaches {usable:g} of its best.")
     if (data["series"] == "chance").any():
         text.append("Dotted, where the axis reaches it: chance.")
     fixed = [f"{grid}: {words}" for grid, runs in panels if (words := _fixed(runs, factor))]
@@ -99,10 +129,19 @@ def caption(
 
 
 def draw(
-    tables: Tables, *, grids: list[str], beside: list[str] | None, factor: str, metrics: list[str], descending: bool
+    tables: Tables,
+    *,
+    grids: list[str],
+    beside: list[str] | None,
+    factor: str,
+    metrics: list[str],
+    descending: bool,
+    usable: Fraction | None,
 ) -> Figure:
     """The figure, of the numbers in `plotted`."""
-    data = plotted(tables, grids=grids, beside=beside, factor=factor, metrics=metrics, descending=descending)
+    data = plotted(
+        tables, grids=grids, beside=beside, factor=factor, metrics=metrics, descending=descending, usable=usable
+    )
     looks = _looks(data)
     across = min(ACROSS, len(grids)) or 1
     down = max(1, math.ceil(len(grids) / across))
@@ -159,6 +198,19 @@ def _numbers(grid: str, runs: pd.DataFrame, factor: str, metrics: list[str]) -> 
         classes = {int(one) for one in runs["classes"] if not missing(one)}
         if _is_accuracy(metric) and len(classes) == 1:
             yield about | {"metric": metric, "series": "chance", "value": 1 / classes.pop()}
+
+
+def _usable(rows: list[dict[str, Any]], fraction: float) -> Iterator[dict[str, Any]]:
+    lines: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["series"] == "mean" and isinstance(row["place"], (int, float)):
+            lines.setdefault((row["grid"], row["arm"], row["metric"]), []).append(row)
+    for line in lines.values():
+        places, values = (np.array([row[one] for row in line], float) for one in ("place", "value"))
+        place = largest_usable(places, values, fraction=fraction)
+        if not math.isnan(place):
+            chosen = next(row for row in line if row["place"] == place)
+            yield chosen | {"series": "usable"}
 
 
 def _arms(runs: pd.DataFrame, factor: str) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -260,6 +312,9 @@ def _draw_panel(
         _draw_line(axes, x, here, looks[key])
         _draw_level(axes, line[[missing(one) for one in line["place"]]], looks[key])
     _count_diverged(axes, means, at, looks)
+    for row in data[data["series"] == "usable"].to_dict("records"):
+        look, x = looks[row["arm"], row["metric"]], at[comparable(row["place"])]
+        axes.axvline(x + shift[row["arm"], row["metric"]], color=look.color, linewidth=0.7, linestyle="--", zorder=0)
     for value in data.loc[data["series"] == "chance", "value"].unique():
         low, high = axes.get_ylim()
         if low <= value <= high:

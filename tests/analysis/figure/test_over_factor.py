@@ -21,6 +21,7 @@ OPTIONS = {
     "factor": "optimizer.learning_rate",
     "metrics": ["test/accuracy"],
     "descending": False,
+    "usable": None,
 }
 TWO = OPTIONS | {"metrics": ["test/accuracy", "test/accuracy_moving"]}
 
@@ -255,3 +256,19 @@ def test_the_same_tables_give_the_same_bytes(tmp_path):
         drawn(sweep(), tmp_path / name)
         found.append([(tmp_path / name / f"accuracies.{kind}").read_bytes() for kind in ("svg", "png")])
     assert found[0] == found[1]
+
+
+def test_the_largest_usable_value_is_dashed(tmp_path):
+    """By hand: with accuracies 0.5 - 0.05 log10(rate)^2 + ..., 1 is best and 0.01 is 0.2 below it."""
+    data = figure.plotted(tables_of(sweep()), **(OPTIONS | {"usable": 0.9}))
+    usable = data[data["series"] == "usable"].set_index("arm")
+    means = data[data["series"] == "mean"].set_index(["arm", "place"])["value"]
+    for arm in ("norm=none", "norm=batch"):
+        best = max(means[arm, rate] for rate in RATES)
+        assert usable.loc[arm, "place"] == max(rate for rate in RATES if means[arm, rate] >= 0.9 * best)
+    reversed_runs = [run | {"optimizer.learning_rate": 0.01 / run["optimizer.learning_rate"]} for run in sweep()]
+    far = figure.plotted(tables_of(reversed_runs), **(OPTIONS | {"usable": 0.9}))
+    assert (far.loc[far["series"] == "usable", "place"] < 1).all()
+    axes = drawn(sweep(), tmp_path, usable=0.9).axes[0]
+    vertical = [line for line in axes.lines if len(line.get_xdata()) == 2 and len(set(line.get_xdata())) == 1]
+    assert len(vertical) == 2 and {line.get_linestyle() for line in vertical} == {"--"}
