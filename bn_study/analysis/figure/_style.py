@@ -74,18 +74,36 @@ def style() -> Iterator[None]:
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write `<name>.svg` and `<name>.png`, without dates and versions, which change where the picture does not."""
+    """Write `<name>.svg` and `<name>.png`."""
     paths = [folder / f"{name}.svg", folder / f"{name}.png"]
+    _settle(figure)
+    for path in paths:
+        _write(figure, path)
+    return paths
+
+
+def save_as(figure: Figure, path: Path) -> None:
+    """Write one file, of the kind that its name says."""
+    _settle(figure)
+    _write(figure, path)
+
+
+def _settle(figure: Figure) -> None:
+    """The last bit of what the layout solver finds differs between processes, and clip paths are named after it."""
     with style():
-        # the last bit of what the layout solver finds differs between processes, and clip paths are named after it
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
         for axes in figure.axes:
             left, bottom, width, height = (round(one, 4) for one in axes.get_position().bounds)
             axes.set_position((left, bottom, width, height))
-        for path, metadata in zip(paths, ({"Date": None, "Creator": None}, {"Software": None}), strict=True):
-            figure.savefig(path, metadata=metadata)
-    return paths
+
+
+def _write(figure: Figure, path: Path) -> None:
+    """Without dates and versions, which change where the picture does not."""
+    metadata = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}
+    unsaid: dict[str, Any] = metadata.get(path.suffix, {"CreationDate": None, "Creator": None, "Producer": None})
+    with style():
+        figure.savefig(path, metadata=unsaid)
 
 
 def dashes(norm: str) -> str:
