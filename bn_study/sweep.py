@@ -7,7 +7,7 @@ from typing import Any
 
 from bn_study.agenda import Agenda, agenda
 from bn_study.errors import UsageError
-from bn_study.launch import inline, local
+from bn_study.launch import follower, inline, local
 from bn_study.launch.call import Call
 from bn_study.plan import parts
 from bn_study.plan.experiment import Experiment, PlannedRun
@@ -96,16 +96,19 @@ def run(
     if not todo.missing and not todo.waiting:
         return Outcome(todo)
     call = Call(uuid.uuid4().hex[:12], place, experiment, request, operation, max_failures)
-    if operation["launcher"] == "slurm":
-        from bn_study.launch import slurm  # imports submitit
+    with follower.following(call) as remarks:
+        if operation["launcher"] == "slurm":
+            from bn_study.launch import slurm  # imports submitit
 
-        call = slurm.joined(call)
-        ending = slurm.run(call, Progress(call), detach)
-    elif operation["launcher"] == "inline":
-        ending = inline.run(call, Progress(call))
-    else:
-        ending = local.run(call, range(call.workers(len(todo.missing))), Progress(call))
+            call = slurm.joined(call)
+            ending = slurm.run(call, Progress(call), detach)
+        elif operation["launcher"] == "inline":
+            ending = inline.run(call, Progress(call))
+        else:
+            ending = local.run(call, range(call.workers(len(todo.missing))), Progress(call))
+    if ending.left and operation.get("mirror") is not None:
+        remarks.append(f"nobody mirrors what goes on now; `bn-study export {operation['mirror'].name}` does it later")
     final = agenda(experiment, place.store)
     missing = {run.spec.id for run in final.missing}
     failures = {key: one for key, one in place.store.failures(call.id).items() if key in missing}
-    return Outcome(final, ending.interrupted, ending.left, failures, ending.remarks)
+    return Outcome(final, ending.interrupted, ending.left, failures, [*ending.remarks, *remarks])

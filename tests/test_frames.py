@@ -118,7 +118,7 @@ def test_without_the_cache_the_committed_tables_serve(place, call):
     assert own == pytest.approx({step: accuracy(spec, step) for step in STEPS}, rel=1e-5)
     assert set(narrowed.records["run"]) == set(narrowed.runs["run"])
     said = call("export", "csv", "first", "--to", str(place.home / "out"))
-    assert "of 16 of 16 runs this machine has only the committed tables" in said.out
+    assert "16 of 16 runs have only the committed tables" in said.out
 
 
 def test_what_cannot_be_loaded_is_said(place):

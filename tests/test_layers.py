@@ -77,11 +77,12 @@ ROOMS = (  # the first room that holds a module decides
         libraries=("matplotlib", *ARRAYS),
     ),
     Room(("analysis.comparison",), imports=(*PLAN, *NUMBERS, "analysis.figure._tables"), libraries=ARRAYS),
+    Room(("analysis.mirror._run",), imports=(*PLAN, *STORE), libraries=ARRAYS),
     Room(
         ("analysis.mirror.*",),
-        imports=(*PLAN, "store", "analysis.tables"),
+        imports=(*PLAN, "store", "analysis.tables", "analysis.mirror._run"),
         libraries=ARRAYS,
-        inside=("wandb", "tensorboard"),
+        inside=("wandb", "tensorboard", "google"),
     ),
     Room(
         ("analysis.report.web.pages",),
@@ -102,6 +103,10 @@ ROOMS = (  # the first room that holds a module decides
         ("worker",),
         imports=(*PLAN, *HELPERS, *NUMBERS, *ERRANDS, "plan.compose", *STORE, "training.train", "analysis.tables"),
         libraries=NETWORKS + ARRAYS,
+    ),
+    Room(
+        ("follow",),  # training.checkpoint imports no TensorFlow
+        imports=(*PLAN, *ERRANDS, *STORE, "plan.compose", "training.checkpoint", "analysis.mirror._run"),
     ),
     Room(
         ("price",),  # training.schedule imports no TensorFlow

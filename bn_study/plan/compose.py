@@ -26,7 +26,7 @@ from bn_study.errors import UsageError
 from bn_study.plan import parts, secrets
 from bn_study.plan.experiment import ADHOC, Cell, Claim, Experiment, Factors, Grid, PlannedRun, Tune, Tuned, plain
 from bn_study.plan.reading import Sections, checked, load, read_experiment
-from bn_study.plan.spec import RunSpec
+from bn_study.plan.spec import Part, RunSpec
 
 GROUPS = {
     "dataset": "dataset",
@@ -37,7 +37,8 @@ GROUPS = {
     "probes": "probe",
 }
 """Setting that chooses a part -> its Hydra group, the folder in conf/."""
-OPERATION = ("launcher", "workers", "threads", "timeout", "checkpoint", "silence")
+NUMBERS = ("workers", "threads", "timeout", "checkpoint", "silence", "mirror_wait")
+OPERATION = ("launcher", *NUMBERS, "mirror")
 """Settings of the call, not of a run; and so are those that begin with `launcher.`."""
 FIXED = ("name", "keras")
 """What a file in conf/ says of its part; an override may repeat it, as a run's settings do, but not change it."""
@@ -58,7 +59,8 @@ def compose(home: Path, name: str | None, overrides: Iterable[str]) -> tuple[Exp
 def _compose(composer: "_Composer", name: str | None, overrides: Iterable[str]) -> tuple[Experiment, Factors]:
     home, asked = composer.home, _parse(overrides)
     operation = _operation(
-        composer, {key: asked.pop(key) for key in list(asked) if key in OPERATION or key.startswith("launcher.")}
+        composer,
+        {key: asked.pop(key) for key in list(asked) if key in OPERATION or key.startswith(("launcher.", "mirror."))},
     )
     profile: Axes = {}
     if "profile" in asked:
@@ -199,7 +201,7 @@ def _operation(composer: "_Composer", asked: Axes) -> Factors:
             raise UsageError(f"{key}={_text(axis)}: give one value, not a sweep")
     config = composer({"launcher": asked["launcher"][0]} if "launcher" in asked else {})
     operation: Factors = dict.fromkeys(OPERATION) | {"launcher": config["launcher"]["name"]}
-    for key in OPERATION[1:]:
+    for key in NUMBERS:
         value = asked.get(key, [config[key]])[0]
         whole = key in ("workers", "threads")
         numbers, least = (int, 1) if whole else ((int, float), 0)
@@ -211,15 +213,35 @@ def _operation(composer: "_Composer", asked: Axes) -> Factors:
         operation[key] = value
     options = config["launcher"]
     for key, (value, *_) in asked.items():
-        _, _, name = key.partition(".")
+        part, _, name = key.partition(".")
+        if part == "mirror":
+            continue
         if name.startswith("extra."):
             options.setdefault("extra", {})[name.removeprefix("extra.")] = value
         elif name:
             options[name] = value
     operation["options"] = parts.launcher(options)
+    operation["mirror"] = _mirror(
+        composer.home, {key: axis[0] for key, axis in asked.items() if key.startswith("mirror")}
+    )
     if operation["launcher"] == "inline" and operation["timeout"] is not None:
         raise UsageError("timeout: launcher=inline has no process that could end a run; use launcher=local")
     return operation
+
+
+def _mirror(home: Path, asked: Factors) -> Part | None:
+    """What mirrors the runs of the call, with its options; None for nothing."""
+    name = asked.get("mirror")
+    options = {key.partition(".")[2]: value for key, value in asked.items() if key.startswith("mirror.")}
+    if name is None:
+        if options:
+            raise UsageError(
+                f"mirror.{next(iter(options))}: choose a mirror first, as mirror={parts.names('mirror')[0]}"
+            )
+        return None
+    where = f"conf/mirror/{name}.yaml"
+    given = load(home / where, where) if name in parts.names("mirror") else {}
+    return parts.checked("mirror", str(name), {key: value for key, value in given.items() if key != "name"} | options)
 
 
 def _profile(home: Path, names: list[Any]) -> Axes:

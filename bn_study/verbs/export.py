@@ -1,18 +1,28 @@
 """Write the runs of an experiment or a sweep in another form."""
 
 import argparse
+import sys
 from pathlib import Path
+from typing import Any
 
 from bn_study.verbs._request import composed
 
 REQUEST = True
 TABLES = ("csv", "parquet")
+MIRRORS = ("tensorboard", "wandb")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add its flags."""
-    parser.add_argument("format", choices=TABLES, help="tidy tables: runs, records, vectors and verdicts, a file each")
-    parser.add_argument("--to", metavar="FOLDER", type=Path, help="without it results/local/export/<experiment>")
+    parser.add_argument(
+        "format",
+        choices=(*TABLES, *MIRRORS),
+        help="tidy tables (runs, records, vectors and verdicts, a file each), or runs for a dashboard",
+    )
+    parser.add_argument(
+        "--to", metavar="FOLDER", type=Path,
+        help="without it results/local/export/<experiment>, or results/mirror/<format> for all of them together",
+    )  # fmt: skip
 
 
 def command(options: argparse.Namespace) -> int:
@@ -20,14 +30,45 @@ def command(options: argparse.Namespace) -> int:
 
     place, experiment, _, _ = composed(options)
     found = frames.of(place, experiment)
-    folder = options.to or place.results / "local" / "export" / experiment.name
-    for path in found.write(folder, options.format):
-        print(path)
-    if found.without_records:
-        print(
-            f"of {len(found.without_records)} of {len(found.runs)} runs this machine has only the committed tables, so "
-            "records holds what figures draw of them; `bn-study run` trains them"
-        )
+    if options.format in MIRRORS:
+        code = _mirror(options.format, options.to or place.results / "mirror" / options.format, place, found)
+    else:
+        code = 0
+        folder = options.to or place.results / "local" / "export" / experiment.name
+        for path in found.write(folder, options.format):
+            print(path)
+        if found.without_records:
+            count = f"{len(found.without_records)} of {len(found.runs)} runs"
+            print(
+                f"{count} have only the committed tables on this machine, so records holds what figures draw of them; "
+                "`bn-study run` trains them"
+            )
     if found.unfinished:
         print(found.unfinished)
+    return code
+
+
+def _mirror(name: str, folder: Path, place: Any, found: Any) -> int:
+    """Export each run that has records here, and say how to look at them."""
+    from bn_study.analysis.mirror import _run
+    from bn_study.plan import parts, reading
+
+    where = f"conf/mirror/{name}.yaml"
+    options = reading.load(place.home / where, where)
+    part = parts.checked("mirror", name, {key: value for key, value in options.items() if key != "name"})
+    for stored in found.stored.values():
+        parts.call("mirror", part, _run.of(stored, found.experiment.name), folder)
+    print(f"{len(found.stored)} runs exported to {folder}")
+    if found.without_records:
+        print(
+            f"{len(found.without_records)} runs left out: only the committed tables of them are on this machine; "
+            "`bn-study run` trains them",
+            file=sys.stderr,
+        )
+    if found.stored:
+        look = {
+            "tensorboard": f"tensorboard --logdir {folder}",
+            "wandb": f"wandb sync {folder}/wandb/offline-run-*   (runs exported without a key)",
+        }
+        print(f"see them with: {look[name]}")
     return 0

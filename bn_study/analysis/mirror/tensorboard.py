@@ -1,0 +1,102 @@
+"""TensorBoard: an event file a run, with scalars, histograms and HParams. TensorFlow is not imported."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bn_study.analysis.mirror._run import Run
+
+
+def export(run: Run, folder: Path, *, histograms: bool) -> Path:
+    """Write `<folder>/<experiment>/<id>/`, in place of what is there; `tensorboard --logdir <folder>` shows it.
+
+    histograms: whether to write those of layers too. What is not finite is left out, as charts cannot show it.
+    """
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    place = folder / run.experiment / run.id
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    # the number stands for the time of writing, which would make other bytes of the same run
+    with open(place / "events.out.tfevents.0000000000.bn_study", "wb") as file:
+        writer = RecordWriter(file)
+        for event in _events(run, histograms):
+            writer.write(event.SerializeToString(deterministic=True))
+        writer.flush()
+    return place
+
+
+def _events(run: Run, histograms: bool) -> Iterator[Any]:
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    yield Event(file_version="brain.Event:2")
+    yield from _hparams(run)
+    for step in sorted({*run.scalars, *run.histograms}):
+        values = [_scalar(name, value) for name, value in run.scalars.get(step, {}).items() if np.isfinite(value)]
+        if histograms:
+            values += [_histogram(name, *one) for name, one in run.histograms.get(step, {}).items()]
+        yield Event(step=step, wall_time=float(step), summary=Summary(value=values))
+
+
+def _hparams(run: Run) -> Iterator[Any]:
+    """The settings of the run as hyper-parameters, its last values as metrics, and how it ended."""
+    from google.protobuf.struct_pb2 import Value
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.plugins.hparams import api_pb2, metadata
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
+
+    def value(one: Any) -> Value:
+        if isinstance(one, bool):
+            return Value(bool_value=one)
+        return Value(number_value=one) if isinstance(one, (int, float)) else Value(string_value=str(one))
+
+    metrics = [
+        api_pb2.MetricInfo(name=api_pb2.MetricName(tag=name)) for name in run.last if name.rpartition("/")[0] == "test"
+    ]
+    infos = [api_pb2.HParamInfo(name=name) for name in run.settings]
+    settings = {name: value(one) for name, one in run.settings.items()}
+    status = api_pb2.STATUS_FAILURE if run.status == "diverged" else api_pb2.STATUS_SUCCESS
+    for tag, content in (
+        (
+            metadata.EXPERIMENT_TAG,
+            HParamsPluginData(experiment=api_pb2.Experiment(hparam_infos=infos, metric_infos=metrics)),
+        ),
+        (
+            metadata.SESSION_START_INFO_TAG,
+            HParamsPluginData(session_start_info=SessionStartInfo(hparams=settings, group_name=run.id)),
+        ),
+        (metadata.SESSION_END_INFO_TAG, HParamsPluginData(session_end_info=SessionEndInfo(status=status))),
+    ):
+        about = metadata.create_summary_metadata(content)
+        content.version = metadata.PLUGIN_DATA_VERSION
+        about.plugin_data.content = content.SerializeToString(deterministic=True)  # the settings in one order
+        yield Event(summary=Summary(value=[Summary.Value(tag=tag, metadata=about, tensor=metadata.NULL_TENSOR)]))
+
+
+def _scalar(name: str, value: float) -> Any:
+    from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+    from tensorboard.plugins.scalar.metadata import create_summary_metadata
+
+    metadata: SummaryMetadata = create_summary_metadata(display_name=name, description="")
+    return Summary.Value(tag=name, metadata=metadata, tensor=_tensor(np.float32(value)))
+
+
+def _histogram(name: str, counts: np.ndarray, edges: np.ndarray) -> Any:
+    """Rows of left end, right end and count, as TensorBoard's histograms are."""
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.plugins.histogram.metadata import create_summary_metadata
+
+    buckets = np.stack([edges[:-1], edges[1:], counts], axis=1)
+    metadata = create_summary_metadata(display_name=name, description="")
+    return Summary.Value(tag=name, metadata=metadata, tensor=_tensor(buckets))
+
+
+def _tensor(value: Any) -> Any:
+    from tensorboard.util.tensor_util import make_tensor_proto
+
+    return make_tensor_proto(value)

@@ -1,0 +1,62 @@
+"""Weights & Biases: offline unless there is a key, with nothing of this machine or its code but the run itself."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from bn_study.analysis.mirror._run import Run
+
+HOST = "api.wandb.ai"
+
+
+def export(run: Run, folder: Path, *, project: str, histograms: bool) -> Path:
+    """Write a W&B run of our id and name into `<folder>`, in place of an offline one that is there.
+
+    Online if WANDB_MODE says so, or if there is a key (WANDB_API_KEY or ~/.netrc) and it does not say otherwise; else
+    offline, and `wandb sync` sends it. project: where it goes; its group is the experiment. histograms: whether to log
+    those of layers too. Every measuring point is logged with its step; the summary holds the last values, how the run
+    ended and, if it diverged, at which step. Metadata, code and console are not captured.
+    """
+    place = folder / "wandb"
+    for old in place.glob(f"offline-run-*-{run.id}"):
+        shutil.rmtree(old)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("CACHE", "DATA", "CONFIG"):
+        os.environ.setdefault(f"WANDB_{name}_DIR", str(folder / "cache"))
+    import wandb
+
+    settings = wandb.Settings(
+        console="off", silent=True, x_disable_stats=True, x_disable_meta=True, x_disable_machine_info=True,
+        x_save_requirements=False, save_code=False, disable_git=True, disable_code=True, disable_job_creation=True,
+        host="", program="bn-study",
+    )  # fmt: skip
+    with wandb.init(
+        project=project, group=run.experiment, job_type="train", id=run.id, name=run.id, tags=run.tags, dir=str(folder),
+        config=dict(run.settings), mode=_mode(), resume="allow", reinit="finish_previous", settings=settings,
+    ) as copy:  # fmt: skip
+        for step in sorted({*run.scalars, *run.histograms}):
+            row: dict[str, object] = dict(run.scalars.get(step, {}))
+            if histograms:
+                for name, (counts, edges) in run.histograms.get(step, {}).items():
+                    row[name] = wandb.Histogram(np_histogram=(counts, edges))
+            copy.log(row, step=step)
+        copy.summary.update({**run.last, "status": run.status, "diverged": run.status == "diverged"})
+        if run.diverged_at is not None:
+            copy.summary["diverged_at"] = run.diverged_at
+        return Path(copy.settings.sync_dir)
+
+
+def _mode() -> Any:
+    if mode := os.environ.get("WANDB_MODE"):
+        return mode
+    return "online" if os.environ.get("WANDB_API_KEY") or _in_netrc() else "offline"
+
+
+def _in_netrc() -> bool:
+    import netrc
+
+    try:
+        return netrc.netrc().authenticators(HOST) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False

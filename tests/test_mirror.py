@@ -1,0 +1,345 @@
+"""Runs exported for dashboards, read back with the dashboards' own readers."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bn_study.agenda import agenda
+from bn_study.analysis.mirror import _run
+from bn_study.cli import main
+from bn_study.plan.compose import compose
+from bn_study.study import Study
+
+REQUEST = ["dataset=digits", "norm=none,batch", "seed=0,1", "steps=100"]
+STEPS = (0, 10, 100)
+CANARY = "canary-4711"
+
+
+def accuracy(spec, step):
+    return 0.1 + 0.3 * (spec.norm.name == "batch") + 0.01 * spec.seed + step / 1000
+
+
+def lost(spec):
+    return spec.norm.name == "none" and spec.seed == 1
+
+
+@pytest.fixture
+def place(tmp_path, home, monkeypatch):
+    """Four stored runs, one of which diverged; no key, and secrets in every place that a tracker might look at."""
+    folder = tmp_path / "study"
+    (folder / "experiments").mkdir(parents=True)
+    (folder / "conf").symlink_to(home / "conf")
+    monkeypatch.setenv("BN_STUDY_HOME", str(folder))
+    monkeypatch.delenv("BN_STUDY_RESULTS", raising=False)
+    for name in ("WANDB_MODE", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SOME_SECRET", CANARY)
+    monkeypatch.setattr("sys.argv", ["bn-study", CANARY])
+    place = Study(folder, folder / "results")
+    place.store.prepare()
+    for run in agenda(compose(folder, None, REQUEST)[0], place.store).missing:
+        spec = run.spec
+        steps = STEPS[:1] if lost(spec) else STEPS
+        rows = [(step, "test/accuracy", "", accuracy(spec, step)) for step in steps]
+        rows += [(step, "activation/std", "layer1/pre", 1.5 + step) for step in steps]
+        vectors = [
+            (step, f"activation/{name}", "layer1/pre", np.array(values, float))
+            for step in steps
+            for name, values in (("histogram", [3, step]), ("edges", [-1, 0, 2.5]))
+        ]
+        columns = ["step", "name", "site", "value"]
+        status, at = ("diverged", 7) if lost(spec) else ("complete", None)
+        about = {"status": status, "diverged_at": at, "classes": 10}
+        place.store.publish(spec, pd.DataFrame(rows, columns=columns), pd.DataFrame(vectors, columns=columns), about)
+    return place
+
+
+def specs(place):
+    return [run.spec for run in agenda(compose(place.home, None, REQUEST)[0], place.store).runs]
+
+
+def export(name, *words):
+    assert main(["export", name, *REQUEST, *words]) == 0
+
+
+def inspected(*words):
+    """What wandb's own reader says."""
+    command = [str(Path(sys.executable).parent / "wandb"), "leet", "inspect", "--json", *map(str, words)]
+    answer = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert answer.returncode == 0, answer.stderr
+    if "--summary" in words:
+        return json.loads(answer.stdout)
+    return [json.loads(line) for line in answer.stdout.splitlines()]
+
+
+def offline(place, spec):
+    (found,) = (place.results / "mirror" / "wandb" / "wandb").glob(f"offline-run-*-{spec.id}/*.wandb")
+    return found
+
+
+def test_wandb_has_config_history_and_summary(place, capsys):
+    export("wandb")
+    assert "4 runs exported" in capsys.readouterr().out
+    for spec in specs(place):
+        records = inspected(offline(place, spec))
+        (about,) = [one["run"] for one in records if one["type"] == "run"]
+        assert (about["run_id"], about["display_name"], about["run_group"]) == (spec.id, spec.id, "adhoc")
+        assert {"adhoc", spec.norm.name, "mlp", "digits"} == set(about["tags"])
+        config = {key: value for key, value in about["config"]["update"].items() if key != "_wandb"}
+        assert config == {key: value for key, value in spec.settings.items() if value is not None}
+        items = [one["history"]["item"] for one in records if one["type"] == "history"]
+        history = {item["_step"]: item for item in items}
+        assert sorted(history) == list(STEPS[:1] if lost(spec) else STEPS)
+        for step, row in history.items():
+            assert row["test/accuracy"] == pytest.approx(accuracy(spec, step), rel=1e-12)
+            assert row["activation/std/layer1/pre"] == 1.5 + step
+            assert row["activation/histogram/layer1/pre.values"] == [3, step]
+            assert row["activation/histogram/layer1/pre.bins"] == [-1, 0, 2.5]
+        summary = inspected("--summary", offline(place, spec))["summary"]
+        assert summary["test/accuracy"] == pytest.approx(accuracy(spec, 0 if lost(spec) else 100))
+        assert (summary["status"], summary["diverged"]) == (("diverged", True) if lost(spec) else ("complete", False))
+        assert summary.get("diverged_at") == (7 if lost(spec) else None)
+
+
+def test_wandb_tells_nothing_of_this_machine(place):
+    export("wandb")
+    host = subprocess.run(["hostname"], capture_output=True, text=True).stdout.strip() or "no host name"
+    for spec in specs(place):
+        content = offline(place, spec).read_bytes()
+        for secret in (CANARY, str(place.home), host, "SOME_SECRET"):
+            assert secret.encode() not in content, secret
+
+
+def test_a_second_export_replaces_the_first(place):
+    for name in ("wandb", "tensorboard"):
+        export(name)
+        export(name)
+    for spec in specs(place):
+        offline(place, spec)  # one and no more
+        assert len(list(event_files(place, spec))) == 1
+
+
+def event_files(place, spec):
+    return (place.results / "mirror" / "tensorboard" / "adhoc" / spec.id).glob("events.out.tfevents.*")
+
+
+def test_tensorboard_reads_back_what_was_recorded(place):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams import metadata
+    from tensorboard.util import tensor_util
+
+    export("tensorboard")
+    for spec in specs(place):
+        reader = EventAccumulator(str(place.results / "mirror" / "tensorboard" / "adhoc" / spec.id))
+        reader.Reload()
+        steps = list(STEPS[:1] if lost(spec) else STEPS)
+        for tag, value in (
+            ("test/accuracy", lambda step, spec=spec: accuracy(spec, step)),
+            ("activation/std/layer1/pre", lambda step: 1.5 + step),
+        ):
+            found = {one.step: float(tensor_util.make_ndarray(one.tensor_proto)) for one in reader.Tensors(tag)}
+            assert found == pytest.approx({step: value(step) for step in steps}, rel=1e-6)
+        for one in reader.Tensors("activation/histogram/layer1/pre"):
+            buckets = tensor_util.make_ndarray(one.tensor_proto)
+            np.testing.assert_allclose(buckets, [[-1, 0, 3], [0, 2.5, one.step]])
+        content = reader.SummaryMetadata(metadata.SESSION_START_INFO_TAG).plugin_data.content
+        settings = metadata.parse_session_start_info_plugin_data(content).hparams
+        assert settings["norm"].string_value == spec.norm.name and settings["seed"].number_value == spec.seed
+        ended = reader.SummaryMetadata(metadata.SESSION_END_INFO_TAG).plugin_data.content
+        status = metadata.parse_session_end_info_plugin_data(ended).status
+        assert status == (2 if lost(spec) else 1)  # STATUS_FAILURE, STATUS_SUCCESS of TensorBoard's api.proto
+
+
+def test_the_same_run_gives_the_same_events(place):
+    export("tensorboard")
+    first = {spec.id: [path.read_bytes() for path in event_files(place, spec)] for spec in specs(place)}
+    export("tensorboard")
+    assert first == {spec.id: [path.read_bytes() for path in event_files(place, spec)] for spec in specs(place)}
+
+
+def test_tensorboard_needs_no_tensorflow(place):
+    code = f"import sys\nfrom bn_study.cli import main\nassert main(['export', 'tensorboard', *{REQUEST!r}]) == 0\n"
+    code += "assert not {'tensorflow', 'keras', 'wandb'} & set(sys.modules)\n"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_what_is_not_finite_is_left_out(place, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    from bn_study.analysis.mirror import tensorboard
+
+    settings = {"norm": "none", "model": "m", "dataset": "d"}
+    run = _run.Run("r", "x", settings, {0: {"a": np.nan, "b": 1.0}}, {}, "complete", None)
+    reader = EventAccumulator(str(tensorboard.export(run, tmp_path, histograms=True)))
+    reader.Reload()
+    assert set(reader.Tags()["tensors"]) >= {"b"} and "a" not in reader.Tags()["tensors"]
+
+
+def test_runs_without_records_are_left_out_and_said(place, capsys):
+    main(["report", *REQUEST])
+    shutil.rmtree(place.results / "runs")
+    capsys.readouterr()
+    export("tensorboard")
+    said = capsys.readouterr()
+    assert "0 runs exported" in said.out and "4 runs left out" in said.err
+
+
+# --- mirrors that follow a sweep --------------------------------------------------------------------------------------
+
+BROKEN = """
+import os, time
+POINT, HOW = os.environ["BROKEN_WANDB"].split(":")
+
+def at(point):
+    if point == POINT:
+        if HOW == "raises":
+            raise RuntimeError("the mirror is broken")
+        if HOW == "hangs":
+            time.sleep(600)
+        os._exit(7)
+
+at("import")
+
+class Settings:
+    sync_dir = "."
+    def __init__(self, **options):
+        at("Settings")
+
+class Run:
+    settings, summary = Settings, {}
+    def __enter__(self):
+        return self
+    def __exit__(self, *problem):
+        at("finish")
+    def log(self, row, step):
+        at("log")
+
+def init(**options):
+    at("init")
+    return Run()
+"""
+SWEEP = ["dataset=digits", "model.widths=[8]", "norm=none,batch", "seed=0", "steps=20", "launcher=inline"]
+
+
+def trained(place):
+    """What was recorded, run by run, as the stored checksums have it."""
+    found = {}
+    for run in place.store.ids():
+        sums = place.store.read(run).provenance["checksums"]
+        found[run] = sums["records.parquet"], sums["vectors.parquet"]
+    return found
+
+
+@pytest.fixture
+def empty(place):
+    shutil.rmtree(place.results / "runs")
+    return place
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, home):
+    """The records of the sweep without a mirror."""
+    results = tmp_path_factory.mktemp("results")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BN_STUDY_HOME", str(home))
+        patch.setenv("BN_STUDY_RESULTS", str(results))
+        assert main(["run", *SWEEP]) == 0
+    return trained(Study(home, results))
+
+
+@pytest.mark.parametrize("how", ["raises", "hangs", "exits"])
+@pytest.mark.parametrize(
+    "point", ["log", *(pytest.param(one, marks=pytest.mark.slow) for one in ("import", "Settings", "init", "finish"))]
+)
+def test_a_broken_mirror_costs_a_warning(empty, undisturbed, tmp_path, monkeypatch, capsys, point, how):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "wandb.py").write_text(BROKEN)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "broken"), prepend=":")
+    monkeypatch.setenv("BROKEN_WANDB", f"{point}:{how}")
+    assert main(["run", *SWEEP, "mirror=wandb", f"mirror_wait={8 if how == 'hangs' else 60}"]) == 0
+    assert trained(empty) == undisturbed
+    warnings = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")]
+    reason = {"raises": "the mirror is broken", "hangs": "was not done after 8 seconds", "exits": "exit code 7"}[how]
+    assert len(warnings) == 1 and reason in warnings[0] and "bn-study export wandb" in warnings[0]
+
+
+@pytest.mark.parametrize("name", ["tensorboard", "wandb"])
+def test_live_and_exported_later_are_alike(empty, undisturbed, capsys, name):
+    assert main(["run", *SWEEP, f"mirror={name}"]) == 0
+    assert "warning" not in capsys.readouterr().out and trained(empty) == undisturbed
+    folder = empty.results / "mirror" / name
+
+    def content():
+        if name == "tensorboard":
+            return {path.parent.name: path.read_bytes() for path in folder.rglob("events.*")}
+        found = {}
+        for path in folder.glob("wandb/offline-run-*/*.wandb"):
+            records = inspected(path)
+            rows = [one["history"]["item"] for one in records if one["type"] == "history"]
+            rows = [{key: row[key] for key in row if key not in ("_runtime", "_timestamp")} for row in rows]
+            (about,) = [one["run"] for one in records if one["type"] == "run"]
+            found[about["run_id"]] = about["config"], about["run_group"], rows
+        return found
+
+    live = content()
+    assert set(live) == set(undisturbed)
+    shutil.rmtree(folder)
+    assert main(["export", name, *SWEEP]) == 0
+    assert content() == live
+
+
+def test_a_run_under_way_is_mirrored_from_its_checkpoint(place, specify, tmp_path):
+    from bn_study.training import checkpoint
+    from bn_study.training.train import Programs, train
+
+    spec = specify("steps=30", "model.widths=[8]", "measure.points=4", "probes=[curves,activations]")
+    states = {}
+
+    class Stop(Exception):
+        pass
+
+    def between(step, state):
+        if step >= 20:
+            states.update(state())
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(spec, Programs(), between, None)
+    path = tmp_path / "run.npz"
+    checkpoint.save(path, spec, checkpoint.Checkpoint(states, []))
+    run = _run.under_way(spec, checkpoint.load(path, spec).state, "adhoc")
+    whole = train(spec, Programs(), lambda step, state: None, None)
+    assert run.status == "running" and 0 in run.scalars and max(run.scalars) <= 20
+    for step, row in run.scalars.items():
+        expected = whole.records[whole.records["step"] == step]
+        names = [
+            f"{name}/{site}" if site else name for name, site in zip(expected["name"], expected["site"], strict=True)
+        ]
+        assert row == dict(zip(names, expected["value"], strict=True))
+    assert run.histograms[0]
+
+
+def test_mirrors_are_chosen_by_name(empty, capsys):
+    for words, message in (
+        (["mirror=wandbb"], "unknown mirror 'wandbb'; did you mean wandb?"),
+        (["mirror=wandb", "mirror.projekt=x"], "did you mean mirror.project"),
+        (["mirror.project=x"], "choose a mirror first, as mirror="),
+        (["mirror=wandb", "mirror_wait=0"], "give a number of seconds above 0"),
+    ):
+        assert main(["run", *SWEEP, *words]) == 2
+        assert message in capsys.readouterr().err
+    ids = [json.loads(line)["id"] for line in _plan(capsys, "mirror=wandb")]
+    assert ids == [json.loads(line)["id"] for line in _plan(capsys)]
+
+
+def _plan(capsys, *words):
+    assert main(["plan", "--json", *SWEEP, *words]) == 0
+    return capsys.readouterr().out.splitlines()
