@@ -52,22 +52,25 @@ def folder_of(place: Study, experiment: Experiment) -> Path:
     return place.results / experiment.name
 
 
-def report(place: Study, experiment: Experiment) -> Report:
-    """Write an experiment's folder. Raises UsageError if no run of it is there, or it cannot be written."""
+def report(place: Study, experiment: Experiment, sanity: str | None = None) -> Report:
+    """Write an experiment's folder. Raises UsageError if no run of it is there, or it cannot be written.
+
+    sanity: see `oracles.sanity`, from whoever reports many experiments and has asked for it once; None: not asked yet.
+    """
     folder = folder_of(place, experiment)
     try:
-        return _write(place, experiment, source=folder, target=folder)
+        return _write(place, experiment, folder, folder, sanity)
     except OSError as error:
         hint = "make it writable or set BN_STUDY_RESULTS to another folder"
         raise UsageError(f"{folder} cannot be written ({error.strerror}); {hint}") from error
 
 
-def differences(place: Study, experiment: Experiment) -> list[str]:
-    """The files that `report` would change, by rendering into a temporary folder."""
+def differences(place: Study, experiment: Experiment, sanity: str | None = None) -> list[str]:
+    """The files that `report` would change, by rendering into a temporary folder. sanity: as there."""
     folder = folder_of(place, experiment)
     with tempfile.TemporaryDirectory() as temporary:
         fresh = Path(temporary) / folder.name
-        _write(place, experiment, source=folder, target=fresh)
+        _write(place, experiment, folder, fresh, sanity)
         names = {path.name for one in (folder, fresh) if one.is_dir() for path in one.iterdir() if path.is_file()}
         names.discard("index.html")  # a page to look at, no evidence
         return sorted(name for name in names if not _same(folder / name, fresh / name))
@@ -131,7 +134,7 @@ def judge(place: Study, experiment: Experiment) -> Judged:
         return _judge(place, experiment, source, Path(temporary) / "runs.csv")
 
 
-def _judge(place: Study, experiment: Experiment, source: Path, target: Path) -> Judged:
+def _judge(place: Study, experiment: Experiment, source: Path, target: Path, sanity: str | None = None) -> Judged:
     """From the runs that are in the store or in the table `source`; all are written to `target` and read back."""
     kept = tables.read_csv(source) if source.is_file() else None
     plan, waiting = planned(experiment, place.store, kept)
@@ -142,7 +145,10 @@ def _judge(place: Study, experiment: Experiment, source: Path, target: Path) -> 
     tables.write_csv(runs, target)
     runs = tables.read_csv(target)
     tuned = tune.choose(experiment, runs)
-    sanity = "" if experiment.oracle or not experiment.claims else oracles.sanity(place)
+    if experiment.oracle or not experiment.claims:
+        sanity = ""
+    elif sanity is None:
+        sanity = oracles.sanity(place)
     unfinished = ""
     if len(runs) < len(plan) or waiting:
         gap = f"{len(plan) - len(runs)} runs are missing and {len(waiting)} wait for tuning"
@@ -150,9 +156,9 @@ def _judge(place: Study, experiment: Experiment, source: Path, target: Path) -> 
     return Judged(plan, runs, tuned, claims.verdicts(experiment, runs, tuned, sanity), unfinished)
 
 
-def _write(place: Study, experiment: Experiment, source: Path, target: Path) -> Report:
+def _write(place: Study, experiment: Experiment, source: Path, target: Path, sanity: str | None) -> Report:
     """Tables of the runs that are in the store or in `source`, and all that follows from them, into `target`."""
-    judged = _judge(place, experiment, source / "runs.csv", target / "runs.csv")
+    judged = _judge(place, experiment, source / "runs.csv", target / "runs.csv", sanity)
     kept = tables.read_csv(source / "curves.csv") if (source / "curves.csv").is_file() else None
     curves = writer.curves_table(experiment, judged.plan, place.store, judged.runs, kept)
     tables.write_csv(curves, target / "curves.csv")

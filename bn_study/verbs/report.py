@@ -26,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def command(options: argparse.Namespace) -> int:
-    from bn_study import evidence, study
+    from bn_study import evidence, oracles, study
     from bn_study.plan.reading import experiment_names
 
     place = study.locate()
@@ -41,7 +41,8 @@ def command(options: argparse.Namespace) -> int:
     else:
         requests = [options.request]
     reported = []
-    for one in _each(partial(_compared if options.check else _written, place), requests):
+    sanity = oracles.sanity(place) if len(requests) > 1 else None  # asked once for all
+    for one in _each(partial(_compared if options.check else _written, place, sanity), requests):
         reported.append(one)
         if one.verdicts is not None:
             console().print(one.verdicts)
@@ -92,11 +93,11 @@ def _each(report: Callable[[list[str]], _Reported], requests: list[list[str]]) -
         yield from processes.map(report, requests)
 
 
-def _written(place: Any, request: list[str]) -> _Reported:
+def _written(place: Any, sanity: str | None, request: list[str]) -> _Reported:
     from bn_study import evidence, pages
 
     experiment = _checked(place, request)
-    found = evidence.report(place, experiment)
+    found = evidence.report(place, experiment, sanity)
     page = pages.write(place, experiment, found)
     return _Reported(
         [str(path) for path in [*found.files, page]], found.verdicts, found.remarks,
@@ -104,11 +105,11 @@ def _written(place: Any, request: list[str]) -> _Reported:
     )  # fmt: skip
 
 
-def _compared(place: Any, request: list[str]) -> _Reported:
+def _compared(place: Any, sanity: str | None, request: list[str]) -> _Reported:
     from bn_study import evidence
 
     experiment = _checked(place, request)
-    changed = evidence.differences(place, experiment)
+    changed = evidence.differences(place, experiment, sanity)
     return _Reported([f"{experiment.name}: {_changes(changed)}"], different=bool(changed))
 
 

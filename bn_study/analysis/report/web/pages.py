@@ -23,7 +23,7 @@ from bn_study.plan.experiment import Experiment
 
 HERE = Path(__file__).parent
 NAME = "index.html"
-ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
 def experiment(
@@ -100,7 +100,7 @@ def _hash(script: str) -> str:
 def _json(content: Any) -> Markup:
     """JSON that stands in a script element of type application/json: no part of it is a tag."""
     text = json.dumps(content, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-    return Markup("".join(ESCAPES.get(one, one) for one in text))
+    return Markup(text.translate(ESCAPES))
 
 
 def _image(path: Path) -> str:
