@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Speed, measured side by side: scripts/bench.sh [steps] [step_profile] [sweep] [measure] [scale]; without a name all of
-# them, half an hour on two cores that do nothing else. Real data are needed (BN_STUDY_DATA), and PyTorch for the
-# comparison. Figures go to results/bench/*.csv, and from there into the README.
+# Speed, measured side by side: scripts/bench.sh [steps] [step_profile] [sweep] [measure] [scale] [mirror] [page];
+# without a name all of them, forty minutes on two cores that do nothing else. Real data are needed (BN_STUDY_DATA),
+# PyTorch for the comparison and Chromium for pages. Figures go to results/bench/*.csv, and from there into the README.
 set -euo pipefail
 
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -10,13 +10,13 @@ root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
     echo "bench.sh: without a CPU build of PyTorch there is nothing to compare with; install one into .venv" >&2
     exit 2
 }
-[ $# -gt 0 ] || set -- steps step_profile sweep measure scale
+[ $# -gt 0 ] || set -- steps step_profile sweep measure scale mirror page
 cd "$root"
 for name; do
     case $name in
-        steps | step_profile | sweep | measure | scale) ;;
+        steps | step_profile | sweep | measure | scale | mirror | page) ;;
         *)
-            echo "bench.sh: no benchmark '$name'; there are: steps step_profile sweep measure scale" >&2
+            echo "bench.sh: no benchmark '$name'; there are: steps step_profile sweep measure scale mirror page" >&2
             exit 2
             ;;
     esac

@@ -1,6 +1,7 @@
 """Shared by all tests. One thread, set before TensorFlow is imported, because that is how workers train."""
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -36,3 +37,28 @@ def specify():
         return run.spec
 
     return specify
+
+
+BROWSER = (
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--window-size=1280,1000"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--proxy-server=127.0.0.1:9"),
+)
+"""Chromium's switches. No name is found and nothing but this machine is reached: the network is off."""
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """Headless Chromium, without a network; tests skip where it is not installed."""
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        pytest.skip("no chromium and chromedriver here (scripts/install_browser.sh)")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for one in (*BROWSER, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(one)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver"))) as driver:
+        yield driver

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from selenium.common.exceptions import WebDriverException
 
 from bn_study.agenda import agenda
 from bn_study.analysis.mirror import _run
@@ -155,6 +157,59 @@ def test_tensorboard_reads_back_what_was_recorded(place):
         ended = reader.SummaryMetadata(metadata.SESSION_END_INFO_TAG).plugin_data.content
         status = metadata.parse_session_end_info_plugin_data(ended).status
         assert status == (2 if lost(spec) else 1)  # STATUS_FAILURE, STATUS_SUCCESS of TensorBoard's api.proto
+
+
+@pytest.mark.slow
+def test_tensorboard_shows_scalars_histograms_and_hparams(place, browser):
+    """Its own server on this machine, and its own pages, in a browser."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    export("tensorboard")
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    folder = place.results / "mirror" / "tensorboard"
+    command = [str(Path(sys.executable).parent / "tensorboard"), "--logdir", str(folder), "--port", str(port)]
+    server = subprocess.Popen([*command, "--host", "127.0.0.1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for tab, wanted in (
+            ("timeseries", ["activation/std/layer1/pre", "activation/histogram/layer1/pre"]),
+            ("hparams", ["optimizer.learning_rate", "norm", specs(place)[0].id[:20]]),
+        ):
+
+            def shown(driver, tab=tab, wanted=wanted):
+                try:
+                    driver.get("about:blank")  # the same address again would load nothing
+                    driver.get(f"http://127.0.0.1:{port}/#{tab}")
+                    WebDriverWait(driver, 15).until(lambda one: all(text in _texts(one) for text in wanted))
+                    return True
+                except WebDriverException:
+                    return False
+
+            assert WebDriverWait(browser, 120).until(shown), tab
+    finally:
+        server.terminate()
+        server.wait()
+        browser.get_log("browser")
+
+
+def _texts(browser):
+    """All text of a page, in shadow trees and frames too."""
+    script = """
+        const texts = [];
+        const visit = (root) => {
+          for (const one of root.querySelectorAll("*")) {
+            if (one.shadowRoot) visit(one.shadowRoot);
+            for (const child of one.childNodes) if (child.nodeType === 3) texts.push(child.textContent);
+            if (one.title) texts.push(one.title);
+          }
+        };
+        visit(document);
+        for (const frame of document.querySelectorAll("iframe"))
+          try { visit(frame.contentDocument); } catch (error) {}
+        return texts.join("");
+    """
+    return browser.execute_script(script)
 
 
 def test_the_same_run_gives_the_same_events(place):

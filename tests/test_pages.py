@@ -1,6 +1,5 @@
 """Pages of evidence in a real browser: headless Chromium, pages from the disk, no network, no error in its console."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +16,6 @@ from bn_study.study import Study
 
 HOSTILE = '"><img src=x onerror=alert(1)>'
 SCRIPT = "</script><script>alert(1)</script>"
-SWITCHES = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--window-size=1280,1000"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9"),  # no network
-)
 EXPERIMENT = """
 question: Is it <b>better</b>?
 base: {dataset: digits, model.widths: [8], steps: 100, probes: [curves, activations]}
@@ -40,22 +34,6 @@ figures:
 discussion: |
   It is, says </script><script>alert(1)</script>.
 """
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    if not (shutil.which("chromium") and shutil.which("chromedriver")):
-        pytest.skip("no chromium and chromedriver here (scripts/install_browser.sh)")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for one in (*SWITCHES, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(one)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver"))) as driver:
-        yield driver
 
 
 @pytest.fixture

@@ -96,9 +96,28 @@ def _scale() -> Iterator[Target]:
         yield Target(f"{what}: exponent of its growth with runs (1 is linear)", 1.1, False, list(growth), "{:.2f}")
 
 
+def _mirror() -> Iterator[Target]:
+    table = pd.read_csv(RESULTS / "mirror.csv", keep_default_na=False).set_index("mirror")
+    costs = [table.loc[name, "run_times_none"] - 1 for name in ("tensorboard", "wandb")]
+    yield Target("mirror: what it adds to the time of runs of a minute", 0.01, False, costs, "{:.1%}")
+
+
+def _page() -> Iterator[Target]:
+    table = pd.read_csv(RESULTS / "page.csv").set_index("runs")
+    opened = [table.loc[1000, f"{one}_seconds"] for one in ("median", "highest")]
+    yield Target("page of 1,000 runs: seconds until it is open", 3.0, False, opened, "{:.2f}")
+
+
 def table() -> str:
     """The README's table, of whatever has been measured."""
-    sections = {"steps": _steps, "sweep": _sweep, "measure": _measure, "scale": _scale}
+    sections = {
+        "steps": _steps,
+        "sweep": _sweep,
+        "measure": _measure,
+        "scale": _scale,
+        "mirror": _mirror,
+        "page": _page,
+    }
     found = [one for name, section in sections.items() if (RESULTS / f"{name}.csv").exists() for one in section()]
     machines = {pd.read_csv(path)["machine"].iloc[0] for path in RESULTS.glob("*.csv")}
     head = "| measure | target | measured | met |\n|---|---|---|---|\n"
