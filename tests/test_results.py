@@ -34,8 +34,8 @@ def test_every_committed_file_is_what_the_tables_give(home, tmp_path):
     assert folders
     for folder in folders:
         shutil.copytree(folder, tmp_path / folder.name)
-    board = tmp_path / "README.md"
-    shutil.copy(home / "results" / "README.md", board)
+    for path in (home / "results" / "README.md", *(home / "results").glob("board.*")):
+        shutil.copy(path, tmp_path)
     answer = bn_study(home, tmp_path, "report", "--check", "--all")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert answer.stdout.count("unchanged") == len(folders) + 1
