@@ -98,8 +98,8 @@ def _scale() -> Iterator[Target]:
 
 def _mirror() -> Iterator[Target]:
     table = pd.read_csv(RESULTS / "mirror.csv", keep_default_na=False).set_index("mirror")
-    costs = [table.loc[name, "run_times_none"] - 1 for name in ("tensorboard", "wandb")]
-    yield Target("mirror: what it adds to the time of runs of a minute", 0.01, False, costs, "{:.1%}")
+    costs = [table.loc[name, "sweep_times_none"] - 1 for name in ("tensorboard", "wandb")]
+    yield Target("mirror: what it adds to a sweep of runs of a minute", 0.01, False, costs, "{:.1%}")
 
 
 def _page() -> Iterator[Target]:
