@@ -4,12 +4,13 @@
 
 Each run is exported when it is published, and one that takes long at every checkpoint; what was written before SINCE,
 a time by the clock of the results' disk, is not. When its standard input ends, because the sweep is over or the process
-that started it is gone, the follower exports what is left and ends. Whatever goes wrong ends it alone: the error is its
-last line, and its exit code is 1.
+that started it is gone, the follower exports what is left and ends; an alarm ends it if its mirror hangs. Whatever goes
+wrong ends it alone: the error is its last line, and its exit code is 1.
 """
 
 import math
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -33,17 +34,19 @@ def main(arguments: list[str]) -> int:
     """Follow until standard input ends."""
     os.nice(NICE)
     since, request = float(arguments[0]), arguments[1:]
+    place = study.locate()
+    name, overrides = split_request(request)
+    experiment, operation = compose(place.home, name, overrides)
+    mirror = operation["mirror"]
     over = threading.Event()
 
     def wait_for_the_end() -> None:
         sys.stdin.read()
         over.set()
+        # whoever started it ends it after mirror_wait; after twice as much nobody is there to do so
+        signal.alarm(math.ceil(2 * operation["mirror_wait"]))
 
     threading.Thread(target=wait_for_the_end, daemon=True).start()
-    place = study.locate()
-    name, overrides = split_request(request)
-    experiment, operation = compose(place.home, name, overrides)
-    mirror = operation["mirror"]
     folder = place.results / "mirror" / mirror.name
     exported: dict[str, float] = {}
     last = False

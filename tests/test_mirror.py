@@ -15,6 +15,7 @@ from selenium.common.exceptions import WebDriverException
 from bn_study.agenda import agenda
 from bn_study.analysis.mirror import _run
 from bn_study.cli import main
+from bn_study.launch.follower import FOLLOWER
 from bn_study.plan.compose import compose
 from bn_study.study import Study
 
@@ -238,6 +239,39 @@ def test_what_is_not_finite_is_left_out(place, tmp_path):
     assert set(reader.Tags()["tensors"]) >= {"b"} and "a" not in reader.Tags()["tensors"]
 
 
+@pytest.mark.parametrize("loader", ["LegacyEventFileLoader", "EventFileLoader"])
+def test_an_open_tensorboard_sees_a_run_go_on(tmp_path, loader):
+    from tensorboard.backend.event_processing import event_file_loader
+    from tensorboard.plugins.hparams import metadata
+
+    from bn_study.analysis.mirror import tensorboard
+
+    settings = {"norm": "none", "model": "m", "dataset": "d"}
+
+    def export(steps, status, value=1.0):
+        run = _run.Run("r", "x", settings, {step: {"test/accuracy": value} for step in steps}, {}, status, None)
+        return next(tensorboard.export(run, tmp_path, histograms=True).iterdir())
+
+    def new():
+        """Steps that were not seen before, and whether the run is said to have ended."""
+        found = [(event.step, value.tag) for event in reader.Load() for value in event.summary.value]
+        steps = [step for step, tag in found if tag == "test/accuracy"]
+        return steps, metadata.SESSION_END_INFO_TAG in {tag for _, tag in found}
+
+    reader = getattr(event_file_loader, loader)(str(export([0, 10], "running")))
+    assert new() == ([0, 10], False)
+    export([0, 10, 20], "running")
+    assert new() == ([20], False)
+    path = export([0, 10, 20, 30], "complete")
+    assert new() == ([30], True)
+    live = path.read_bytes()
+    path.unlink()
+    assert export([0, 10, 20, 30], "complete").read_bytes() == live
+    export([0, 10, 20, 30], "complete", value=2.0)
+    reader = getattr(event_file_loader, loader)(str(path))
+    assert new() == ([0, 10, 20, 30], True)  # what differs from the beginning is replaced, not continued
+
+
 def test_runs_without_records_are_left_out_and_said(place, capsys):
     main(["report", *REQUEST])
     shutil.rmtree(place.results / "runs")
@@ -324,6 +358,20 @@ def test_a_broken_mirror_costs_a_warning(empty, undisturbed, tmp_path, monkeypat
     warnings = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")]
     reason = {"raises": "the mirror is broken", "hangs": "was not done after 8 seconds", "exits": "exit code 7"}[how]
     assert len(warnings) == 1 and reason in warnings[0] and "bn-study export wandb" in warnings[0]
+
+
+def test_a_follower_that_hangs_does_not_outlive_who_started_it(place, tmp_path, monkeypatch):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "wandb.py").write_text(BROKEN)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "broken"), prepend=":")
+    monkeypatch.setenv("BROKEN_WANDB", "import:hangs")
+    # its input is at its end, as it is when that process is killed
+    command = [*FOLLOWER, "0", *REQUEST, "mirror=wandb", "mirror_wait=1"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
+        try:
+            assert process.wait(60) < 0  # by a signal, which is its own alarm
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "wandb"])

@@ -1,5 +1,6 @@
 """TensorBoard: an event file a run, with scalars, histograms and HParams. TensorFlow is not imported."""
 
+import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,19 +14,26 @@ from bn_study.analysis.mirror._run import Run
 def export(run: Run, folder: Path, *, histograms: bool) -> Path:
     """Write `<folder>/<experiment>/<id>/`, in place of what is there; `tensorboard --logdir <folder>` shows it.
 
-    histograms: whether to write those of layers too. What is not finite is left out, as charts cannot show it.
+    histograms: whether to write those of layers too. What is not finite is left out, as charts cannot show it. A file
+    that has the beginning of the run already is continued, because a TensorBoard that is open reads on where it was.
     """
     from tensorboard.summary.writer.record_writer import RecordWriter
 
+    buffer = io.BytesIO()
+    writer = RecordWriter(buffer)
+    for event in _events(run, histograms):
+        writer.write(event.SerializeToString(deterministic=True))
+    content = buffer.getvalue()
     place = folder / run.experiment / run.id
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
     # the number stands for the time of writing, which would make other bytes of the same run
-    with open(place / "events.out.tfevents.0000000000.bn_study", "wb") as file:
-        writer = RecordWriter(file)
-        for event in _events(run, histograms):
-            writer.write(event.SerializeToString(deterministic=True))
-        writer.flush()
+    path = place / "events.out.tfevents.0000000000.bn_study"
+    there = path.read_bytes() if path.exists() else b""
+    if not (there and content.startswith(there)):
+        there = b""
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+    with open(path, "ab") as file:
+        file.write(content[len(there) :])
     return place
 
 
@@ -40,15 +48,15 @@ def _events(run: Run, histograms: bool) -> Iterator[Any]:
         if histograms:
             values += [_histogram(name, *one) for name, one in run.histograms.get(step, {}).items()]
         yield Event(step=step, wall_time=float(step), summary=Summary(value=values))
+    if run.status != "running":
+        yield _ended(run)
 
 
 def _hparams(run: Run) -> Iterator[Any]:
-    """The settings of the run as hyper-parameters, its last values as metrics, and how it ended."""
+    """The settings of the run as hyper-parameters, its last values as metrics."""
     from google.protobuf.struct_pb2 import Value
-    from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.plugins.hparams import api_pb2, metadata
-    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionStartInfo
 
     def value(one: Any) -> Value:
         if isinstance(one, bool):
@@ -60,22 +68,30 @@ def _hparams(run: Run) -> Iterator[Any]:
     ]
     infos = [api_pb2.HParamInfo(name=name) for name in run.settings]
     settings = {name: value(one) for name, one in run.settings.items()}
+    experiment = api_pb2.Experiment(hparam_infos=infos, metric_infos=metrics)
+    yield _session(metadata.EXPERIMENT_TAG, HParamsPluginData(experiment=experiment))
+    start = SessionStartInfo(hparams=settings, group_name=run.id)
+    yield _session(metadata.SESSION_START_INFO_TAG, HParamsPluginData(session_start_info=start))
+
+
+def _ended(run: Run) -> Any:
+    """How the run ended, for HParams."""
+    from tensorboard.plugins.hparams import api_pb2, metadata
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
+
     status = api_pb2.STATUS_FAILURE if run.status == "diverged" else api_pb2.STATUS_SUCCESS
-    for tag, content in (
-        (
-            metadata.EXPERIMENT_TAG,
-            HParamsPluginData(experiment=api_pb2.Experiment(hparam_infos=infos, metric_infos=metrics)),
-        ),
-        (
-            metadata.SESSION_START_INFO_TAG,
-            HParamsPluginData(session_start_info=SessionStartInfo(hparams=settings, group_name=run.id)),
-        ),
-        (metadata.SESSION_END_INFO_TAG, HParamsPluginData(session_end_info=SessionEndInfo(status=status))),
-    ):
-        about = metadata.create_summary_metadata(content)
-        content.version = metadata.PLUGIN_DATA_VERSION
-        about.plugin_data.content = content.SerializeToString(deterministic=True)  # the settings in one order
-        yield Event(summary=Summary(value=[Summary.Value(tag=tag, metadata=about, tensor=metadata.NULL_TENSOR)]))
+    return _session(metadata.SESSION_END_INFO_TAG, HParamsPluginData(session_end_info=SessionEndInfo(status=status)))
+
+
+def _session(tag: str, content: Any) -> Any:
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.plugins.hparams import metadata
+
+    about = metadata.create_summary_metadata(content)
+    content.version = metadata.PLUGIN_DATA_VERSION
+    about.plugin_data.content = content.SerializeToString(deterministic=True)  # the settings in one order
+    return Event(summary=Summary(value=[Summary.Value(tag=tag, metadata=about, tensor=metadata.NULL_TENSOR)]))
 
 
 def _scalar(name: str, value: float) -> Any:
