@@ -120,6 +120,21 @@ def test_wandb_tells_nothing_of_this_machine(place):
             assert secret.encode() not in content, secret
 
 
+def test_options_are_those_of_the_words_that_trained(place):
+    export("wandb", "mirror=wandb", "mirror.project=elsewhere")
+    (about,) = [one["run"] for one in inspected(offline(place, specs(place)[0])) if one["type"] == "run"]
+    assert about["project"] == "elsewhere"
+
+
+def test_what_a_mirror_cannot_do_is_one_line(place, monkeypatch, capsys):
+    (place.home / "file").touch()
+    assert main(["export", "tensorboard", *REQUEST, "--to", str(place.home / "file")]) == 2
+    monkeypatch.setenv("WANDB_MODE", "online")
+    assert main(["export", "wandb", *REQUEST]) == 2
+    said = capsys.readouterr().err
+    assert "tensorboard did not take the run" in said and "wandb did not take the run" in said
+
+
 def test_a_second_export_replaces_the_first(place):
     for name in ("wandb", "tensorboard"):
         export(name)

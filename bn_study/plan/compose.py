@@ -221,7 +221,7 @@ def _operation(composer: "_Composer", asked: Axes) -> Factors:
         elif name:
             options[name] = value
     operation["options"] = parts.launcher(options)
-    operation["mirror"] = _mirror(
+    operation["mirror"] = chosen_mirror(
         composer.home, {key: axis[0] for key, axis in asked.items() if key.startswith("mirror")}
     )
     if operation["launcher"] == "inline" and operation["timeout"] is not None:
@@ -229,8 +229,8 @@ def _operation(composer: "_Composer", asked: Axes) -> Factors:
     return operation
 
 
-def _mirror(home: Path, asked: Factors) -> Part | None:
-    """What mirrors the runs of the call, with its options; None for nothing."""
+def chosen_mirror(home: Path, asked: Factors) -> Part | None:
+    """What mirrors runs, by the settings `mirror` and `mirror.<option>`; None for nothing."""
     name = asked.get("mirror")
     options = {key.partition(".")[2]: value for key, value in asked.items() if key.startswith("mirror.")}
     if name is None:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bn_study.errors import UsageError
 from bn_study.verbs._request import composed
 
 REQUEST = True
@@ -28,10 +29,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def command(options: argparse.Namespace) -> int:
     from bn_study import frames
 
-    place, experiment, _, _ = composed(options)
+    place, experiment, operation, _ = composed(options)
     found = frames.of(place, experiment)
     if options.format in MIRRORS:
-        code = _mirror(options.format, options.to or place.results / "mirror" / options.format, place, found)
+        code = _mirror(options.format, options.to or place.results / "mirror" / options.format, place, found, operation)
     else:
         code = 0
         folder = options.to or place.results / "local" / "export" / experiment.name
@@ -48,16 +49,21 @@ def command(options: argparse.Namespace) -> int:
     return code
 
 
-def _mirror(name: str, folder: Path, place: Any, found: Any) -> int:
-    """Export each run that has records here, and say how to look at them."""
+def _mirror(name: str, folder: Path, place: Any, found: Any, operation: dict[str, Any]) -> int:
+    """Export each run that has records here, and say how to look at them. Options are those of the words, if any."""
     from bn_study.analysis.mirror import _run
-    from bn_study.plan import parts, reading
+    from bn_study.plan import parts
+    from bn_study.plan.compose import chosen_mirror
 
-    where = f"conf/mirror/{name}.yaml"
-    options = reading.load(place.home / where, where)
-    part = parts.checked("mirror", name, {key: value for key, value in options.items() if key != "name"})
+    part = operation["mirror"]
+    if part is None or part.name != name:
+        part = chosen_mirror(place.home, {"mirror": name})
     for stored in found.stored.values():
-        parts.call("mirror", part, _run.of(stored, found.experiment.name), folder)
+        run = _run.of(stored, found.experiment.name)
+        try:
+            parts.call("mirror", part, run, folder)
+        except Exception as error:  # a foreign library, a network, a disk
+            raise UsageError(f"{name} did not take the run {run.id}: {error}") from error
     print(f"{len(found.stored)} runs exported to {folder}")
     if found.without_records:
         print(
