@@ -14,6 +14,7 @@ import pytest
 
 from bn_study.plan.compose import compose, expand
 from bn_study.plan.spec import RunSpec
+from bn_study.study import Study
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background job, whose children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -24,6 +25,33 @@ HOME = Path(__file__).resolve().parent.parent
 @pytest.fixture(scope="session")
 def home() -> Path:
     return HOME
+
+
+@pytest.fixture(scope="session")
+def make_study():
+    """`make_study(folder, first="...")` -> a study there, of the checkout's vocabulary and these experiments."""
+
+    def make_study(folder: Path, **experiments: str) -> Study:
+        (folder / "experiments").mkdir(parents=True)
+        (folder / "conf").symlink_to(HOME / "conf")
+        for name, text in experiments.items():
+            (folder / "experiments" / f"{name}.yaml").write_text(text)
+        return Study(folder, folder / "results")
+
+    return make_study
+
+
+@pytest.fixture
+def study_here(make_study, tmp_path, monkeypatch):
+    """The same in this test's folder, as the study that the command line finds."""
+
+    def study_here(**experiments: str) -> Study:
+        place = make_study(tmp_path / "study", **experiments)
+        monkeypatch.setenv("BN_STUDY_HOME", str(place.home))
+        monkeypatch.delenv("BN_STUDY_RESULTS", raising=False)
+        return place
+
+    return study_here
 
 
 @pytest.fixture(scope="session")

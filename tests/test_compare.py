@@ -11,7 +11,6 @@ from scipy import stats
 from bn_study.agenda import agenda
 from bn_study.cli import main
 from bn_study.plan.compose import compose
-from bn_study.study import Study
 
 EXPERIMENT = """
 question: Is it better?
@@ -53,15 +52,8 @@ BATCH = [0.95, 0.97, 0.95, 0.96, 0.96, 0.95]
 
 
 @pytest.fixture
-def place(tmp_path, home, monkeypatch):
-    place = tmp_path / "study"
-    (place / "experiments").mkdir(parents=True)
-    (place / "conf").symlink_to(home / "conf")
-    (place / "experiments" / "first.yaml").write_text(EXPERIMENT)
-    (place / "experiments" / "second.yaml").write_text(SECOND)
-    monkeypatch.setenv("BN_STUDY_HOME", str(place))
-    monkeypatch.delenv("BN_STUDY_RESULTS", raising=False)
-    return Study(place, place / "results")
+def place(study_here):
+    return study_here(first=EXPERIMENT, second=SECOND)
 
 
 def train(place, seeds=range(6)):

@@ -12,7 +12,6 @@ from bn_study.agenda import agenda
 from bn_study.analysis.tables import read_csv
 from bn_study.cli import main
 from bn_study.plan.compose import compose
-from bn_study.study import Study
 
 REQUEST = ["dataset=digits", "norm=none,batch", "optimizer.learning_rate=0.1,1", "seed=range(3)", "steps=100"]
 
@@ -26,16 +25,12 @@ def lost(spec):
 
 
 @pytest.fixture
-def specs(tmp_path, home, monkeypatch):
-    folder = tmp_path / "study"
-    (folder / "experiments").mkdir(parents=True)
-    (folder / "conf").symlink_to(home / "conf")
-    monkeypatch.setenv("BN_STUDY_HOME", str(folder))
-    monkeypatch.delenv("BN_STUDY_RESULTS", raising=False)
+def specs(study_here, tmp_path, monkeypatch):
+    place = study_here()
     monkeypatch.chdir(tmp_path)
-    store = Study(folder, folder / "results").store
+    store = place.store
     store.prepare()
-    found = [run.spec for run in agenda(compose(folder, None, REQUEST)[0], store).missing]
+    found = [run.spec for run in agenda(compose(place.home, None, REQUEST)[0], store).missing]
     for spec in found:
         steps = (0,) if lost(spec) else (0, 50, 100)
         rows = [(step, "test/accuracy", "", accuracy(spec, step)) for step in steps]

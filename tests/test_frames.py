@@ -17,7 +17,6 @@ from bn_study.analysis.tables import read_csv
 from bn_study.cli import main
 from bn_study.errors import UsageError
 from bn_study.plan.compose import compose
-from bn_study.study import Study
 
 EXPERIMENT = """
 base: {dataset: digits, model.widths: [8], steps: 100, probes: [curves, activations]}
@@ -48,16 +47,10 @@ def lost(spec):
 
 
 @pytest.fixture
-def place(tmp_path, home, monkeypatch):
-    folder = tmp_path / "study"
-    (folder / "experiments").mkdir(parents=True)
-    (folder / "conf").symlink_to(home / "conf")
-    (folder / "experiments" / "first.yaml").write_text(EXPERIMENT)
-    monkeypatch.setenv("BN_STUDY_HOME", str(folder))
-    monkeypatch.delenv("BN_STUDY_RESULTS", raising=False)
-    place = Study(folder, folder / "results")
+def place(study_here):
+    place = study_here(first=EXPERIMENT)
     place.store.prepare()
-    experiment, _ = compose(folder, "first", [])
+    experiment, _ = compose(place.home, "first", [])
     for run in agenda(experiment, place.store).missing:
         spec = run.spec
         rows = [(step, "test/accuracy", "", accuracy(spec, step)) for step in (STEPS[:1] if lost(spec) else STEPS)]

@@ -33,21 +33,16 @@ def lost(spec):
 
 
 @pytest.fixture
-def place(tmp_path, home, monkeypatch):
+def place(study_here, tmp_path, monkeypatch):
     """Four stored runs, one of which diverged; no key, and secrets in every place that a tracker might look at."""
-    folder = tmp_path / "study"
-    (folder / "experiments").mkdir(parents=True)
-    (folder / "conf").symlink_to(home / "conf")
-    monkeypatch.setenv("BN_STUDY_HOME", str(folder))
-    monkeypatch.delenv("BN_STUDY_RESULTS", raising=False)
+    place = study_here()
     for name in ("WANDB_MODE", "WANDB_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SOME_SECRET", CANARY)
     monkeypatch.setattr("sys.argv", ["bn-study", CANARY])
-    place = Study(folder, folder / "results")
     place.store.prepare()
-    for run in agenda(compose(folder, None, REQUEST)[0], place.store).missing:
+    for run in agenda(compose(place.home, None, REQUEST)[0], place.store).missing:
         spec = run.spec
         steps = STEPS[:1] if lost(spec) else STEPS
         rows = [(step, "test/accuracy", "", accuracy(spec, step)) for step in steps]
@@ -445,6 +440,11 @@ def test_a_run_under_way_is_mirrored_from_its_checkpoint(place, specify, tmp_pat
         ]
         assert row == dict(zip(names, expected["value"], strict=True))
     assert run.histograms[0]
+
+
+def test_an_unknown_format_is_refused_with_the_nearest_name(place, capsys):
+    assert main(["export", "tensorbord", *REQUEST]) == 2
+    assert "unknown format 'tensorbord'; did you mean tensorboard?" in capsys.readouterr().err
 
 
 def test_mirrors_are_chosen_by_name(empty, capsys):

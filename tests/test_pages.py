@@ -12,7 +12,6 @@ from bn_study.analysis.report.web import content
 from bn_study.analysis.report.web import pages as rendered
 from bn_study.cli import main
 from bn_study.plan.compose import compose
-from bn_study.study import Study
 
 HOSTILE = '"><img src=x onerror=alert(1)>'
 SCRIPT = "</script><script>alert(1)</script>"
@@ -94,15 +93,11 @@ def accuracy(spec):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory, home):
+def place(make_study, tmp_path_factory):
     """A study with one experiment, as `report` leaves it."""
-    folder = tmp_path_factory.mktemp("study")
-    (folder / "experiments").mkdir(parents=True)
-    (folder / "conf").symlink_to(home / "conf")
-    (folder / "experiments" / "first.yaml").write_text(EXPERIMENT)
-    place = Study(folder, folder / "results")
+    place = make_study(tmp_path_factory.mktemp("pages") / "study", first=EXPERIMENT)
     place.store.prepare()
-    experiment, _ = compose(folder, "first", [])
+    experiment, _ = compose(place.home, "first", [])
     for run in agenda(experiment, place.store).missing:
         rows = [(step, "test/accuracy", "", value) for step, value in accuracy(run.spec).items()]
         records = pd.DataFrame(rows, columns=["step", "name", "site", "value"])

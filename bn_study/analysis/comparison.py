@@ -30,7 +30,7 @@ class At:
     def of(self, curve: pd.DataFrame) -> float:
         """curve: step and value of a run's record, in order of steps. NaN where it has none.
 
-        The best is the largest value, of a loss or an error the smallest. Raises UsageError for a step that is none.
+        The best is the largest value, of a loss or an error the smallest.
         """
         values = curve["value"].to_numpy(float)
         if not len(values):

@@ -244,7 +244,7 @@ def _records(curves: Sequence[Curve], run: StoredRun) -> Points:
         if (curve.name, curve.site) in recorded:
             steps, values = recorded[curve.name, curve.site]
             shown = curve.shown(steps.tolist())
-            for unit, column in _columns(curve, values, run):
+            for unit, column in _units(curve, values, run):
                 numbers = [float(f"{one:.6g}") for one in column[shown].tolist()]
                 points = dict(zip(steps[shown].tolist(), numbers, strict=True))
                 key = curve.name, curve.site, unit
@@ -252,7 +252,7 @@ def _records(curves: Sequence[Curve], run: StoredRun) -> Points:
     return found
 
 
-def _columns(curve: Curve, values: np.ndarray, run: StoredRun) -> Iterator[tuple[int | None, np.ndarray]]:
+def _units(curve: Curve, values: np.ndarray, run: StoredRun) -> Iterator[tuple[int | None, np.ndarray]]:
     """What a curve draws of a record: the unit, None for a scalar, and its value at every measuring point."""
     if curve.unit is None:
         yield None, values

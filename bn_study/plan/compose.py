@@ -58,10 +58,8 @@ def compose(home: Path, name: str | None, overrides: Iterable[str]) -> tuple[Exp
 
 def _compose(composer: "_Composer", name: str | None, overrides: Iterable[str]) -> tuple[Experiment, Factors]:
     home, asked = composer.home, _parse(overrides)
-    operation = _operation(
-        composer,
-        {key: asked.pop(key) for key in list(asked) if key in OPERATION or key.startswith(("launcher.", "mirror."))},
-    )
+    of_call = [key for key in asked if key in OPERATION or key.startswith(("launcher.", "mirror."))]
+    operation = _operation(composer, {key: asked.pop(key) for key in of_call})
     profile: Axes = {}
     if "profile" in asked:
         profile = _profile(home, asked.pop("profile"))
@@ -221,9 +219,7 @@ def _operation(composer: "_Composer", asked: Axes) -> Factors:
         elif name:
             options[name] = value
     operation["options"] = parts.launcher(options)
-    operation["mirror"] = chosen_mirror(
-        composer.home, {key: axis[0] for key, axis in asked.items() if key.startswith("mirror")}
-    )
+    operation["mirror"] = chosen_mirror(composer.home, {key: axis[0] for key, axis in asked.items()})
     if operation["launcher"] == "inline" and operation["timeout"] is not None:
         raise UsageError("timeout: launcher=inline has no process that could end a run; use launcher=local")
     return operation

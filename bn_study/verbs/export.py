@@ -10,15 +10,13 @@ from bn_study.verbs._request import composed
 
 REQUEST = True
 TABLES = ("csv", "parquet")
-MIRRORS = ("tensorboard", "wandb")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add its flags."""
     parser.add_argument(
         "format",
-        choices=(*TABLES, *MIRRORS),
-        help="tidy tables (runs, records, vectors and verdicts, a file each), or runs for a dashboard",
+        help="csv or parquet: tidy tables (runs, records, vectors, verdicts); or a mirror, as tensorboard or wandb",
     )
     parser.add_argument(
         "--to", metavar="FOLDER", type=Path,
@@ -28,13 +26,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def command(options: argparse.Namespace) -> int:
     from bn_study import frames
+    from bn_study.plan import parts
 
+    mirrors = parts.names("mirror")
+    if options.format not in (*TABLES, *mirrors):
+        raise UsageError(parts.unknown("format", options.format, [*TABLES, *mirrors]))
     place, experiment, operation, _ = composed(options)
     found = frames.of(place, experiment)
-    if options.format in MIRRORS:
-        code = _mirror(options.format, options.to or place.results / "mirror" / options.format, place, found, operation)
+    if options.format in mirrors:
+        _mirror(options.format, options.to or place.results / "mirror" / options.format, place, found, operation)
     else:
-        code = 0
         folder = options.to or place.results / "local" / "export" / experiment.name
         for path in found.write(folder, options.format):
             print(path)
@@ -46,10 +47,10 @@ def command(options: argparse.Namespace) -> int:
             )
     if found.unfinished:
         print(found.unfinished)
-    return code
+    return 0
 
 
-def _mirror(name: str, folder: Path, place: Any, found: Any, operation: dict[str, Any]) -> int:
+def _mirror(name: str, folder: Path, place: Any, found: Any, operation: dict[str, Any]) -> None:
     """Export each run that has records here, and say how to look at them. Options are those of the words, if any."""
     from bn_study.analysis.mirror import _run
     from bn_study.plan import parts
@@ -72,9 +73,4 @@ def _mirror(name: str, folder: Path, place: Any, found: Any, operation: dict[str
             file=sys.stderr,
         )
     if found.stored:
-        look = {
-            "tensorboard": f"tensorboard --logdir {folder}",
-            "wandb": f"wandb sync {folder}/wandb/offline-run-*   (runs exported without a key)",
-        }
-        print(f"see them with: {look[name]}")
-    return 0
+        print(f"see them with: {parts.find('mirror', name).LOOK.format(folder=folder)}")

@@ -2,7 +2,6 @@
 
 import argparse
 import multiprocessing
-import os
 import sys
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
@@ -88,8 +87,9 @@ def _each(report: Callable[[list[str]], _Reported], requests: list[list[str]]) -
     if len(requests) < 2:
         yield from map(report, requests)
         return
-    cores = len(os.sched_getaffinity(0))
-    with ProcessPoolExecutor(min(cores, len(requests)), multiprocessing.get_context("spawn")) as processes:
+    from bn_study.launch.call import cores
+
+    with ProcessPoolExecutor(min(cores(), len(requests)), multiprocessing.get_context("spawn")) as processes:
         yield from processes.map(report, requests)
 
 

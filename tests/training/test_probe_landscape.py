@@ -3,19 +3,9 @@
 import numpy as np
 import pytest
 
-from bn_study.training.evaluation import Evaluation
 from bn_study.training.probe import landscape
-from bn_study.training.train import Programs, train
 
 RATES, DISPLACEMENTS = [0.01, 0.1, 0.5], [1e-3, 1e-2, 0.3]
-
-
-def initialised(specify, *overrides):
-    spec = specify("steps=0", *overrides)
-    programs = Programs()
-    train(spec, programs, lambda step, state: None, None)
-    _, program, evaluator = programs._program
-    return program.network, Evaluation(evaluator, spec.batch_size, 100, step=0, final=True)
 
 
 def look(network, evaluation):
@@ -48,9 +38,9 @@ def expected(start, look_at):
     return found
 
 
-def test_a_quadratic_has_a_closed_form(specify):
-    network, evaluation = initialised(
-        specify, "dataset=toy_regression", "model.widths=[]", "batch_size=10", "model.initializer_bias=0.3"
+def test_a_quadratic_has_a_closed_form(looked_at):
+    network, evaluation = looked_at(
+        "steps=0", "dataset=toy_regression", "model.widths=[]", "batch_size=10", "model.initializer_bias=0.3"
     )
     part = evaluation.data.train.slice(10)
     x = np.concatenate([part.inputs.astype(float), np.ones((10, 1))], axis=1)
@@ -70,10 +60,10 @@ def test_a_quadratic_has_a_closed_form(specify):
 
 
 @pytest.mark.parametrize("norm", ["none", "batch"])
-def test_a_perceptron_is_as_pytorch_has_it(specify, norm):
+def test_a_perceptron_is_as_pytorch_has_it(looked_at, norm):
     torch = pytest.importorskip("torch")
-    network, evaluation = initialised(
-        specify, f"norm={norm}", "model.widths=[9,8]", "model.activation=tanh", "batch_size=20"
+    network, evaluation = looked_at(
+        "steps=0", f"norm={norm}", "model.widths=[9,8]", "model.activation=tanh", "batch_size=20"
     )
     part = evaluation.data.train.slice(20)
     variables = network.model.trainable_variables

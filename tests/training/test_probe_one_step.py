@@ -5,17 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bn_study.training.evaluation import Evaluation
 from bn_study.training.probe import one_step
-from bn_study.training.train import Programs, train
-
-
-def initialised(specify, *overrides):
-    spec = specify("steps=0", *overrides)
-    programs = Programs()
-    train(spec, programs, lambda step, state: None, None)
-    _, program, evaluator = programs._program
-    return program.network, Evaluation(evaluator, spec.batch_size, 100, step=0, final=True)
 
 
 def look(network, evaluation, rates, limit=1000.0):
@@ -37,8 +27,8 @@ def after_a_real_step(network, part, rate):
 
 
 @pytest.mark.parametrize("norm", ["none", "batch"])
-def test_relative_loss_is_that_of_a_step_of_sgd(specify, norm):
-    network, evaluation = initialised(specify, f"norm={norm}", "model.widths=[9,8]", "batch_size=20")
+def test_relative_loss_is_that_of_a_step_of_sgd(looked_at, norm):
+    network, evaluation = looked_at("steps=0", f"norm={norm}", "model.widths=[9,8]", "batch_size=20")
     rates = [0.01, 0.3, 5.0]
     found = look(network, evaluation, rates)
     part = evaluation.data.train.slice(20)
@@ -47,10 +37,10 @@ def test_relative_loss_is_that_of_a_step_of_sgd(specify, norm):
     assert found["largest_rate"] == 5.0
 
 
-def test_a_linear_regression_step_has_a_closed_form(specify):
+def test_a_linear_regression_step_has_a_closed_form(looked_at):
     """Of a quadratic in the parameters: loss(p - r g) = loss - r |g|^2 + r^2/2 g'Hg, by numpy."""
-    network, evaluation = initialised(
-        specify, "dataset=toy_regression", "model.widths=[]", "batch_size=10", "model.initializer_bias=0.3"
+    network, evaluation = looked_at(
+        "steps=0", "dataset=toy_regression", "model.widths=[]", "batch_size=10", "model.initializer_bias=0.3"
     )
     part = evaluation.data.train.slice(10)
     x = np.concatenate([part.inputs.astype(float), np.ones((10, 1))], axis=1)
@@ -66,9 +56,9 @@ def test_a_linear_regression_step_has_a_closed_form(specify):
     assert found["largest_rate"] == 1.0
 
 
-def test_an_explosion_is_a_large_finite_number(specify):
-    network, evaluation = initialised(
-        specify, "dataset=toy_regression", "model.widths=[20,20]", "model.activation=relu", "model.initializer=he",
+def test_an_explosion_is_a_large_finite_number(looked_at):
+    network, evaluation = looked_at(
+        "steps=0", "dataset=toy_regression", "model.widths=[20,20]", "model.activation=relu", "model.initializer=he",
         "model.initializer_scale=1",
     )  # fmt: skip
     found = look(network, evaluation, [1e30, 1e-4, 1e20])
@@ -77,9 +67,9 @@ def test_an_explosion_is_a_large_finite_number(specify):
     assert look(network, evaluation, [1e20, 1e30])["largest_rate"] == pytest.approx(1e19)
 
 
-def test_a_rate_beyond_a_worse_one_does_not_count(specify, monkeypatch):
+def test_a_rate_beyond_a_worse_one_does_not_count(looked_at, monkeypatch):
     """A loss may come down again where the step has jumped over a ridge; that is not stability."""
-    network, evaluation = initialised(specify, "model.widths=[]")
+    network, evaluation = looked_at("steps=0", "model.widths=[]")
     losses = iter([1.0, 0.5, 2000.0, 3.0])
     monkeypatch.setattr(tf, "reduce_mean", lambda values: tf.reduce_sum(values) * 0 + next(losses))
     assert look(network, evaluation, [0.1, 1.0, 10.0])["largest_rate"] == 0.1

@@ -3,24 +3,17 @@
 import numpy as np
 import pytest
 
-from bn_study.training.evaluation import Evaluation
 from bn_study.training.probe import histograms, predictions, unit
-from bn_study.training.train import Programs, train
 
 RANGES = {"input_range": [-2.0, 6.0], "linear_range": [-3.0, 3.0], "post_range": [-1.0, 1.0]}
 
 
-def trained(specify, *overrides):
-    spec = specify("steps=3", "model.widths=[6,5]", "batch_size=20", *overrides)
-    programs = Programs()
-    train(spec, programs, lambda step, state: None, None)
-    _, program, evaluator = programs._program
-    return program.network, Evaluation(evaluator, spec.batch_size, 100, step=3, final=True)
+SMALL = ["steps=3", "model.widths=[6,5]", "batch_size=20"]
 
 
 @pytest.fixture
-def regression(specify):
-    return trained(specify, "dataset=toy_regression", "norm=batch", "model.activation=tanh", "norm.placement=before")
+def regression(looked_at):
+    return looked_at(*SMALL, "dataset=toy_regression", "norm=batch", "model.activation=tanh", "norm.placement=before")
 
 
 def forward(network, evaluation, count):
@@ -70,8 +63,8 @@ def test_a_fitted_curve_in_order_of_its_inputs(regression):
     np.testing.assert_allclose(found["predictions/output"], expected, rtol=1e-3, atol=1e-4)
 
 
-def test_classes_have_no_curve(specify):
-    assert list(predictions.measure(*trained(specify), images=40)) == []
+def test_classes_have_no_curve(looked_at):
+    assert list(predictions.measure(*looked_at(*SMALL), images=40)) == []
 
 
 def test_one_unit_of_each_layer(regression):

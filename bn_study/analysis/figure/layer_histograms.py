@@ -20,10 +20,14 @@ from bn_study.analysis.tables import EVERY, HASH, Curve
 from bn_study.plan.types import Natural
 
 NORMS = ("none", "batch")
-ROWS = (("linear", "none", ""), ("linear", "batch", "BN "), ("post", "none", "Act"), ("post", "batch", "BN Act"))
-"""Kind of value, arm, and the row's name in the tutorial; the first two rows have none there."""
-NAMES = ("Wx+b", "Wx+b, BN net", "Act", "BN Act")
-COLUMNS = ("row", "norm", "kind", "layer", "series", "low", "high", "value", "n")
+ROWS = (
+    ("linear", "none", "Wx+b"),
+    ("linear", "batch", "Wx+b, BN net"),
+    ("post", "none", "Act"),
+    ("post", "batch", "BN Act"),
+)
+"""Kind of value, arm, and the row's name; that of the last two is the tutorial's."""
+COLUMNS = ("norm", "kind", "layer", "series", "low", "high", "value", "n")
 HEIGHT = 3.3  # inches
 OUTSIDE = 0.005  # a share beyond a panel's range from which on it is written there
 
@@ -79,14 +83,14 @@ def draw(tables: Tables, *, grid: str, step: Natural | None) -> Figure:
     with style():
         figure = Figure(figsize=(PAGE, HEIGHT), layout="constrained")
         found = figure.subplots(len(ROWS), layers, squeeze=False)
-        for row, (kind, norm, _) in enumerate(ROWS):
+        for row, (kind, norm, name) in enumerate(ROWS):
             for layer in range(layers):
                 axes = found[row, layer]
                 own = data[(data["kind"] == kind) & (data["norm"] == norm) & (data["layer"] == layer)]
                 _draw_panel(axes, own, TUTORIAL[norm], opaque=kind == "post", ticks=row % 2 == 1)
                 if row == 0:
                     axes.set_title(f"L{layer}", fontsize=7)
-            found[row, 0].set_ylabel(NAMES[row], fontsize=7)
+            found[row, 0].set_ylabel(name, fontsize=7)
         if data.empty:
             for axes in found.flat:
                 axes.set_axis_off()
@@ -104,7 +108,7 @@ def _rows(tables: Tables, norm: str, arm: pd.DataFrame, step: int | None) -> Ite
             values = counts[counts["site"] == site].sort_values("unit")["value"].to_numpy(float)
             limits = json.loads(first[f"probes.histograms.{kind if layer else 'input'}_range"])
             edges = np.linspace(limits[0], limits[1], len(values) + 1)
-            about = {"row": norm, "norm": norm, "kind": kind, "layer": layer}
+            about = {"norm": norm, "kind": kind, "layer": layer}
             for low, high, value in zip(edges[:-1], edges[1:], values, strict=True):
                 yield about | {"series": "count", "low": low, "high": high, "value": value, "n": 1}
             for share in beyond.loc[beyond["site"] == site, "value"]:
@@ -113,7 +117,7 @@ def _rows(tables: Tables, norm: str, arm: pd.DataFrame, step: int | None) -> Ite
     for layer in layers:
         found = shares.loc[shares["site"] == f"layer{layer}/post", "value"]
         if len(found):
-            about = {"row": norm, "norm": norm, "kind": "post", "layer": layer}
+            about = {"norm": norm, "kind": "post", "layer": layer}
             yield about | {"series": "saturated", "value": found.mean(), "n": len(found)}
 
 

@@ -149,7 +149,7 @@ def _limit(axes: Axes, means: pd.DataFrame, heights: Iterable[float]) -> None:
         max(min(shown["low"].min(), means["low"].min()), low - reach),
         min(max(shown["high"].max(), means["high"].max()), high + reach),
     )
-    space = 0.06 * (high - low)
+    space = 0.06 * (high - low) or 0.05
     axes.set_xlim(low - space, high + space)
     for height, value in zip(heights, means["value"], strict=True):
         if value < low - space:

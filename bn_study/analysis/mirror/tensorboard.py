@@ -10,6 +10,8 @@ import numpy as np
 
 from bn_study.analysis.mirror._run import Run
 
+LOOK = "tensorboard --logdir {folder}"
+
 
 def export(run: Run, folder: Path, *, histograms: bool) -> Path:
     """Write `<folder>/<experiment>/<id>/`, in place of what is there; `tensorboard --logdir <folder>` shows it.

@@ -8,6 +8,7 @@ from typing import Any
 from bn_study.analysis.mirror._run import Run
 
 HOST = "api.wandb.ai"
+LOOK = "wandb sync {folder}/wandb/offline-run-*   (runs exported without a key)"
 
 
 def export(run: Run, folder: Path, *, project: str, histograms: bool) -> Path:
