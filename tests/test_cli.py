@@ -366,6 +366,7 @@ tune:
     assert chosen[0] == chosen[1] and set(chosen[0]) == {"none", "batch"}
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_cleanly_and_the_same_command_finishes(bn_study, home, tmp_path):
     words = ["norm=none,batch", "seed=range(2)", "steps=20000", "probes=[]"]
     environment = {"PYTHONPATH": home, "BN_STUDY_HOME": home, "BN_STUDY_RESULTS": bn_study.results}

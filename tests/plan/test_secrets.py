@@ -16,12 +16,7 @@ def test_names_of_secrets_are_refused(key):
         secrets.refuse(key, "command line")
 
 
-def test_names_of_the_vocabulary_are_not(home):
-    from bn_study.plan.compose import compose
-    from bn_study.plan.reading import experiment_names
-
-    for name in experiment_names(home):
-        compose(home, name, [])
+def test_names_of_the_vocabulary_are_not():
     for key in ("model.dropout", "dataset.path", "optimizer.keras", "norm.epsilon", "probes.activations.units"):
         secrets.refuse(key, "command line")
 

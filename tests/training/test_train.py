@@ -140,7 +140,9 @@ STATEFUL = {
 }
 
 
-@pytest.mark.parametrize("norm", STATEFUL)
+@pytest.mark.parametrize(
+    "norm", [pytest.param(norm, marks=[] if norm == "batch_renorm" else pytest.mark.slow) for norm in STATEFUL]
+)
 @pytest.mark.parametrize("model", [MLP, CNN], ids=["mlp", "cnn"])
 def test_runs_that_start_differently_share_a_program_and_are_what_they_are_alone(specify, model, norm):
     """Initialisers, counters of steps and states of random numbers are values of variables, not part of the program."""
