@@ -76,6 +76,7 @@ def test_an_adhoc_sweep_trains_each_run_once(bn_study):
     assert "complete" in shown and "test/accuracy" in shown and "optimizer.learning_rate=" in shown
 
 
+@pytest.mark.slow
 def test_inline_and_local_launchers_give_the_same_records(bn_study, home, tmp_path):
     words = ["norm=batch", "seed=range(2)", "steps=50", "probes=[curves,activations]"]
     bn_study("run", *words, "launcher=inline")

@@ -19,6 +19,7 @@ def text(home):
     return (home / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_part_is_two_files(home, text, tmp_path):
     """The README's layer normalization, in a copy of the harness: trained, and covered by the conformance tests."""
     for folder in ("bn_study", "conf", "experiments", "tests"):
