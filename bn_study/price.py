@@ -202,7 +202,8 @@ def of_all(call: Call, plan: Agenda, calibrate: bool) -> tuple[Price, Price]:
     if calibrate and unpriced(everything, known):
         known += calibrated(call, everything)
     missing = to_train(call.experiment, plan)
-    return tuple(price(runs, known, call.workers(max(len(runs), 1))) for runs in (missing, everything))
+    cost, whole = (price(runs, known, call.workers(max(len(runs), 1))) for runs in (missing, everything))
+    return cost, whole
 
 
 def calibrated(call: Call, runs: Sequence[RunSpec]) -> list[Known]:

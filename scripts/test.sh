@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs, checks the style, runs the tests: scripts/test.sh [--all] [pytest arguments]; --all adds the slow tests.
+# Installs, checks style and types, runs the tests: scripts/test.sh [--all] [pytest arguments]; --all adds the slow tests.
 # A process for each core takes whole files of tests; `-n 0` runs them in order, which is what a debugger needs.
 set -euo pipefail
 
@@ -16,7 +16,8 @@ fi
 cd "$root"
 echo "test.sh: ruff check"
 .venv/bin/python -m ruff check .
-# mypy is configured but does not decide here: TensorFlow and Keras come without types, so it sees little of training.
+echo "test.sh: mypy"
+.venv/bin/python -m mypy --no-error-summary
 # Where CI is set pytest prints differences in full; for the bytes of two files that takes it hours.
 unset CI BUILD_NUMBER
 set -- -m "$selection" --numprocesses auto --maxprocesses 8 --dist loadfile --durations 10 "$@"

@@ -106,6 +106,15 @@ def test_wandb_has_config_history_and_summary(place, capsys):
         assert summary.get("diverged_at") == (7 if lost(spec) else None)
 
 
+def test_a_name_that_is_too_long_for_a_tag_is_cut(place, tmp_path):
+    from bn_study.analysis.mirror import wandb
+
+    run = _run.of(place.store.read(specs(place)[0].id), "x" * 80)
+    path = wandb.export(run, tmp_path / "out", project="p", histograms=False)
+    (about,) = [one["run"] for one in inspected(*path.glob("*.wandb")) if one["type"] == "run"]
+    assert "x" * 64 in about["tags"] and about["run_group"] == "x" * 80
+
+
 def test_wandb_tells_nothing_of_this_machine(place):
     export("wandb")
     host = socket.gethostname().encode()

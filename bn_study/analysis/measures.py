@@ -243,7 +243,7 @@ class Measure:
 
     def words(self, level: float | None) -> str:
         """The measure with its scale and all, to be read."""
-        return " ".join(filter(None, [self.scale, self.over and self.over.words(), self.label(level)]))
+        return " ".join(filter(None, [self.scale, self.over.words() if self.over else "", self.label(level)]))
 
     def scaled(self, value: float) -> float:
         """The value on the measure's scale; NaN where it has no logarithm."""

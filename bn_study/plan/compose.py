@@ -363,7 +363,7 @@ class _GridBuilder:
         settings = [key for key in axes if key not in GROUPS and _has(config, key)]
         fixed = [key for key in settings if key.split(".")[-1] in FIXED]
         reached |= {*choices, *settings} - {key for key in fixed if _get(config, key) not in axes[key]}
-        slots = []
+        slots: list[tuple[Callable[..., _Piece], list[int]]] = []
         for name, content in config.items():
             own = {key: axes[key] for key in settings if key.split(".")[0] == name and key not in fixed}
             numbers = [number for number, key in enumerate(axes) if key in own]

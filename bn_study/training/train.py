@@ -48,10 +48,14 @@ class Programs:
     _program: tuple[str, Program, Evaluator] | None = None
 
     def data(self, dataset: Part) -> Data:
+        return self._loaded(dataset)[0]
+
+    def _loaded(self, dataset: Part) -> tuple[Data, tuple[tf.Tensor, tf.Tensor]]:
+        """The data set, and its training split as tensors."""
         if self._data is None or self._data[0] != dataset:
             data: Data = parts.call("dataset", dataset)
             self._data = dataset, data, (tf.constant(data.train.inputs), tf.constant(data.train.targets))
-        return self._data[1]
+        return self._data[1:]
 
     def has(self, spec: RunSpec) -> bool:
         return self._program is not None and self._program[0] == shared(spec)
@@ -71,10 +75,10 @@ class Programs:
 
     def start(self, spec: RunSpec) -> tuple[Program, Evaluator]:
         """The program of a run, with every variable at the run's first value."""
-        data = self.data(spec.dataset)
+        data, tensors = self._loaded(spec.dataset)
         if self._program is None or not self.has(spec):
             self._program = None  # two at once would need twice the memory
-            program = Program(spec, data, self._data[2])
+            program = Program(spec, data, tensors)
             self._program = shared(spec), program, Evaluator(program.network, data)
         _, program, evaluator = self._program
         program.reset(spec, data)
@@ -141,7 +145,8 @@ def _state(step: int, diverged_at: int | None, book: _Book, program: Program) ->
     for kind, rows in (("scalars", book.scalars), ("vectors", book.vectors)):
         for place, name in enumerate(_COLUMNS):
             columns[f"{kind}/{name}"] = [row[place] for row in rows]
-    values = columns.pop("vectors/value")
+    del columns["vectors/value"]
+    values = [value for *_, value in book.vectors]
     return program.state() | {
         "step": np.array(step),
         "diverged_at": np.array(-1 if diverged_at is None else diverged_at),

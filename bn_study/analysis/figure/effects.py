@@ -209,7 +209,8 @@ def _axis(test: str, margin: float, quantity: str, contrast: str) -> str:
 def _say(figure: Figure, x: float, y: float, text: str, **look: Any) -> None:
     """Text at a place in inches."""
     width, height = figure.get_size_inches()
-    figure.text(x / width, y / height, text, **({"va": "center", "fontsize": 7} | look))
+    options: dict[str, Any] = {"va": "center", "fontsize": 7} | look
+    figure.text(x / width, y / height, text, **options)
 
 
 def _draw_block(figure: Figure, axes: Axes, block: _Block, top: float) -> None:
@@ -263,7 +264,7 @@ def _draw_effect(axes: Axes, height: float, row: _Row) -> None:
     ):
         if beyond:
             axes.plot([edge], [height], marker, color=color, markersize=3, clip_on=False, zorder=3, gid=end)
-    style = {"markersize": 3.8, "markeredgecolor": BLACK, "markeredgewidth": 0.4, "color": color}
+    style: dict[str, Any] = {"markersize": 3.8, "markeredgecolor": BLACK, "markeredgewidth": 0.4, "color": color}
     axes.plot([effect["estimate"]], [height], "o", clip_on=False, zorder=4, **style)
 
 

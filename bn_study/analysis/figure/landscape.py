@@ -103,7 +103,7 @@ def draw(tables: Tables, *, grid: str, window: Count) -> Figure:
     steps = int(shown["steps"].max()) if len(shown) else 0
     with style():
         figure = Figure(figsize=(PAGE, 4.4), layout="constrained")
-        for part, (row, title) in zip(np.ravel(figure.subfigures(2, 1)), ROWS.items(), strict=True):
+        for part, (row, title) in zip(figure.subfigures(2, 1, squeeze=False)[:, 0], ROWS.items(), strict=True):
             part.suptitle(title, fontsize=8)
             for panel, axes in zip(row, part.subplots(1, 3), strict=True):
                 third_ticks(axes, steps)

@@ -86,7 +86,7 @@ def draw(tables: Tables, *, grid: str, metric: str, sites: list[str]) -> Figure:
     steps = int(shown["steps"].max()) if len(shown) else 0
     with style():
         figure = Figure(figsize=(PAGE, 1.3 + 0.75 * max(len(sites), 2)), layout="constrained")
-        left, right = np.ravel(figure.subfigures(1, 2, width_ratios=(1, 1.7)))
+        left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.7))[0]
         axes = left.subplots()
         third_ticks(axes, steps)
         _draw_metric(axes, data[data["panel"] == "a"], metric)

@@ -8,6 +8,7 @@ from typing import Any
 from bn_study.analysis.mirror._run import Run
 
 HOST = "api.wandb.ai"
+TAG = 64  # characters at most
 LOOK = "wandb sync {folder}/wandb/offline-run-*   (runs exported without a key)"
 
 
@@ -33,8 +34,9 @@ def export(run: Run, folder: Path, *, project: str, histograms: bool) -> Path:
         host="", program="bn-study",
     )  # fmt: skip
     with wandb.init(
-        project=project, group=run.experiment, job_type="train", id=run.id, name=run.id, tags=run.tags, dir=str(folder),
-        config=dict(run.settings), mode=_mode(), resume="allow", reinit="finish_previous", settings=settings,
+        project=project, group=run.experiment, job_type="train", id=run.id, name=run.id, dir=str(folder),
+        tags=[tag[:TAG] for tag in run.tags], config=dict(run.settings), mode=_mode(), resume="allow",
+        reinit="finish_previous", settings=settings,
     ) as copy:  # fmt: skip
         for step in sorted({*run.scalars, *run.histograms}):
             row: dict[str, object] = dict(run.scalars.get(step, {}))

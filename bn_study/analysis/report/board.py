@@ -5,10 +5,10 @@ folder in results/, and the statements themselves. The same files give the same 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pandas as pd
 
@@ -129,20 +129,20 @@ def _evidence(home: Path, folder: Path) -> Evidence:
     return Evidence(name, sections.text("question"), tuple(tested))
 
 
-def _row(cells: dict[str, object]) -> Row:
+def _row(cells: Mapping[Hashable, Any]) -> Row:
     """A row of verdicts.csv as it was before it was written."""
     texts = {key: "" if pd.isna(cells[key]) else str(cells[key]) for key in ("context", "reason")}
-    numbers = {key: float(str(cells[key])) for key in ("estimate", "low", "high", "p")}
-    counts = {key: int(str(cells[key])) for key in ("n", "replaced")}
-    return Row(texts["context"], str(cells["outcome"]), texts["reason"], **numbers, **counts)
+    numbers: dict[str, Any] = {key: float(cells[key]) for key in ("estimate", "low", "high", "p")}
+    counts: dict[str, Any] = {key: int(cells[key]) for key in ("n", "replaced")}
+    return Row(texts["context"], cells["outcome"], texts["reason"], **numbers, **counts)
 
 
-def _grids(options: dict[str, object]) -> list[str]:
+def _grids(options: Mapping[str, Any]) -> list[str]:
     """The grids that a figure draws."""
     return [one for key in ("grid", "grids") for one in _names(options.get(key, []))]
 
 
-def _names(value: object) -> list[str]:
+def _names(value: str | Iterable[str]) -> list[str]:
     return [value] if isinstance(value, str) else [str(one) for one in value]
 
 
