@@ -115,6 +115,22 @@ def test_a_name_that_is_too_long_for_a_tag_is_cut(place, tmp_path):
     assert "x" * 64 in about["tags"] and about["run_group"] == "x" * 80
 
 
+def test_a_key_for_the_server_makes_it_online(monkeypatch, tmp_path):
+    from bn_study.analysis.mirror import wandb
+
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert wandb._mode() == "offline"
+    (tmp_path / ".netrc").write_text("machine wandb.lab.example login user password k3y\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    assert wandb._mode() == "offline"
+    monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.lab.example:8080/api")
+    assert wandb._mode() == "online"
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert wandb._mode() == "offline"
+
+
 def test_wandb_tells_nothing_of_this_machine(place):
     export("wandb")
     host = socket.gethostname().encode()

@@ -4,10 +4,11 @@ import os
 import shutil
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from bn_study.analysis.mirror._run import Run
 
-HOST = "api.wandb.ai"
+SERVER = "https://api.wandb.ai"
 TAG = 64  # characters at most
 LOOK = "wandb sync {folder}/wandb/offline-run-*   (runs exported without a key)"
 
@@ -15,10 +16,11 @@ LOOK = "wandb sync {folder}/wandb/offline-run-*   (runs exported without a key)"
 def export(run: Run, folder: Path, *, project: str, histograms: bool) -> Path:
     """Write a W&B run of our id and name into `<folder>`, in place of an offline one that is there.
 
-    Online if WANDB_MODE says so, or if there is a key (WANDB_API_KEY or ~/.netrc) and it does not say otherwise; else
-    offline, and `wandb sync` sends it. project: where it goes; its group is the experiment. histograms: whether to log
-    those of layers too. Every measuring point is logged with its step; the summary holds the last values, how the run
-    ended and, if it diverged, at which step. Metadata, code and console are not captured.
+    Online if WANDB_MODE says so, or if there is a key (WANDB_API_KEY, or one for the server in ~/.netrc) and it does
+    not say otherwise; else offline, and `wandb sync` sends it. WANDB_BASE_URL names a server of one's own.
+    project: where it goes; its group is the experiment. histograms: whether to log those of layers too.
+    Every measuring point is logged with its step; the summary holds the last values, how the run ended and, if it
+    diverged, at which step. Metadata, code and console are not captured.
     """
     place = folder / "wandb"
     for old in place.glob(f"offline-run-*-{run.id}"):
@@ -59,7 +61,8 @@ def _mode() -> Any:
 def _in_netrc() -> bool:
     import netrc
 
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", SERVER)).hostname or ""
     try:
-        return netrc.netrc().authenticators(HOST) is not None
+        return netrc.netrc().authenticators(host) is not None
     except (OSError, netrc.NetrcParseError):
         return False
