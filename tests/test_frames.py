@@ -197,7 +197,7 @@ def test_what_diverged_is_counted_in_words(place, call):
         (["--by", "nrm"], "unknown setting 'nrm'; did you mean norm?"),
         (["--by", "norm", "--metric", "test/acuracy"], "unknown metric 'test/acuracy'; did you mean test/accuracy?"),
         (["--by", "norm", "--at", "end"], "give last, best or a step"),
-        (["--by", "norm", "--at", "51"], "no run was measured at this step, but at 0, 50, 100"),
+        (["--by", "norm", "--at", "51"], "no run was measured at this step; the nearest are 0, 50, 100"),
         (["--by", "norm", "--against", "norm=group"], "unknown arm 'norm=group'"),
         (["--by", "norm", "--claim", "better"], "give one of them"),
         (["--at", "best"], "go with --by"),

@@ -65,15 +65,15 @@ def values(runs: pd.DataFrame, records: pd.DataFrame, at: At) -> pd.Series:
         if not known:
             raise UsageError("the records of these runs are not on this machine; train them with `bn-study run`")
         raise UsageError(parts.unknown("metric", asked, known))
+    steps = sorted(set(own["step"]))
+    if at.when.isdecimal() and int(at.when) not in steps:
+        nearest = sorted(sorted(steps, key=lambda step: abs(step - int(at.when)))[:3])
+        raise UsageError(
+            f"--at {at.when}: no run was measured at this step; the nearest are {', '.join(map(str, nearest))}"
+        )
     found = {run: at.of(curve) for run, curve in own.groupby("run")}
     lost = set(runs.loc[runs["status"] == "diverged", "run"])
-    numbers = pd.Series(
-        {run: math.nan if run in lost else found.get(run, math.nan) for run in runs["run"]}, dtype=float
-    )
-    if at.when.isdecimal() and numbers.isna().all():
-        steps = ", ".join(map(str, sorted(set(own["step"]))[:12]))
-        raise UsageError(f"--at {at.when}: no run was measured at this step, but at {steps}")
-    return numbers
+    return pd.Series({run: math.nan if run in lost else found.get(run, math.nan) for run in runs["run"]}, dtype=float)
 
 
 def compare(runs: pd.DataFrame, numbers: pd.Series, by: Sequence[str], against: str | None) -> pd.DataFrame:

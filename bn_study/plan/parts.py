@@ -21,6 +21,7 @@ from bn_study.plan import types
 from bn_study.plan.spec import Part, RunSpec
 
 PACKAGE = Path(__file__).resolve().parent.parent
+FEW = 15  # names that a message lists
 FUNCTIONS = {
     "dataset": "training/load",
     "model": "training/build",
@@ -236,9 +237,14 @@ def _reason(error: Mapping[str, Any]) -> str:
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """The message for a name that does not exist: the nearest one that does, and all of them if they are few."""
+    """The message for a name that does not exist: the nearest that does, and all that do (or some, if none is near)."""
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else ""
-    rest = "" if len(known) > 15 else f"there are: {', '.join(known)}" if known else "there are none here"
-    return f"unknown {what} {name!r}" + "".join(f"; {one}" for one in (hint, rest) if one)
+    hint, there = (f"did you mean {near[0]}?", " There") if near else ("", "there")
+    if not known:
+        rest = "there are none here"
+    elif len(known) <= FEW:
+        rest = f"{there} are: {', '.join(known)}"
+    else:
+        rest = "" if near else f"there are, among others: {', '.join(known[:FEW])}"
+    return f"unknown {what} {name!r}; {hint}{rest}"
