@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs, checks style and types, runs the tests: scripts/test.sh [--all] [pytest arguments]; --all adds the slow tests.
-# A process for each core takes whole files of tests; `-n 0` runs them in order, which is what a debugger needs.
+# A process for each core, four at most, takes whole files of tests; `-n 0` runs them in order, which is what a debugger needs.
 set -euo pipefail
 
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -20,6 +20,6 @@ echo "test.sh: mypy"
 .venv/bin/python -m mypy --no-error-summary
 # Where CI is set pytest prints differences in full; for the bytes of two files that takes it hours.
 unset CI BUILD_NUMBER
-set -- -m "$selection" --numprocesses auto --maxprocesses 8 --dist loadfile --durations 10 "$@"
+set -- -m "$selection" --numprocesses auto --maxprocesses 4 --dist loadfile --durations 10 "$@"
 echo "test.sh: pytest $*"
 .venv/bin/python -m pytest "$@"
