@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs, checks style and types, runs the tests: scripts/test.sh [--all] [pytest arguments]; --all adds the slow tests.
-# A process for each core, four at most, takes whole files of tests; `-n 0` runs them in order, which is what a debugger needs.
+# A process for each core, four at most, takes whole files of tests; `-n 0` runs them in order, as a debugger needs it.
 set -euo pipefail
 
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
