@@ -20,6 +20,7 @@ echo "test.sh: mypy"
 .venv/bin/python -m mypy --no-error-summary
 # Where CI is set pytest prints differences in full; for the bytes of two files that takes it hours.
 unset CI BUILD_NUMBER
-set -- -m "$selection" --numprocesses auto --maxprocesses 4 --dist loadfile --durations 10 "$@"
+# A test that hangs ends its process (faulthandler_timeout); a new one would begin it again.
+set -- -m "$selection" --numprocesses auto --maxprocesses 4 --max-worker-restart 0 --dist loadfile --durations 10 "$@"
 echo "test.sh: pytest $*"
 .venv/bin/python -m pytest "$@"

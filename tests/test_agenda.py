@@ -50,21 +50,16 @@ DROPOUT = {"none": 0.5, "batch": 0.0}
         (("[0.1, 0.3, 1], seed", "[0.1, 0.3, 1], model.dropout: drop, seed"), "rate -> drop -> rate"),
     ],
 )
-def test_tunings_that_wait_for_each_other_are_refused(tmp_path, home, changes, circle):
-    (tmp_path / "conf").symlink_to(home / "conf")
-    (tmp_path / "experiments").mkdir()
-    (tmp_path / "experiments" / "chain.yaml").write_text(EXPERIMENT.replace(*changes))
+def test_tunings_that_wait_for_each_other_are_refused(tmp_path, make_study, changes, circle):
+    make_study(tmp_path, chain=EXPERIMENT.replace(*changes))
     with pytest.raises(UsageError, match=rf"chain.yaml: tune.rate: .* in a circle: {circle}$"):
         check(compose(tmp_path, "chain", [])[0])
 
 
 @pytest.fixture(scope="module")
-def experiment(tmp_path_factory, home):
-    place = tmp_path_factory.mktemp("study")
-    (place / "conf").symlink_to(home / "conf")
-    (place / "experiments").mkdir()
-    (place / "experiments" / "chain.yaml").write_text(EXPERIMENT)
-    return compose(place, "chain", [])[0]
+def experiment(tmp_path_factory, make_study):
+    place = make_study(tmp_path_factory.mktemp("study"), chain=EXPERIMENT)
+    return compose(place.home, "chain", [])[0]
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from bn_study.agenda import agenda
 from bn_study.analysis.mirror import _run
 from bn_study.cli import main
 from bn_study.launch.follower import FOLLOWER
+from bn_study.plan import parts
 from bn_study.plan.compose import compose
 from bn_study.study import Study
 
@@ -470,6 +471,11 @@ def test_a_run_under_way_is_mirrored_from_its_checkpoint(place, specify, tmp_pat
 def test_an_unknown_format_is_refused_with_the_nearest_name(place, capsys):
     assert main(["export", "tensorbord", *REQUEST]) == 2
     assert "unknown format 'tensorbord'; did you mean tensorboard?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", parts.names("mirror"))
+def test_a_mirror_says_how_to_look_at_it(name):
+    assert "/of/runs" in parts.find("mirror", name).LOOK.format(folder="/of/runs")
 
 
 def test_mirrors_are_chosen_by_name(empty, capsys):

@@ -43,14 +43,10 @@ FACTS = {"status": "complete", "diverged_at": None, "classes": 10, "commit": "a"
 
 
 @pytest.fixture
-def study(tmp_path, home):
+def study(tmp_path, make_study):
     """A study of two experiments on the same kind of runs: `truth`, which is an oracle, and `question`."""
-    place = tmp_path / "study"
-    (place / "experiments").mkdir(parents=True)
-    (place / "conf").symlink_to(home / "conf")
-    (place / "experiments" / "truth.yaml").write_text(GRID.replace("steps: 100", "steps: 50") + TRUTH)
-    (place / "experiments" / "question.yaml").write_text(GRID + QUESTION)
-    return Study(place, place / "results")
+    truth = GRID.replace("steps: 100", "steps: 50") + TRUTH
+    return make_study(tmp_path / "study", truth=truth, question=GRID + QUESTION)
 
 
 def train(study, name, loss=0.0, skip=()):

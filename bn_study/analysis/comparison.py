@@ -1,5 +1,6 @@
 """Arms side by side: means of one number per run with their intervals, and differences of arms, paired by seed."""
 
+import heapq
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,9 +66,9 @@ def values(runs: pd.DataFrame, records: pd.DataFrame, at: At) -> pd.Series:
         if not known:
             raise UsageError("the records of these runs are not on this machine; train them with `bn-study run`")
         raise UsageError(parts.unknown("metric", asked, known))
-    steps = sorted(set(own["step"]))
+    steps = set(own["step"])
     if at.when.isdecimal() and int(at.when) not in steps:
-        nearest = sorted(sorted(steps, key=lambda step: abs(step - int(at.when)))[:3])
+        nearest = sorted(heapq.nsmallest(3, steps, key=lambda step: abs(step - int(at.when))))
         raise UsageError(
             f"--at {at.when}: no run was measured at this step; the nearest are {', '.join(map(str, nearest))}"
         )

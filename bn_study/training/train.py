@@ -141,12 +141,11 @@ class _Book:
 
 def _state(step: int, diverged_at: int | None, book: _Book, program: Program) -> State:
     """All that the loop carries from one stretch to the next, as plain arrays."""
-    columns = {}
+    columns: dict[str, list[Any]] = {}
     for kind, rows in (("scalars", book.scalars), ("vectors", book.vectors)):
         for place, name in enumerate(_COLUMNS):
             columns[f"{kind}/{name}"] = [row[place] for row in rows]
-    del columns["vectors/value"]
-    values = [value for *_, value in book.vectors]
+    values = columns.pop("vectors/value")
     return program.state() | {
         "step": np.array(step),
         "diverged_at": np.array(-1 if diverged_at is None else diverged_at),

@@ -75,12 +75,9 @@ FACTS = {"classes": 10, "commit": "1234567890abcdef", "dirty": False}
 
 
 @pytest.fixture(scope="module")
-def experiment(tmp_path_factory, home):
-    place = tmp_path_factory.mktemp("study")
-    (place / "conf").symlink_to(home / "conf")
-    (place / "experiments").mkdir()
-    (place / "experiments" / "tiny.yaml").write_text(EXPERIMENT)
-    return compose(place, "tiny", [])[0]
+def experiment(tmp_path_factory, make_study):
+    place = make_study(tmp_path_factory.mktemp("study"), tiny=EXPERIMENT)
+    return compose(place.home, "tiny", [])[0]
 
 
 def train(run, store, experiment, diverged_at=None):
@@ -187,11 +184,9 @@ reported(compose(Path(sys.argv[2]), "tiny", [])[0], Store(Path(sys.argv[3])), Pa
 """
 
 
-def test_the_same_bytes_in_another_process_and_folder(whole, tmp_path, home):
+def test_the_same_bytes_in_another_process_and_folder(whole, tmp_path, home, make_study):
     folder, store, _, _ = whole
-    (tmp_path / "conf").symlink_to(home / "conf")
-    (tmp_path / "experiments").mkdir()
-    (tmp_path / "experiments" / "tiny.yaml").write_text(EXPERIMENT)
+    make_study(tmp_path, tiny=EXPERIMENT)
     for seed in ("1", "2"):
         arguments = [str(Path(__file__).parent), str(tmp_path), str(store.root), str(tmp_path / seed)]
         environment = {"PYTHONHASHSEED": seed, "PATH": "", "MPLCONFIGDIR": str(tmp_path), "PYTHONPATH": str(home)}

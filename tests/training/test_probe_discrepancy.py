@@ -3,19 +3,9 @@
 import numpy as np
 import pytest
 
-from bn_study.training.evaluation import Evaluation
 from bn_study.training.probe import discrepancy
-from bn_study.training.train import Programs, train
 
 EPSILON = 1e-3
-
-
-def trained(specify, *overrides):
-    spec = specify("norm=batch", *overrides)
-    programs = Programs()
-    train(spec, programs, lambda step, state: None, None)
-    _, program, evaluator = programs._program
-    return program.network, Evaluation(evaluator, spec.batch_size, 100, step=spec.steps, final=True)
 
 
 def look(network, evaluation, images=300, batches=3):
@@ -23,8 +13,8 @@ def look(network, evaluation, images=300, batches=3):
     return {(name.removeprefix("discrepancy/"), site): value for name, site, value in measured}
 
 
-def test_equals_numpy(specify):
-    network, evaluation = trained(specify, "steps=7", "batch_size=8", "model.widths=[6,5]")
+def test_equals_numpy(looked_at):
+    network, evaluation = looked_at("norm=batch", "steps=7", "batch_size=8", "model.widths=[6,5]")
     found = look(network, evaluation)
     moving = [(norm.moving_mean.numpy(), norm.moving_variance.numpy()) for norm in network.normalizers]
 
@@ -55,9 +45,9 @@ def test_equals_numpy(specify):
     assert {site for _, site in found} == {"layer1/norm", "layer2/norm"}
 
 
-def test_no_discrepancy_where_the_moving_averages_are_the_batch_s_own(specify):
+def test_no_discrepancy_where_the_moving_averages_are_the_batch_s_own(looked_at):
     """Of a single batch, in the first layer; the second one sees the first one's inference values, which agree too."""
-    network, evaluation = trained(specify, "steps=3", "model.widths=[6,5]", "model.dropout=0.5")
+    network, evaluation = looked_at("norm=batch", "steps=3", "model.widths=[6,5]", "model.dropout=0.5")
     batch = evaluation.data.train.slice(evaluation.batch_size).inputs
     for norm, momentum in zip(network.normalizers, (0.0, 0.0), strict=True):
         norm.momentum = momentum
@@ -69,8 +59,8 @@ def test_no_discrepancy_where_the_moving_averages_are_the_batch_s_own(specify):
         assert found["estimate_spread", site] == pytest.approx(0, abs=1e-5)
 
 
-def test_a_wrong_mean_is_a_bias_without_spread(specify):
-    network, evaluation = trained(specify, "steps=3", "model.widths=[6]")
+def test_a_wrong_mean_is_a_bias_without_spread(looked_at):
+    network, evaluation = looked_at("norm=batch", "steps=3", "model.widths=[6]")
     batch = evaluation.data.train.slice(evaluation.batch_size).inputs
     (norm,) = network.normalizers
     norm.momentum = 0.0
@@ -82,10 +72,10 @@ def test_a_wrong_mean_is_a_bias_without_spread(specify):
     assert found["estimate_spread", "layer1/norm"] == pytest.approx(0, abs=1e-5)
 
 
-def test_dropout_before_the_normaliser_shifts_the_variance_by_one_over_keep(specify):
+def test_dropout_before_the_normaliser_shifts_the_variance_by_one_over_keep(looked_at):
     """Li et al. 2019: dropping values of mean 0 in training makes their variance 1/keep times that of inference."""
-    network, evaluation = trained(
-        specify, "dataset=toy_regression", "model.normalise_input=true", "model.widths=[40]", "model.dropout=0.5",
+    network, evaluation = looked_at(
+        "norm=batch", "dataset=toy_regression", "model.normalise_input=true", "model.widths=[40]", "model.dropout=0.5",
         "model.dropout_position=before", "steps=100", "optimizer.learning_rate=1e-9", "batch_size=500",
         "norm.epsilon=1e-7",
     )  # fmt: skip
@@ -96,10 +86,10 @@ def test_dropout_before_the_normaliser_shifts_the_variance_by_one_over_keep(spec
     assert found["variance_ratio", "layer1/norm"] == pytest.approx(2 * plain, rel=0.03)
 
 
-def test_feature_maps_are_units_and_a_network_without_normalisers_yields_nothing(specify):
-    network, evaluation = trained(
-        specify, "model=cnn", "model.blocks=[[3],[4]]", "model.dense=[5]", "steps=3", "batch_size=4"
+def test_feature_maps_are_units_and_a_network_without_normalisers_yields_nothing(looked_at):
+    network, evaluation = looked_at(
+        "norm=batch", "model=cnn", "model.blocks=[[3],[4]]", "model.dense=[5]", "steps=3", "batch_size=4"
     )
     found = look(network, evaluation)
     assert [len(found["unit_output", f"layer{index}/norm"]) for index in (1, 2, 3)] == [3, 4, 5]
-    assert look(*trained(specify, "norm=none", "steps=0")) == {}
+    assert look(*looked_at("norm=none", "steps=0")) == {}

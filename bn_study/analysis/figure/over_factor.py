@@ -348,10 +348,12 @@ def _ticks(axes: Axes, at: dict[Any, float]) -> None:
     long = sum(len(written(one)) + 1 for one in at) > CROWD
     powers = [one for one in at if isinstance(one, (int, float)) and one > 0 and math.log10(one).is_integer()]
     named = powers if long and len(powers) > 1 else list(at)
-    turned: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    turned: dict[str, Any] = {}
+    if long and named != powers:
+        turned = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
     axes.xaxis.set_major_locator(FixedLocator([at[one] for one in named]))
     axes.xaxis.set_minor_locator(FixedLocator([at[one] for one in at if one not in named]))
-    axes.set_xticklabels([written(one) for one in named], **(turned if long and named != powers else {}))
+    axes.set_xticklabels([written(one) for one in named], **turned)
 
 
 def _draw_line(axes: Axes, x: np.ndarray, line: pd.DataFrame, look: _Look) -> None:
