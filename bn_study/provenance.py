@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from bn_study import numerics
 from bn_study.plan.secrets import without_credentials
 
 LIBRARIES = ("bn-study", "tensorflow", "keras", "numpy", "scipy", "pandas", "pyarrow")
@@ -21,7 +22,8 @@ THREADS = "TF_NUM_INTRAOP_THREADS"
 ENVIRONMENT = (
     *("BN_STUDY_HOME", "BN_STUDY_RESULTS", "BN_STUDY_DATA"),
     *(THREADS, "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
-    *("TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS", "XLA_FLAGS", "KERAS_BACKEND", "CUDA_VISIBLE_DEVICES", "PYTHONHASHSEED"),
+    *("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES"),
+    *("TF_XLA_FLAGS", "XLA_FLAGS", "KERAS_BACKEND", "CUDA_VISIBLE_DEVICES", "PYTHONHASHSEED"),
     *("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_JOB_PARTITION", "SLURM_CPUS_PER_TASK"),
 )
 """All that is ever written down of the environment: names one by one, no pattern that a secret could match."""
@@ -40,6 +42,7 @@ def circumstances(home: Path, request: Sequence[str]) -> dict[str, Any]:
         "command": without_credentials(shlex.join(["bn-study", "run", *request])),
         "machine": machine() | {"host": platform.node()},
         "threads": threads(),
+        "numerics": numerics.in_force(),
         "environment": {name: without_credentials(os.environ[name]) for name in ENVIRONMENT if name in os.environ},
     }
 

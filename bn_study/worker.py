@@ -213,7 +213,8 @@ class Worker:
 
     def _stretch(self, step: int, started: datetime, clock: float) -> dict[str, Any]:
         """What provenance says of the part of a run that ended with a checkpoint."""
-        kept = {name: self.circumstances[name] for name in ("commit", "dirty", "versions", "machine", "threads")}
+        names = ("commit", "dirty", "versions", "machine", "threads", "numerics")
+        kept = {name: self.circumstances[name] for name in names}
         seconds = round(time.monotonic() - clock, 3)
         return kept | {"until_step": step, "started": started.isoformat(timespec="seconds"), "seconds": seconds}
 

@@ -1,4 +1,4 @@
-"""Shared by all tests. One thread, set before TensorFlow is imported, because that is how workers train."""
+"""Shared by all tests. One thread and portable numerics, set before TensorFlow is imported: so workers train."""
 
 import os
 import shutil
@@ -9,6 +9,10 @@ for _name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREA
     os.environ.setdefault(_name, "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+from bn_study import numerics
+
+os.environ.update(numerics.environment(os.environ, "portable"))
 
 import pytest
 

@@ -16,7 +16,7 @@ import bn_study
 PACKAGE = Path(bn_study.__file__).parent
 FILE = "tests/test_layers.py"
 
-PLAN = ("plan.types", "plan.parts", "plan.spec", "plan.experiment", "plan.secrets")
+PLAN = ("plan.types", "plan.parts", "plan.spec", "plan.experiment", "plan.secrets", "numerics")
 FOLDERS = ("training.dataset", "training.model", "training.norm", "training.probe")
 PARTS = tuple(f"{folder}.*" for folder in FOLDERS)
 HELPERS = (  # what train and the parts share
@@ -24,7 +24,7 @@ HELPERS = (  # what train and the parts share
         f"training.{name}"
         for name in ("batches", "data", "distribution", "evaluation", "files", "images", "loss", "network")
     ),
-    *(f"training.{name}" for name in ("noise", "normalization", "identities*", "surface")),
+    *(f"training.{name}" for name in ("noise", "normalization", "identities*", "roots", "surface")),
     *(f"training.{name}" for name in ("program", "schedule", "stopwatch", "checkpoint")),
 )
 NUMBERS = tuple(f"analysis.{name}" for name in ("arguments", "over", "measures", "stats", "contrast", "verdict"))
@@ -51,6 +51,7 @@ class Room:
 ROOMS = (  # the first room that holds a module decides
     # 1: what is asked
     Room(("errors",)),
+    Room(("numerics",)),
     Room(PLAN, imports=PLAN, libraries=("pydantic",)),
     # 2: how the question is read, where runs are kept, how a run is made
     Room(("plan.reading",), imports=PLAN, libraries=("omegaconf", "pydantic", "yaml")),

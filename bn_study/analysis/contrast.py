@@ -23,7 +23,10 @@ from bn_study.plan.experiment import Factors, Grid, Tuned, flatten, plain
 CONSTANT = "constant"
 GRID = "grid"
 """The name of the grid that asks for a run, as a factor."""
-RESULTS = ("run", "grids", "seed", "status", "diverged_at", "classes", "commit", "dirty", "stated", "measured")
+RESULTS = (
+    *("run", "grids", "seed", "status", "diverged_at", "classes"),
+    *("commit", "dirty", "numerics", "stated", "measured"),
+)
 """The columns of a table of runs that are no settings; a measure's column has brackets in its name."""
 
 

@@ -24,7 +24,7 @@ from bn_study.errors import UsageError
 from bn_study.plan.experiment import Experiment, PlannedRun, plain
 from bn_study.store import DamagedRun, Store, StoredRun
 
-TEXT = ("run", "grids", "status", "commit", "stated", "measured", "name", "site")
+TEXT = ("run", "grids", "status", "commit", "numerics", "stated", "measured", "name", "site")
 """Columns that are text whatever they look like (a commit may be all digits), with "" where there is nothing."""
 CURVES = ("run", "step", "name", "site", "unit", "value")
 FINALS = ("test/accuracy", "test/loss")
@@ -100,12 +100,13 @@ def runs_table(
 ) -> pd.DataFrame:
     """A row per run of the plan that the store, or else the committed table `kept`, has.
 
-    Columns: run, grids (separated by spaces), seed, status, diverged_at, classes, commit, dirty, stated (`claim:hash`,
-    separated by spaces), measured (the labels of the measures that were asked of it, separated by spaces), then every
-    setting, then every measure by its label. A setting that a run lacks is missing, and so is a measure that it was
-    not asked for or has no value of. A setting that is null in all runs has a column only if `kept` has one, so that
-    an option that came later, whose null means "as before", changes no committed table. A damaged run is set aside
-    with a warning. Sorted by grids, settings and seed.
+    Columns: run, grids (separated by spaces), seed, status, diverged_at, classes, commit, dirty, numerics (portable,
+    native, or "" where nobody noted them), stated (`claim:hash`, separated by spaces), measured (the labels of the
+    measures that were asked of it, separated by spaces), then every setting, then every measure by its label. A setting
+    that a run lacks is missing, and so is a measure that it was not asked for or has no value of. A setting that is
+    null in all runs has a column only if `kept` has one, so that an option that came later, whose null means "as
+    before", changes no committed table; numerics that nobody noted have none either. A damaged run is set aside with a
+    warning. Sorted by grids, settings and seed.
     """
     committed = {} if kept is None or kept.empty else {row["run"]: row for row in kept.to_dict("records")}
     rows, labels, settings = [], set(), set()
@@ -121,7 +122,8 @@ def runs_table(
     named = {key for row in rows for key in settings if not missing(row.get(key))}
     if rows:
         settings &= named | set(() if kept is None else kept.columns)
-    columns = [*RESULTS, *sorted(settings), *sorted(labels)]
+    noted = any(row["numerics"] for row in rows) or (kept is not None and "numerics" in kept)
+    columns = [*(one for one in RESULTS if noted or one != "numerics"), *sorted(settings), *sorted(labels)]
     order = [*sorted(settings), "seed", "run"]
 
     def place(row: Mapping[str, Any]) -> list[Any]:
@@ -208,6 +210,7 @@ def _from_store(run: PlannedRun, store: Store, wanted: Mapping[str, Asked]) -> d
             "classes": found["classes"],
             "commit": found.get("commit") or "",
             "dirty": bool(found.get("dirty")),
+            "numerics": found.get("numerics") or "",
             "stated": " ".join(f"{claim}:{stated[claim]}" for claim in sorted(stated)),
             "measured": " ".join(sorted(wanted)),
         } | {label: _value(one, stored, run.spec.dataset.name) for label, one in wanted.items()}
@@ -223,7 +226,8 @@ def _from_committed(row: Mapping[str, Any] | None, wanted: Mapping[str, Asked]) 
     if not all(label in measured or one.drawn for label, one in wanted.items()):
         return None
     kept = (*("status", "diverged_at", "classes", "commit", "dirty", "stated"), *sorted(measured))
-    return {key: row[key] for key in kept} | {"measured": " ".join(sorted(measured))}
+    noted = {"numerics": row.get("numerics", ""), "measured": " ".join(sorted(measured))}
+    return {key: row[key] for key in kept} | noted
 
 
 def _read(run: PlannedRun, store: Store, use: Callable[[StoredRun], Any]) -> Any:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from bn_study import numerics
 from bn_study.plan.experiment import Experiment
 from bn_study.study import Study
 
@@ -48,9 +49,10 @@ class Call:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Set before TensorFlow is imported: afterwards it has made its threads."""
+        """A worker's, whole: what is in it has to be there before TensorFlow is imported."""
         names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-        return dict.fromkeys(names, str(self.threads)) | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+        own = dict.fromkeys(names, str(self.threads)) | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+        return numerics.environment(os.environ, self.operation["numerics"]) | own
 
     def too_many_failures(self) -> bool:
         return self.max_failures is not None and len(self.place.store.failures(self.id)) >= self.max_failures

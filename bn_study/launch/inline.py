@@ -1,16 +1,28 @@
 """This process trains, one run after another: for debugging."""
 
 import os
+import sys
 
+from bn_study import numerics
+from bn_study.errors import UsageError
 from bn_study.launch.call import Call, Ending, interrupts
 from bn_study.progress import Progress
 
 
 def run(call: Call, progress: Progress) -> Ending:
-    """Ctrl-C stops after the stretch of steps under way; once more, at once."""
+    """Ctrl-C stops after the stretch of steps under way; once more, at once.
+
+    Raises UsageError where this process has TensorFlow already and it was imported for other numerics.
+    """
     from bn_study.worker import Stopped, Worker
 
-    os.environ.update(call.environment)
+    wanted = call.environment
+    if "tensorflow" in sys.modules and wanted.get(numerics.VARIABLE) != (numerics.in_force() or "native"):
+        chosen = call.operation["numerics"]
+        raise UsageError(f"launcher=inline: TensorFlow is loaded here without numerics={chosen}; use launcher=local")
+    for name in set(os.environ) - set(wanted):
+        del os.environ[name]
+    os.environ.update(wanted)
     with progress, interrupts(raising=True) as asked:
 
         def stop() -> bool:

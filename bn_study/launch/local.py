@@ -83,7 +83,7 @@ class _Worker:
         with self.store.writing(), open(self.log, "wb") as file:
             self.process = subprocess.Popen(
                 [*WORKER, self.call.id, str(os.getpid()), *self.call.request],
-                env=os.environ | self.call.environment,
+                env=self.call.environment,
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
             )  # fmt: skip
 

@@ -22,6 +22,7 @@ from hydra.core.override_parser.types import Override, Quote, QuotedString, Tran
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
+from bn_study import numerics
 from bn_study.errors import UsageError
 from bn_study.plan import parts, secrets
 from bn_study.plan.experiment import ADHOC, Cell, Claim, Experiment, Factors, Grid, PlannedRun, Tune, Tuned, plain
@@ -38,7 +39,7 @@ GROUPS = {
 }
 """Setting that chooses a part -> its Hydra group, the folder in conf/."""
 NUMBERS = ("workers", "threads", "timeout", "checkpoint", "silence", "mirror_wait")
-OPERATION = ("launcher", *NUMBERS, "mirror")
+OPERATION = ("launcher", "numerics", *NUMBERS, "mirror")
 """Settings of the call, not of a run; and so are those that begin with `launcher.`."""
 FIXED = ("name", "keras")
 """What a file in conf/ says of its part; an override may repeat it, as a run's settings do, but not change it."""
@@ -209,6 +210,9 @@ def _operation(composer: "_Composer", asked: Axes) -> Factors:
             wanted = "a whole number of at least 1" if whole else "a number of seconds above 0"
             raise UsageError(f"{key}={_word(value)}: give {wanted}")
         operation[key] = value
+    operation["numerics"] = asked.get("numerics", [config["numerics"]])[0]
+    if operation["numerics"] not in numerics.CHOICES:
+        raise UsageError(parts.unknown("numerics", _text([operation["numerics"]]), numerics.CHOICES))
     options = config["launcher"]
     for key, (value, *_) in asked.items():
         part, _, name = key.partition(".")

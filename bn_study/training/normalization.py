@@ -9,6 +9,7 @@ from keras import ops
 from bn_study.errors import UsageError
 from bn_study.training.batches import not_in_groups
 from bn_study.training.network import Normalizer
+from bn_study.training.roots import reciprocal_root
 
 
 class BatchNormalization(Normalizer):
@@ -90,7 +91,7 @@ class BatchNormalization(Normalizer):
         return outputs, mean, unbiased * ((count - 1.0) / count)
 
     def _affine(self, inputs, mean, variance):
-        factor = ops.rsqrt(variance + self.epsilon)
+        factor = reciprocal_root(variance + self.epsilon)
         if self.gamma is not None:
             factor = factor * self.gamma
         shift = -mean * factor

@@ -142,6 +142,7 @@ def _page(
         datasets=[f"{name} ({NOTES[name]})" if name in NOTES else name for name in _values(runs, "dataset")],
         seeds=sorted({int(seed) for seed in runs["seed"]}),
         commits=sorted({str(one) or "unknown" for one in runs["commit"]}),
+        numerics=[one for one in _values(runs, "numerics") if one],
         dirty=bool(len(runs)) and bool(runs["dirty"].any()),
         arms=[] if verdicts else [(name, _arms(of_grid(runs, name))) for name in experiment.grids],
         finals=[metric for metric in tables.FINALS if runs[tables.final(metric).label(None)].notna().any()],

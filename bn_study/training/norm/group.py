@@ -7,6 +7,7 @@ from keras import ops
 from bn_study.errors import UsageError
 from bn_study.plan.types import Count, Positive
 from bn_study.training.network import Normalizer
+from bn_study.training.roots import reciprocal_root
 
 
 class GroupNormalization(Normalizer):
@@ -49,7 +50,7 @@ class GroupNormalization(Normalizer):
         grouped = ops.reshape(inputs, (*shape[:-1], self.groups, inputs.shape[-1] // self.groups))
         axes = (*range(1, len(shape) - 1), len(shape))
         mean, variance = ops.moments(grouped, axes=axes, keepdims=True)
-        outputs = ops.reshape((grouped - mean) * ops.rsqrt(variance + self.epsilon), shape)
+        outputs = ops.reshape((grouped - mean) * reciprocal_root(variance + self.epsilon), shape)
         if self.gamma is not None:
             outputs = outputs * self.gamma
         return outputs if self.beta is None else outputs + self.beta
