@@ -1,7 +1,8 @@
 """1/sqrt(x) that is the same on every processor.
 
-Compilers make 1/sqrt(x), also where it is written as a quotient, of the processor's approximation (x86: rsqrtps), which
-differs between makers and models. A root and a quotient alone are exactly rounded everywhere (IEEE 754).
+Compilers make 1/sqrt(x), also where it is part of a quotient, of the processor's approximation (x86: rsqrtps), which
+differs between makers and models. A root and a quotient of their own are exactly rounded everywhere (IEEE 754).
+Native numerics keep the approximation.
 """
 
 from typing import Any
@@ -14,3 +15,4 @@ from bn_study import numerics
 def reciprocal_root(x: Any) -> Any:
     """1/sqrt(x), by element, of a tensor of positive floats."""
     return ops.sqrt(x) / x if numerics.in_force() == "portable" else ops.rsqrt(x)
+

@@ -7,7 +7,6 @@ from keras import ops
 from bn_study.plan.types import AtLeastOne, Count, Fraction, Natural, NonNegative, Positive
 from bn_study.training.network import Normalizer
 from bn_study.training.normalization import BatchNormalization, in_groups
-from bn_study.training.roots import reciprocal_root
 
 
 class BatchRenormalization(BatchNormalization):
@@ -40,11 +39,9 @@ class BatchRenormalization(BatchNormalization):
         moving_sigma = ops.sqrt(self.moving_variance + self.epsilon)
         r_max = 1.0 + (self.r_max - 1.0) * self._risen(self.r_steps)
         d_max = self.d_max * self._risen(self.d_steps)
-        moving_factor = reciprocal_root(self.moving_variance + self.epsilon)
-        r = ops.stop_gradient(ops.clip(sigma * moving_factor, 1.0 / r_max, r_max))
-        d = ops.stop_gradient(ops.clip((mean - self.moving_mean) * moving_factor, -d_max, d_max))
-        factor = reciprocal_root(variance + self.epsilon) * r
-        shift = d - mean * factor
+        r = ops.stop_gradient(ops.clip(sigma / moving_sigma, 1.0 / r_max, r_max))
+        d = ops.stop_gradient(ops.clip((mean - self.moving_mean) / moving_sigma, -d_max, d_max))
+        factor, shift = r / sigma, d - mean * r / sigma
         if self.gamma is not None:
             factor, shift = factor * self.gamma, shift * self.gamma
         if self.beta is not None:

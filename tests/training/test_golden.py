@@ -1,0 +1,62 @@
+"""Portable numerics: the same bits on every x86-64 processor with AVX2.
+
+tests/golden.json holds the checksums of short runs. They are trained again here, and where qemu is installed by a
+processor without AVX-512 that it emulates, instruction by instruction.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import golden
+import pytest
+
+from bn_study import numerics
+
+COMMITTED = json.loads(golden.FILE.read_text(encoding="utf-8"))
+QUICK = ("mlp before", "cnn before")
+EMULATED = ("mlp before", "cnn before", "identities")
+
+
+@pytest.fixture(autouse=True)
+def promised():
+    if not numerics.supported():
+        pytest.skip("portable bits are promised on x86-64 processors with AVX2 and FMA, which this one is not")
+    assert golden.versions() == COMMITTED["versions"], "made with other versions: lock them, or golden.py --write"
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in golden.RUNS]
+)
+def test_the_records_of_short_runs_are_those_of_every_other_machine(name):
+    assert numerics.in_force() == "portable"
+    assert golden.checksum(name) == COMMITTED["records"][name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processor", ["EPYC-Milan", "Haswell"])
+def test_a_processor_without_avx512_records_the_same_bits(home, processor):
+    """Intel's and AMD's: their approximations of 1/x and 1/sqrt(x) differ, and so do the sizes of their caches."""
+    if not shutil.which("qemu-x86_64"):
+        pytest.skip("no qemu-x86_64 here, which emulates other processors (Debian: apt install qemu-user)")
+    answer = subprocess.run(
+        ["qemu-x86_64", "-cpu", processor, sys.executable, str(home / "tests" / "golden.py"), *EMULATED],
+        capture_output=True, text=True, timeout=1100,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    found = json.loads(answer.stdout.splitlines()[-1])
+    assert found == {name: COMMITTED["records"][name] for name in EMULATED}
+
+
+def test_native_numerics_leave_the_users_settings_and_drop_those_of_a_portable_parent():
+    user = {"XLA_FLAGS": "--xla_dump_to=here", "HOME": "/home"}
+    assert numerics.environment(user, "native") == user | {numerics.VARIABLE: "native"}
+    portable = numerics.environment(user, "portable")
+    assert portable.items() >= numerics.PORTABLE.items() and portable["HOME"] == "/home"
+    assert numerics.environment(portable, "native") == {"HOME": "/home", numerics.VARIABLE: "native"}
+
+
+def test_a_processor_without_avx2_is_native_whatever_was_asked(monkeypatch):
+    monkeypatch.setattr(numerics, "supported", lambda: False)
+    assert numerics.environment({}, "portable") == {numerics.VARIABLE: "native"}
