@@ -182,7 +182,8 @@ def test_the_readme_shows_it_in_short(place):
     readme = place.home / "README.md"
     readme.write_text(f"before\n{board.BEGIN}old\n{board.END}after\n")
     names = ["README.md", "board.svg", "board.png", "board.csv", "board.json"]
-    assert evidence.board_differences(place) == [*(str(place.results / name) for name in names), str(readme)]
+    *new, old = evidence.board_differences(place)
+    assert new == [f"{place.results / name}: is missing" for name in names] and old.startswith(f"{readme}: line 3 is")
     assert evidence.board(place) == [*(place.results / name for name in names), readme]
     first = readme.read_text()
     for text in (
