@@ -80,9 +80,10 @@ def difference(kind: str, there: str, wanted: str) -> Difference | None:
     if not found:
         return None
     _, one, other = max(found, key=lambda entry: entry[0])
-    texts = _windows(one.text if one else "", other.text if other else "")
+    one, other = one or Cell(other.place, ""), other or Cell(one.place, "")
+    texts = _windows(one.text, other.text) if one.key == other.key else (one.key, other.key)
     largest = max((apart for apart, *_ in found if math.isfinite(apart)), default=0.0)
-    return Difference((other or one or Cell("", "")).place, *texts, len(found), unit, largest)
+    return Difference(other.place, *texts, len(found), unit, largest)
 
 
 def _apart(one: Cell | None, other: Cell | None) -> float:
