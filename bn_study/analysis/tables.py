@@ -1,9 +1,8 @@
 """Store -> the two tables from which everything else is drawn: runs (a row per run) and curves (a row per record).
 
-Both are written as CSV and always read back before use, so that a report redrawn from the committed files is the same
-byte for byte. A planned run comes from the store; if it is not there, a committed row of it serves, provided that it
-holds every measure that is asked of the run now, but for those that only a figure draws. A run that is in neither is
-absent.
+Both are written as CSV and always read back before use, so that a report redrawn from the committed files is the
+same. A planned run comes from the store; if it is not there, a committed row of it serves, provided that it holds every
+measure that is asked of the run now, but for those that only a figure draws. A run that is in neither is absent.
 """
 
 import csv
