@@ -6,6 +6,7 @@ cache. Both tables are written first and read back: everything else is drawn fro
 
 import filecmp
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from bn_study import oracles, tune
 from bn_study.agenda import planned
 from bn_study.analysis import claims, tables
 from bn_study.analysis import report as writer
+from bn_study.analysis.report import same
 from bn_study.analysis.verdict import Verdict
 from bn_study.errors import UsageError
 from bn_study.plan import statements
@@ -66,14 +68,14 @@ def report(place: Study, experiment: Experiment, sanity: str | None = None) -> R
 
 
 def differences(place: Study, experiment: Experiment, sanity: str | None = None) -> list[str]:
-    """The files that `report` would change, by rendering into a temporary folder. sanity: as there."""
+    """What `report` would change, a line a file, by rendering into a temporary folder. sanity: as there."""
     folder = folder_of(place, experiment)
     with tempfile.TemporaryDirectory() as temporary:
         fresh = Path(temporary) / folder.name
         _write(place, experiment, folder, fresh, sanity)
         names = {path.name for one in (folder, fresh) if one.is_dir() for path in one.iterdir() if path.is_file()}
         names.discard("index.html")  # a page to look at, no evidence
-        return sorted(name for name in names if not _same(folder / name, fresh / name))
+        return [line for name in sorted(names) for line in _changes(folder / name, fresh / name, name)]
 
 
 def committed(place: Study, experiment: Experiment) -> bool:
@@ -93,13 +95,12 @@ def board(place: Study) -> list[Path]:
 
 
 def board_differences(place: Study) -> list[str]:
-    """The files that `board` would change, by writing it into temporary folders."""
+    """What `board` would change, a line a file, by writing it into temporary folders."""
     with tempfile.TemporaryDirectory() as results, tempfile.TemporaryDirectory() as home:
         fresh = _write_board(place, Path(results), Path(home))
         there = {Path(results): place.results, Path(home): place.home}
-        return [
-            str(there[path.parent] / path.name) for path in fresh if not _same(path, there[path.parent] / path.name)
-        ]
+        pairs = [(there[path.parent] / path.name, path) for path in fresh]
+        return [line for path, other in pairs for line in _changes(path, other, str(path))]
 
 
 def _write_board(place: Study, results: Path, home: Path) -> list[Path]:
@@ -119,8 +120,18 @@ def _write_board(place: Study, results: Path, home: Path) -> list[Path]:
     return written
 
 
-def _same(one: Path, other: Path) -> bool:
-    return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
+def _changes(path: Path, fresh: Path, name: str) -> Iterator[str]:
+    """What would change of a file, in a line, if anything. A picture in pixels is not looked at beside its SVG."""
+    if not path.is_file():
+        yield f"{name}: is missing"
+    elif not fresh.is_file():
+        yield f"{name}: is there, and no report writes it"
+    elif path.suffix in same.KINDS:
+        texts = (one.read_bytes().decode(errors="surrogateescape") for one in (path, fresh))
+        if found := same.difference(path.suffix, *texts):
+            yield f"{name}: {found}"
+    elif not fresh.with_suffix(".svg").is_file() and not filecmp.cmp(path, fresh, shallow=False):
+        yield f"{name}: is another file"
 
 
 def judge(place: Study, experiment: Experiment) -> Judged:

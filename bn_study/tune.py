@@ -8,6 +8,7 @@ import pandas as pd
 
 from bn_study.analysis import contrast
 from bn_study.analysis.measures import Measure, parse
+from bn_study.analysis.rounding import rounded
 from bn_study.plan.experiment import Experiment, Factors, Grid, Tune, Tuned, plain
 
 Key = tuple[Hashable, ...]
@@ -87,8 +88,8 @@ def _score(entry: Tune, measure: Measure, row: dict[str, Any]) -> float:
 
 
 def _mean(scores: list[float]) -> float:
-    """Exactly rounded, so that ties do not depend on the order of seeds."""
-    return math.fsum(scores) / len(scores)
+    """Exactly summed and then rounded, so that ties depend neither on the order of seeds nor on the processor."""
+    return rounded(math.fsum(scores) / len(scores))
 
 
 def _at_edge(best: Key, candidates: Sequence[Key]) -> bool:

@@ -27,7 +27,9 @@ HELPERS = (  # what train and the parts share
     *(f"training.{name}" for name in ("noise", "normalization", "identities*", "roots", "surface")),
     *(f"training.{name}" for name in ("program", "schedule", "stopwatch", "checkpoint")),
 )
-NUMBERS = tuple(f"analysis.{name}" for name in ("arguments", "over", "measures", "stats", "contrast", "verdict"))
+NUMBERS = tuple(
+    f"analysis.{name}" for name in ("arguments", "over", "measures", "rounding", "stats", "contrast", "verdict")
+)
 ERRANDS = ("agenda", "tune", "sweep", "launch*", "price", "progress", "provenance", "study", "words")
 STORE = ("store", "lease", "recorded")
 NETWORKS = ("keras", "tensorflow")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -49,6 +50,45 @@ def test_a_board_that_was_edited_is_found(home, tmp_path):
     board.write_text((home / "results" / "README.md").read_text().replace("supported", "contradicted"))
     answer = bn_study(home, tmp_path, "report", "--check", "--all")
     assert answer.returncode == 1 and f"verdict board: would change: {board}" in answer.stdout
+
+
+def test_edits_of_every_kind_of_file_are_found(home, tmp_path):
+    """Each in a line that says where; a picture in pixels is not looked at beside its SVG."""
+    name = "initialisation"
+    folder = tmp_path / name
+    shutil.copytree(home / "results" / name, folder)
+
+    def edited(file, pattern, replacement):
+        text = (folder / file).read_text(encoding="utf-8")
+        assert re.search(pattern, text)
+        (folder / file).write_text(re.sub(pattern, replacement, text, count=1), encoding="utf-8")
+
+    edited("verdicts.csv", ",supported,", ",contradicted,")
+    edited("effects.csv", r"(\d\.\d{3})\d{3}", r"\g<1>999")
+    edited("effects.json", "thin line", "thick line")
+    edited("report.md", r"\*\*supported\*\* \| (\d+)\.", r"**supported** | 1\1.")
+    edited("accuracies.svg", r'd="M (\d+)\.', r'd="M 1\1.')
+    rows = (folder / "accuracies.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (folder / "accuracies.csv").write_text("".join(rows[:-1]), encoding="utf-8")
+    (folder / "accuracies.json").unlink()
+    (folder / "accuracies.png").write_bytes(b"other pixels")
+    (folder / "effects.png").unlink()
+    (folder / "old.svg").write_text("<svg/>")
+    found = evidence.differences(Study(home, tmp_path), compose(home, name, [])[0], "")
+    begins = [
+        f"accuracies.csv: row {len(rows) - 1}, grid is '' and should be '",
+        "accuracies.json: is missing",
+        "accuracies.svg: line ",
+        "effects.csv: row 3 (claim wider_range, context grid=sigmoid), estimate is ",
+        "effects.json: caption is ",
+        "effects.png: is missing",
+        "old.svg: is there, and no report writes it",
+        "report.md: line ",
+        "verdicts.csv: row 1 (claim wider_range), outcome is 'contradicted' and should be 'supported'; 1 cell differs",
+    ]
+    assert len(found) == len(begins)
+    for line, begin in zip(found, begins, strict=True):
+        assert line.startswith(begin) and "\n" not in line
 
 
 def test_the_readme_shows_the_verdicts_of_the_committed_folders(home):

@@ -148,12 +148,13 @@ def _context(
     constant = claim.contrast.get(contrast.CONSTANT, 0.0)
     down, up = (contrast.differences(values, constant, sign=sign) for sign in (-1, 1))
     against, favour = _ends(claim.test, down, up)
+    equal = contrast.resolution(values, logarithmic=measure.scale is not None)
     return _Context(
         name,
         note,
         replaced,
-        estimate(against, replaced=replaced > 0),
-        estimate(favour, replaced=replaced > 0),
+        estimate(against, replaced=replaced > 0, resolution=equal),
+        estimate(favour, replaced=replaced > 0, resolution=equal),
         missing=f"{' and '.join(absent)} are missing" if absent else "",
         gate=", ".join(filter(None, [gate, *edges])),
         censored=_censored(claim.test, measure, values),

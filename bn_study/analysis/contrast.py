@@ -17,10 +17,12 @@ import pandas as pd
 
 from bn_study.analysis.measures import Measure
 from bn_study.analysis.over import Over
+from bn_study.analysis.rounding import DIGITS
 from bn_study.errors import UsageError
 from bn_study.plan.experiment import Factors, Grid, Tuned, flatten, plain
 
 CONSTANT = "constant"
+ROUNDED = 10.0 ** (1 - DIGITS) / 2  # what rounding changes at most of a number, relative to it
 GRID = "grid"
 """The name of the grid that asks for a run, as a factor."""
 RESULTS = (
@@ -294,6 +296,17 @@ def differences(found: list[Values], constant: float, *, sign: int) -> pd.Series
             filled = filled.fillna(finite.max() if (one.weight > 0) == (sign > 0) else finite.min())
         total = total + one.weight * filled
     return total.dropna() if isinstance(total, pd.Series) else pd.Series(dtype=float)
+
+
+def resolution(found: list[Values], *, logarithmic: bool) -> float:
+    """How far two differences may lie apart that were equal before the measures were rounded.
+
+    A measure moves by up to half a unit of its last digit, ROUNDED of itself, and its logarithm by that much without
+    regard to its size; each of two differences is a weighted sum over arms.
+    """
+    moved = ROUNDED / math.log(2) if logarithmic else ROUNDED
+    sizes = [1.0 if logarithmic else one.values.abs().fillna(0.0).max() for one in found]
+    return 2 * moved * sum(abs(one.weight) * size for one, size in zip(found, sizes, strict=True))
 
 
 def _scalar(text: str) -> Any:

@@ -1,22 +1,25 @@
 """Tests on paired differences: an estimate with its intervals and p, Holm's correction, and the three decisions.
 
 Seeds are the only replicates and they are paired, so everything here takes one difference per seed. The two
-confidence levels and the significance level are part of the rule, not of an experiment.
+confidence levels and the significance level are part of the rule, not of an experiment. Estimates and p are rounded as
+they are written (see `rounding`), so that no decision rests on digits that depend on the processor.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from scipy import stats
+
+from bn_study.analysis.rounding import rounded
 
 SIGNIFICANCE = 0.05
 CONFIDENCE = 0.95
 NEGLIGIBLE_CONFIDENCE = 0.90  # two one-sided tests at 5 % are a 90 % interval inside the margins (Schuirmann 1987)
 EXACT_SEEDS = 16  # up to here all 2**n sign flips are enumerated
-ROUNDING = 1e-12  # differences that agree to this relative precision are equal
+ROUNDING = 1e-12  # differences that agree to this relative precision are equal: arithmetic alone moves them so far
 
 Outcome = Literal["supported", "contradicted", "inconclusive", "missing"]
 
@@ -47,25 +50,31 @@ class Finding:
     reversed: bool = False
 
 
-def estimate(differences: Sequence[float] | np.ndarray, *, replaced: bool) -> Estimate:
+def estimate(differences: Sequence[float] | np.ndarray, *, replaced: bool, resolution: float = 0.0) -> Estimate:
     """Paired Student-t intervals and p; p is the exact sign-flip's where a value was replaced or all are equal.
 
     differences: one per seed, finite. With fewer than two of them there is no interval and no p (NaN). If all are
-    equal, the interval is the point.
+    equal, the interval is the point. resolution: how far apart equal differences may lie, because what they are
+    differences of was rounded (see `contrast.resolution`).
     """
     values = np.asarray(differences, dtype=float)
     largest = float(np.abs(values).max()) if values.size else math.nan
     if values.size < 2:
         mean = float(values[0]) if values.size else math.nan
-        return Estimate(mean, math.nan, math.nan, math.nan, math.nan, math.nan, values.size, largest)
-    if np.ptp(values) <= ROUNDING * np.abs(values).max():
-        point = float(values[0])
-        return Estimate(point, point, point, point, point, sign_flip(values), values.size, largest)
+        return _rounded(Estimate(mean, math.nan, math.nan, math.nan, math.nan, math.nan, values.size, largest))
+    if np.ptp(values) <= max(ROUNDING * largest, resolution):
+        point = float(values.mean())
+        return _rounded(Estimate(point, point, point, point, point, sign_flip(values), values.size, largest))
     test = stats.ttest_1samp(values, 0.0)
     wide, narrow = test.confidence_interval(CONFIDENCE), test.confidence_interval(NEGLIGIBLE_CONFIDENCE)
     p = sign_flip(values) if replaced else test.pvalue
     low, high, low90, high90 = (float(one) for one in (*wide, *narrow))
-    return Estimate(float(values.mean()), low, high, low90, high90, float(p), values.size, largest)
+    return _rounded(Estimate(float(values.mean()), low, high, low90, high90, float(p), values.size, largest))
+
+
+def _rounded(found: Estimate) -> Estimate:
+    numbers: dict[str, Any] = {name: rounded(value) for name, value in vars(found).items() if name != "n"}
+    return replace(found, **numbers)
 
 
 def sign_flip(differences: np.ndarray) -> float:

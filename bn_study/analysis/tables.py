@@ -1,9 +1,8 @@
 """Store -> the two tables from which everything else is drawn: runs (a row per run) and curves (a row per record).
 
-Both are written as CSV and always read back before use, so that a report redrawn from the committed files is the same
-byte for byte. A planned run comes from the store; if it is not there, a committed row of it serves, provided that it
-holds every measure that is asked of the run now, but for those that only a figure draws. A run that is in neither is
-absent.
+Both are written as CSV and always read back before use, so that a report redrawn from the committed files is the
+same. A planned run comes from the store; if it is not there, a committed row of it serves, provided that it holds every
+measure that is asked of the run now, but for those that only a figure draws. A run that is in neither is absent.
 """
 
 import csv
@@ -20,6 +19,7 @@ import pandas as pd
 
 from bn_study.analysis.contrast import RESULTS, missing, rank
 from bn_study.analysis.measures import Measure, NotMeasured, parse
+from bn_study.analysis.rounding import rounded, rounded_table
 from bn_study.errors import UsageError
 from bn_study.plan.experiment import Experiment, PlannedRun, plain
 from bn_study.store import DamagedRun, Store, StoredRun
@@ -33,6 +33,7 @@ Points = dict[tuple[str, str, Any], list[tuple[int, float]]]
 """By name, site and unit: step and value."""
 EVERY: Literal["every"] = "every"
 """Of a vector all values, a histogram's counts for instance; `unit` in curves.csv is then the place in the vector."""
+DRAWN = 6  # significant digits of the curves, which are drawn and not tested
 HASH = 10  # the hex digits at the end of a run's id: enough to name it in the curves
 
 
@@ -103,10 +104,10 @@ def runs_table(
     Columns: run, grids (separated by spaces), seed, status, diverged_at, classes, commit, dirty, numerics (portable,
     native, or "" where nobody noted them), stated (`claim:hash`, separated by spaces), measured (the labels of the
     measures that were asked of it, separated by spaces), then every setting, then every measure by its label. A setting
-    that a run lacks is missing, and so is a measure that it was not asked for or has no value of. A setting that is
-    null in all runs has a column only if `kept` has one, so that an option that came later, whose null means "as
-    before", changes no committed table; numerics that nobody noted have none either. A damaged run is set aside with a
-    warning. Sorted by grids, settings and seed.
+    that a run lacks is missing, and so is a measure that it was not asked for or has no value of. Measures are rounded
+    (see `rounding`), settings are as they were given. A setting that is null in all runs has a column only if `kept`
+    has one, so that an option that came later, whose null means "as before", changes no committed table; numerics that
+    nobody noted have none either. A damaged run is set aside with a warning. Sorted by grids, settings and seed.
     """
     committed = {} if kept is None or kept.empty else {row["run"]: row for row in kept.to_dict("records")}
     rows, labels, settings = [], set(), set()
@@ -131,7 +132,7 @@ def runs_table(
 
     rows.sort(key=place)
     table = pd.DataFrame({key: _column([row.get(key) for row in rows], key in TEXT) for key in columns})
-    return table.astype(dict.fromkeys(labels, "float64"))
+    return rounded_table(table.astype(dict.fromkeys(labels, "float64")), labels)
 
 
 def curves_table(
@@ -142,7 +143,7 @@ def curves_table(
 ) -> pd.DataFrame:
     """The records that figures draw: run (the 10 hex digits of its id), step, name, site, unit, value.
 
-    wanted: by run id. Values are rounded to six digits: they are drawn, not tested. Runs that the store lacks are taken
+    wanted: by run id. Values are rounded to DRAWN digits. Runs that the store lacks are taken
     from `kept`. Sorted by run, name, site, unit and step.
     """
     committed = {} if kept is None else dict(list(kept.groupby("run")))
@@ -249,7 +250,7 @@ def _records(curves: Sequence[Curve], run: StoredRun) -> Points:
             steps, values = recorded[curve.name, curve.site]
             shown = curve.shown(steps.tolist())
             for unit, column in _units(curve, values, run):
-                numbers = [float(f"{one:.6g}") for one in column[shown].tolist()]
+                numbers = [rounded(one, DRAWN) for one in column[shown].tolist()]
                 points = dict(zip(steps[shown].tolist(), numbers, strict=True))
                 key = curve.name, curve.site, unit
                 found[key] = sorted((dict(found.get(key, ())) | points).items())  # another figure may draw other steps

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from bn_study.analysis.contrast import Values
+from bn_study.analysis.rounding import rounded_table
 from bn_study.analysis.stats import Outcome
 
 
@@ -82,7 +83,7 @@ class Verdict:
 
 
 def verdicts_table(found: Mapping[str, Verdict]) -> pd.DataFrame:
-    """A row per claim, context "", followed by a row per context where there are several."""
+    """A row per claim, context "", followed by a row per context where there are several; numbers are rounded."""
     rows = []
     for one in found.values():
         head = {"claim": one.claim, "statements": " ".join(one.statements)}
@@ -92,7 +93,7 @@ def verdicts_table(found: Mapping[str, Verdict]) -> pd.DataFrame:
         for context, part in parts:
             rows.append(head | {"context": context} | {key: getattr(part, key) for key in numbers} | tail)
     columns = "claim statements context outcome estimate low high p n replaced reason says test margin measure stated"
-    return pd.DataFrame(rows, columns=columns.split())
+    return rounded_table(pd.DataFrame(rows, columns=columns.split()))
 
 
 def aggregate(says: str, rows: tuple[Row, ...]) -> tuple[Outcome, str]:

@@ -53,7 +53,7 @@ def command(options: argparse.Namespace) -> int:
     if options.check and options.all and requests:
         changed = evidence.board_differences(place)
         different |= bool(changed)
-        print(f"verdict board: {_changes(changed)}")
+        print("\n".join(_changes("verdict board", changed)))
     elif any(one.committed for one in reported):
         from bn_study import pages
 
@@ -110,7 +110,7 @@ def _compared(place: Any, sanity: str | None, request: list[str]) -> _Reported:
 
     experiment = _checked(place, request)
     changed = evidence.differences(place, experiment, sanity)
-    return _Reported([f"{experiment.name}: {_changes(changed)}"], different=bool(changed))
+    return _Reported(_changes(experiment.name, changed), different=bool(changed))
 
 
 def _checked(place: Any, request: list[str]) -> Any:
@@ -122,5 +122,5 @@ def _checked(place: Any, request: list[str]) -> Any:
     return experiment
 
 
-def _changes(names: list[str]) -> str:
-    return f"would change: {', '.join(names)}" if names else "unchanged"
+def _changes(what: str, changes: list[str]) -> list[str]:
+    return [f"{what}: would change: {one}" for one in changes] or [f"{what}: unchanged"]

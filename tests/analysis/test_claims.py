@@ -86,6 +86,14 @@ def two(plain, normed):
     return {("none", 0.1): plain, ("batch", 0.1): normed}
 
 
+def test_differences_that_were_equal_before_rounding_are_no_t_test():
+    """Two seeds, each with one image of 360 more: nine digits of the accuracies make the differences unequal."""
+    accuracies = ([0.972222222, 0.969444444], [0.969444444, 0.966666667])
+    found = judge(two(*accuracies), claim(measure=ACCURACY, margin=0.001), seeds=2)
+    assert len(set(np.subtract(*accuracies))) == 2
+    assert found.low == found.high == found.estimate and found.p == 0.5 and found.outcome == "inconclusive"
+
+
 def test_a_clear_difference_is_supported():
     found = judge(two(PLAIN, NORMED))
     differences = np.subtract(PLAIN, NORMED)

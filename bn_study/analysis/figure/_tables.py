@@ -13,6 +13,7 @@ import pandas as pd
 from scipy import stats
 
 from bn_study.analysis.contrast import RESULTS, comparable, lacks, left_open, rank, where, written
+from bn_study.analysis.rounding import rounded
 from bn_study.analysis.stats import CONFIDENCE
 from bn_study.analysis.tables import HASH
 
@@ -75,11 +76,14 @@ def on_the_way(line: pd.DataFrame, row: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def mean_curve(lines: Iterable[pd.DataFrame]) -> Iterator[dict[str, Any]]:
-    """The mean of runs' curves, a point a step: step, value, low and high of its interval, n runs."""
+    """The mean of runs' curves, a point a step: step, value, low and high of its interval, n runs.
+
+    The mean is rounded, so that what is looked for in it (where it reaches a level) is found alike on every machine.
+    """
     means = pd.concat(list(lines)).groupby("step")["value"].agg(["mean", "std", "count"])
     for step, mean, deviation, count in means.itertuples():
         low, high = interval(mean, deviation, count)
-        yield {"step": step, "value": mean, "low": low, "high": high, "n": count}
+        yield {"step": step, "value": rounded(mean), "low": low, "high": high, "n": count}
 
 
 def interval(mean: float, deviation: float, count: int) -> tuple[float, float]:

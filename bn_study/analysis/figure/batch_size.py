@@ -17,6 +17,7 @@ from bn_study.analysis.contrast import missing
 from bn_study.analysis.figure import _tables
 from bn_study.analysis.figure._style import BLUE, PAGE, PALETTE, say, style
 from bn_study.analysis.figure._tables import Tables, of_grid
+from bn_study.analysis.rounding import rounded_table
 from bn_study.analysis.tables import Curve, final
 
 SIZE = "norm.group_size"
@@ -66,7 +67,7 @@ def plotted(tables: Tables, *, grids: list[str], metrics: list[str]) -> pd.DataF
     """
     rows = [row for panel in PANELS for row in _means(tables, panel, grids)]
     table = pd.DataFrame(rows, columns=COLUMNS)
-    table = pd.DataFrame([*rows, *_brackets(table), *_reference(table)], columns=COLUMNS)
+    table = rounded_table(pd.DataFrame([*rows, *_brackets(table), *_reference(table)], columns=COLUMNS))
     return table.astype(dict.fromkeys(("size", "value", "low", "high"), float) | dict.fromkeys(("n", "lost"), "Int64"))
 
 

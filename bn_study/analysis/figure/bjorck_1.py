@@ -15,6 +15,7 @@ from bn_study.analysis.contrast import rank, written
 from bn_study.analysis.figure import _tables
 from bn_study.analysis.figure._style import PAGE, PALETTE, cross, dashes, say, style
 from bn_study.analysis.figure._tables import Tables, of_grid
+from bn_study.analysis.rounding import rounded_table
 from bn_study.analysis.tables import Curve
 
 METRICS = ("train/accuracy", "test/accuracy")
@@ -38,7 +39,7 @@ def plotted(tables: Tables, *, grids: list[str]) -> pd.DataFrame:
     of training in percent, and `diverged` (where a run ended; value: the last one it recorded).
     """
     runs = _runs(tables.runs, grids)
-    table = pd.DataFrame(list(_rows(tables, runs)), columns=COLUMNS)
+    table = rounded_table(pd.DataFrame(list(_rows(tables, runs)), columns=COLUMNS))
     return table.astype(dict.fromkeys(("share", "value", "deviation"), float) | {"n": "Int64"})
 
 

@@ -27,6 +27,7 @@ from bn_study.analysis.figure._style import (
     style,
 )
 from bn_study.analysis.figure._tables import Arm, Tables, of_grid
+from bn_study.analysis.rounding import rounded_table
 from bn_study.analysis.tables import Curve
 
 COLUMNS = ("arm", "series", "run", "step", "value", "low", "high", "n")
@@ -52,7 +53,7 @@ def plotted(tables: Tables, *, grid: str, metric: str) -> pd.DataFrame:
     (where a run ended; value: the last one it recorded). Values that are not finite do not count.
     """
     found = [row for arm in _arms(tables, grid) for row in _rows(tables, arm, metric)]
-    table = pd.DataFrame(found, columns=COLUMNS)
+    table = rounded_table(pd.DataFrame(found, columns=COLUMNS))
     return table.astype(dict.fromkeys(("value", "low", "high"), float) | dict.fromkeys(("step", "n"), "Int64"))
 
 

@@ -20,6 +20,7 @@ from bn_study.analysis.contrast import missing
 from bn_study.analysis.figure import _tables
 from bn_study.analysis.figure._style import BLACK, PAGE, style
 from bn_study.analysis.figure._tables import Tables
+from bn_study.analysis.rounding import rounded_table
 from bn_study.analysis.stats import CONFIDENCE, NEGLIGIBLE_CONFIDENCE
 from bn_study.analysis.tables import Curve
 
@@ -92,7 +93,7 @@ def plotted(tables: Tables, *, claims: list[str] | None) -> pd.DataFrame:
     verdicts = tables.verdicts.reindex(columns=sorted({*tables.verdicts.columns, *COLUMNS}))
     shown = verdicts[[claims is None or one in claims for one in verdicts["claim"]]]
     rows = [row | _narrow(row) | {"context": _text(row["context"])} for row in shown.to_dict("records")]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = rounded_table(pd.DataFrame(rows, columns=COLUMNS))
     return table.astype(dict.fromkeys(("estimate", "low90", "high90", "low", "high", "margin"), float))
 
 

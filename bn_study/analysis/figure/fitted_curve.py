@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from bn_study.analysis.figure import _tables
 from bn_study.analysis.figure._style import PAGE, TUTORIAL, cross, dashes, say, step_ticks, style
 from bn_study.analysis.figure._tables import Tables, select
+from bn_study.analysis.rounding import rounded_table
 from bn_study.analysis.tables import EVERY, Curve
 
 NORMS = ("none", "batch")
@@ -45,7 +46,7 @@ def plotted(tables: Tables, *, grids: list[str]) -> pd.DataFrame:
     `output` (at an input, of the test points and of what the arm's run with the smallest seed makes of it).
     """
     rows = [row for grid in grids for row in _rows(tables, grid)]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = rounded_table(pd.DataFrame(rows, columns=COLUMNS))
     numbers = dict.fromkeys(("input", "value", "low", "high"), float)
     return table.astype(numbers | dict.fromkeys(("step", "n"), "Int64"))
 

@@ -21,6 +21,7 @@ from bn_study.analysis.figure import _tables
 from bn_study.analysis.figure._style import BLACK, LOOKS, PAGE, cross, say, step_ticks, style
 from bn_study.analysis.figure._tables import Tables, select
 from bn_study.analysis.measures import median_unit
+from bn_study.analysis.rounding import rounded_table
 from bn_study.analysis.tables import Curve
 
 PANELS = {"b": "none", "c": "batch"}
@@ -57,7 +58,7 @@ def plotted(tables: Tables, *, grid: str) -> pd.DataFrame:
     arms = {norm: shown[shown["norm"] == norm] for norm in NORMS}
     rows = [row for norm, arm in arms.items() for row in _accuracy(tables, arm, norm)]
     rows += [row for panel, norm in PANELS.items() for row in _percentiles(tables, arms[norm], panel, norm)]
-    table = pd.DataFrame([*rows, *_drifts(tables.runs, arms)], columns=COLUMNS)
+    table = rounded_table(pd.DataFrame([*rows, *_drifts(tables.runs, arms)], columns=COLUMNS))
     return table.astype(dict.fromkeys(("value", "low", "high"), float) | dict.fromkeys(("unit", "step", "n"), "Int64"))
 
 

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from bn_study.analysis.figure import _tables
 from bn_study.analysis.figure._style import BLACK, PAGE, PALETTE, cross, dashes, say, step_ticks, style
 from bn_study.analysis.figure._tables import Tables, of_grid
+from bn_study.analysis.rounding import rounded_table
 from bn_study.analysis.tables import Curve
 
 METRIC = "test/accuracy"
@@ -50,7 +51,7 @@ def plotted(tables: Tables, *, grids: list[str]) -> pd.DataFrame:
         rows.append(about | {"series": "best", "step": one["step"], "value": one["value"]})
         step = int(there["step"].min()) if len(there) else None
         rows.append(about | {"series": "match", "step": step, "value": target})
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = rounded_table(pd.DataFrame(rows, columns=COLUMNS))
     return table.astype(dict.fromkeys(("value", "low", "high"), float) | dict.fromkeys(("step", "n"), "Int64"))
 
 

@@ -18,6 +18,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from bn_study.analysis.figure import _tables
 from bn_study.analysis.figure._style import BLUE, LOOKS, PAGE, PALETTE, cross, say, style, third_ticks
 from bn_study.analysis.figure._tables import Tables, select
+from bn_study.analysis.rounding import rounded_table
 from bn_study.analysis.tables import Curve
 from bn_study.plan.types import Count
 
@@ -70,7 +71,7 @@ def plotted(tables: Tables, *, grid: str, window: Count) -> pd.DataFrame:
         for norm in NORMS
         for row in _rows(tables, shown[shown["norm"] == norm], panel, norm, names, window)
     ]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = rounded_table(pd.DataFrame(rows, columns=COLUMNS))
     return table.astype(dict.fromkeys(("value", "low", "high"), float) | dict.fromkeys(("step", "n"), "Int64"))
 
 

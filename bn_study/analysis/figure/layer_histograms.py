@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from bn_study.analysis.figure import _tables
 from bn_study.analysis.figure._style import PAGE, TUTORIAL, say, style
 from bn_study.analysis.figure._tables import Tables, select
+from bn_study.analysis.rounding import rounded_table
 from bn_study.analysis.tables import EVERY, HASH, Curve
 from bn_study.plan.types import Natural
 
@@ -57,7 +58,7 @@ def plotted(tables: Tables, *, grid: str, step: Natural | None) -> pd.DataFrame:
     """
     shown, _ = select(tables.runs, grid, NORMS)
     rows = [row for norm, arm in shown.groupby("norm", sort=False) for row in _rows(tables, str(norm), arm, step)]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = rounded_table(pd.DataFrame(rows, columns=COLUMNS))
     return table.astype(dict.fromkeys(("low", "high", "value"), float) | dict.fromkeys(("layer", "n"), "Int64"))
 
 

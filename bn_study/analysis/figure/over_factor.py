@@ -22,6 +22,7 @@ from bn_study.analysis.figure import _tables
 from bn_study.analysis.figure._style import LOOKS, MARKERS, PAGE, PALETTE, say, style
 from bn_study.analysis.figure._tables import Tables, of_grid
 from bn_study.analysis.over import largest_usable
+from bn_study.analysis.rounding import rounded, rounded_table
 from bn_study.analysis.tables import Curve, final
 from bn_study.plan.types import Fraction
 
@@ -89,7 +90,7 @@ def plotted(
     rows = [row for grid, runs in _panels(tables, grids, beside) for row in _numbers(grid, runs, factor, metrics)]
     if usable is not None:
         rows += list(_usable(rows, usable))
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = rounded_table(pd.DataFrame(rows, columns=COLUMNS))
     return table.astype(dict.fromkeys(("value", "low", "high"), float) | dict.fromkeys(("n", "lost"), "Int64"))
 
 
@@ -193,7 +194,8 @@ def _numbers(grid: str, runs: pd.DataFrame, factor: str, metrics: list[str]) -> 
                 lost = int((rows["status"] == "diverged").sum())
                 if len(values) or lost:
                     low, high = _tables.interval(values.mean(), values.std(), len(values))
-                    numbers = {"value": values.mean(), "low": low, "high": high, "n": len(values), "lost": lost}
+                    mean = rounded(values.mean())  # before it is looked where a line reaches a share of its best
+                    numbers = {"value": mean, "low": low, "high": high, "n": len(values), "lost": lost}
                     yield about | {"arm": label, "metric": metric, "series": "mean", "place": place} | numbers
         classes = {int(one) for one in runs["classes"] if not missing(one)}
         if _is_accuracy(metric) and len(classes) == 1:

@@ -18,6 +18,7 @@ from bn_study.analysis.contrast import comparable, rank, written
 from bn_study.analysis.figure import _tables
 from bn_study.analysis.figure._style import BLACK, PAGE, colors, dashes, say, style
 from bn_study.analysis.figure._tables import Tables, of_grid
+from bn_study.analysis.rounding import rounded_table
 from bn_study.analysis.tables import HASH, Curve
 from bn_study.plan.types import Natural, Number, Positive
 
@@ -57,7 +58,7 @@ def plotted(
         for grid, panel, runs in _panels(tables, grids, panels)
         for row in _rows(tables, runs, records, site, step, power, growth, growth_of)
     ]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = rounded_table(pd.DataFrame(rows, columns=COLUMNS))
     return table.astype({"value": float, "low": float, "high": float} | dict.fromkeys(("layer", "n"), "Int64"))
 
 

@@ -16,6 +16,7 @@ from bn_study.analysis.contrast import written
 from bn_study.analysis.figure import _tables
 from bn_study.analysis.figure._style import BLACK, BLUE, PAGE, say, style
 from bn_study.analysis.figure._tables import Tables, of_grid
+from bn_study.analysis.rounding import rounded_table
 from bn_study.analysis.tables import Curve, final
 
 PLACES = {
@@ -42,7 +43,7 @@ def plotted(tables: Tables, *, grids: list[str], metrics: list[str]) -> pd.DataF
     diverged) and `difference` (before - after, of the n seeds that finished with both).
     """
     rows = [row for grid in grids for row in _rows(of_grid(tables.runs, grid), grid, metrics[0])]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = rounded_table(pd.DataFrame(rows, columns=COLUMNS))
     return table.astype(dict.fromkeys(("value", "low", "high"), float) | dict.fromkeys(("n", "lost"), "Int64"))
 
 

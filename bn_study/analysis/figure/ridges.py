@@ -18,6 +18,7 @@ from scipy import stats
 from bn_study.analysis.figure import _tables
 from bn_study.analysis.figure._style import BLUE, PAGE, PALETTE, cross, dashes, say, style, third_ticks
 from bn_study.analysis.figure._tables import Tables, select
+from bn_study.analysis.rounding import rounded_table
 from bn_study.analysis.tables import EVERY, Curve
 
 COLORS = {"none": PALETTE[1], "batch": BLUE, "noisy_batch": PALETTE[2]}
@@ -51,7 +52,7 @@ def plotted(tables: Tables, *, grid: str, metric: str, sites: list[str]) -> pd.D
     rows = [row for norm, arm in arms.items() for row in _metric(tables, arm, norm, metric)]
     for site in sites:
         rows += _densities(tables, arms, site)
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = rounded_table(pd.DataFrame(rows, columns=COLUMNS))
     numbers = dict.fromkeys(("x", "value", "low", "high"), float) | dict.fromkeys(("step", "n"), "Int64")
     return table.astype(numbers)
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from bn_study.analysis.contrast import written
 from bn_study.analysis.report import words
+from bn_study.analysis.rounding import rounded
 from bn_study.analysis.verdict import Row, Verdict
 from bn_study.plan.experiment import Claim, Experiment, Tuned
 
@@ -63,7 +64,7 @@ def _trace(claim: Claim, row: Row, verdicts: Mapping[str, Verdict], chosen: list
             str(seed),
             *(_value(one.values.get(seed, float("nan")), seed in one.replaced) for one in pairs.values),
             *([f"{pairs.constant:g}"] if constant else []),
-            f"{difference:.6g}",
+            f"{rounded(difference):.6g}",
         ]
         for seed, difference in pairs.differences.items()
     ]
@@ -79,7 +80,7 @@ def _trace(claim: Claim, row: Row, verdicts: Mapping[str, Verdict], chosen: list
 
 def _value(value: float, replaced: bool) -> str:
     nothing = "diverged" if replaced else "no value"
-    return (nothing if value != value else f"{value:.6g}") + ("*" if replaced else "")
+    return (nothing if value != value else f"{rounded(value):.6g}") + ("*" if replaced else "")
 
 
 def _chosen(name: str, entry: Tuned) -> Iterator[str]:

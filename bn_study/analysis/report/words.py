@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from bn_study.analysis.contrast import CONSTANT
 from bn_study.analysis.measures import parse
+from bn_study.analysis.rounding import rounded
 from bn_study.analysis.verdict import Row, Verdict
 from bn_study.plan.experiment import Claim
 
@@ -13,8 +14,8 @@ NOTHING = "–"
 
 
 def number(value: float) -> str:
-    """Three digits; a dash where there is no number."""
-    return NOTHING if math.isnan(value) else f"{value:.3g}"
+    """Three digits; a dash where there is no number. Rounded first: a mean may lie half-way between two such texts."""
+    return NOTHING if math.isnan(value) else f"{rounded(value):.3g}"
 
 
 def interval(row: Row | Verdict) -> str:

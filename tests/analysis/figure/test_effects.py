@@ -90,7 +90,7 @@ def test_the_intervals_are_those_of_the_t_distribution(tmp_path):
     data = figure.plotted(tables_of(MANY), **ALL).iloc[0]
     for level, ends in ((0.95, ("low", "high")), (0.90, ("low90", "high90"))):
         wanted = stats.t.interval(level, 2, np.mean(values), stats.sem(values))
-        np.testing.assert_allclose([data[one] for one in ends], wanted, rtol=1e-12)
+        np.testing.assert_allclose([data[one] for one in ends], wanted, rtol=1e-8)
     axes = drawn(MANY, tmp_path).axes[0]
     wide, narrow = intervals(axes)[0.5]
     np.testing.assert_allclose([wide, narrow], [[data["low"], data["high"]], [data["low90"], data["high90"]]])
