@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bn_study import provenance, study
+from bn_study import numerics, provenance, study
 from bn_study.errors import UsageError
 
 PROBE = "import tensorflow, keras; print('tensorflow', tensorflow.__version__, 'keras', keras.__version__)"
@@ -22,6 +22,7 @@ def examine() -> int:
         ("commit", _commit),
         ("results", _results),
         ("cores", lambda: f"{len(os.sched_getaffinity(0))}, so many workers of one thread each by default"),
+        ("numerics", _numerics),
         ("tensorflow", _tensorflow),
         ("data root", _data_root),
     ]
@@ -46,6 +47,12 @@ def _results() -> str:
     store.prepare()
     free = shutil.disk_usage(store.root).free
     return f"{store.root.parent} is writable, {len(store.ids())} runs stored, {free / 2**30:.0f} GiB free"
+
+
+def _numerics() -> str:
+    if numerics.supported():
+        return "portable: AVX2 and FMA are there, so runs have the bits of every such x86-64 processor"
+    return f"native: {numerics.UNSUPPORTED}"
 
 
 def _tensorflow() -> str:

@@ -31,6 +31,8 @@ PORTABLE = {
 }
 """What portable numerics set in a worker's environment, whatever stood there."""
 
+UNSUPPORTED = "this processor lacks AVX2 or FMA, so runs have bits of its own"
+
 
 def environment(base: Mapping[str, str], numerics: Numerics) -> dict[str, str]:
     """The environment `base` of a process as it is for a worker of these numerics.

@@ -29,9 +29,11 @@ def command(options: argparse.Namespace) -> int:
     if options.calibrate:
         raise UsageError("--calibrate goes with --dry-run or plan: run trains at once")
     place, experiment, operation, request = composed(options)
-    from bn_study import sweep
+    from bn_study import numerics, sweep
     from bn_study.agenda import agenda
 
+    if operation["numerics"] == "portable" and not numerics.supported():
+        print(f"warning: numerics=portable: {numerics.UNSUPPORTED}, and are noted as native", file=sys.stderr)
     place.store.prepare()
     place.store.tidy()
     damaged = sweep.set_damaged_aside(agenda(experiment, place.store).runs, place.store)
