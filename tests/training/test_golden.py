@@ -16,7 +16,7 @@ from bn_study import numerics
 
 COMMITTED = json.loads(golden.FILE.read_text(encoding="utf-8"))
 QUICK = ("mlp before", "cnn before")
-EMULATED = ("mlp before", "cnn before", "identities")
+EMULATED = ("mlp before", "cnn before")
 
 
 @pytest.fixture(autouse=True)
@@ -35,13 +35,12 @@ def test_the_records_of_short_runs_are_those_of_every_other_machine(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("processor", ["EPYC-Milan", "Haswell"])
-def test_a_processor_without_avx512_records_the_same_bits(home, processor):
-    """Intel's and AMD's: their approximations of 1/x and 1/sqrt(x) differ, and so do the sizes of their caches."""
+def test_a_processor_without_avx512_records_the_same_bits(home):
+    """Its approximations of 1/x and 1/sqrt(x) are others too, and so are the sizes of its caches."""
     if not shutil.which("qemu-x86_64"):
-        pytest.skip("no qemu-x86_64 here, which emulates other processors (Debian: apt install qemu-user)")
+        pytest.skip("no qemu-x86_64 here, which emulates other processors (scripts/install_emulator.sh)")
     answer = subprocess.run(
-        ["qemu-x86_64", "-cpu", processor, sys.executable, str(home / "tests" / "golden.py"), *EMULATED],
+        ["qemu-x86_64", "-cpu", "Haswell", sys.executable, str(home / "tests" / "golden.py"), *EMULATED],
         capture_output=True, text=True, timeout=1100,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
