@@ -12,6 +12,10 @@ import os
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FILE = Path(__file__).with_name("golden.json")
 HOME = Path(__file__).resolve().parent.parent
@@ -41,12 +45,21 @@ def checksum(name: str) -> str:
     from bn_study.plan.compose import compose, expand
     from bn_study.training.train import Programs, train
 
-    words = list({word.partition("=")[0]: word for word in [*RUNS[name], "dataset=digits", "seed=3"]}.values())
-    (run,), _ = expand(compose(HOME, None, words)[0], {})
+    (run,), _ = expand(compose(HOME, None, words(name))[0], {})
     trained = train(run.spec, Programs(), lambda step, state: None, None)
     assert trained.diverged_at is None
+    return digest(trained.records, trained.vectors)
+
+
+def words(name: str) -> list[str]:
+    """What is behind `bn-study run` to train one of them."""
+    return list({word.partition("=")[0]: word for word in [*RUNS[name], "dataset=digits", "seed=3"]}.values())
+
+
+def digest(records: "pd.DataFrame", vectors: "pd.DataFrame") -> str:
+    """Sixteen hex digits of a run's tables."""
     digest = hashlib.sha256()
-    for table in (trained.records, trained.vectors):
+    for table in (records, vectors):
         for step, record, site, value in table.itertuples(index=False):
             bits = value.hex() if isinstance(value, float) else value.tobytes().hex()
             digest.update(f"{step} {record} {site} {bits}\n".encode())

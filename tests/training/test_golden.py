@@ -5,6 +5,7 @@ processor without AVX-512 that it emulates, instruction by instruction.
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import golden
 import pytest
 
 from bn_study import numerics
+from bn_study.store import Store
 
 COMMITTED = json.loads(golden.FILE.read_text(encoding="utf-8"))
 QUICK = ("mlp before", "cnn before")
@@ -46,6 +48,19 @@ def test_a_processor_without_avx512_records_the_same_bits(home):
     assert answer.returncode == 0, answer.stderr
     found = json.loads(answer.stdout.splitlines()[-1])
     assert found == {name: COMMITTED["records"][name] for name in EMULATED}
+
+
+def test_a_worker_is_portable_whatever_it_is_started_from_and_says_so(home, tmp_path):
+    user = {"XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2", "ONEDNN_MAX_CPU_ISA": "SSE41", "TF_ENABLE_ONEDNN_OPTS": "0"}
+    place = {"PYTHONPATH": str(home), "BN_STUDY_HOME": str(home), "BN_STUDY_RESULTS": str(tmp_path)}
+    surroundings = numerics.environment(os.environ, "native") | user | place
+    command = [sys.executable, "-m", "bn_study", "run", *golden.words("mlp before")]
+    answer = subprocess.run(command, env=surroundings, capture_output=True, text=True, cwd=tmp_path)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    (run,) = (stored := Store(tmp_path / "runs")).ids()
+    found = stored.read(run)
+    assert golden.digest(found.records, found.vectors) == COMMITTED["records"]["mlp before"]
+    assert found.provenance["numerics"] == "portable"
 
 
 def test_native_numerics_leave_the_users_settings_and_drop_those_of_a_portable_parent():
