@@ -16,7 +16,7 @@ import bn_study
 PACKAGE = Path(bn_study.__file__).parent
 FILE = "tests/test_layers.py"
 
-PLAN = ("plan.types", "plan.parts", "plan.spec", "plan.experiment", "plan.secrets")
+PLAN = ("plan.types", "plan.parts", "plan.spec", "plan.experiment", "plan.secrets", "plan.moment")
 FOLDERS = ("training.dataset", "training.model", "training.norm", "training.probe")
 PARTS = tuple(f"{folder}.*" for folder in FOLDERS)
 HELPERS = (  # what train and the parts share
@@ -27,8 +27,10 @@ HELPERS = (  # what train and the parts share
     *(f"training.{name}" for name in ("noise", "normalization", "identities*", "surface")),
     *(f"training.{name}" for name in ("program", "schedule", "stopwatch", "checkpoint")),
 )
-NUMBERS = tuple(f"analysis.{name}" for name in ("arguments", "over", "measures", "stats", "contrast", "verdict"))
-ERRANDS = ("agenda", "tune", "sweep", "launch*", "price", "progress", "provenance", "study", "words")
+NUMBERS = tuple(
+    f"analysis.{name}" for name in ("arguments", "over", "measures", "stats", "contrast", "stated", "verdict")
+)
+ERRANDS = ("agenda", "tune", "sweep", "launch*", "price", "progress", "provenance", "git", "history", "study", "words")
 STORE = ("store", "lease", "recorded")
 NETWORKS = ("keras", "tensorflow")
 ARRAYS = ("numpy", "pandas", "scipy")
@@ -98,6 +100,7 @@ ROOMS = (  # the first room that holds a module decides
         ),
         libraries=("jinja2", "matplotlib", "rich", *ARRAYS),
     ),
+    Room(("ledger",), imports=PLAN, libraries=("pydantic",)),
     # 4: what carries a plan out; only a worker trains, only the Slurm launcher knows submitit
     Room(
         ("worker",),
@@ -121,6 +124,12 @@ ROOMS = (  # the first room that holds a module decides
         imports=(*PLAN, *ERRANDS, *STORE, "plan.compose", "worker"),
         libraries=("submitit",),
     ),
+    Room(("history",), imports=(*PLAN, "git", "plan.compose", "plan.reading")),
+    Room(
+        ("firsts",),
+        imports=(*PLAN, "git", "history", "ledger", "study", *STORE, "analysis.stated", "analysis.stats"),
+        libraries=ARRAYS,
+    ),
     Room(
         ERRANDS,
         imports=(
@@ -133,7 +142,7 @@ ROOMS = (  # the first room that holds a module decides
         ("evidence", "oracles", "overview", "frames", "pages"),  # store -> results/<experiment>/
         imports=(
             *(*PLAN, *ERRANDS, *STORE, "plan.compose", "plan.reading", "plan.statements"),
-            *("oracles", "evidence", "frames", "analysis.*"),
+            *("oracles", "evidence", "frames", "firsts", "ledger", "analysis.*"),
         ),
         libraries=ARRAYS,
     ),

@@ -86,8 +86,7 @@ class RunSpec:
 
         To train the same again by a new recipe, or to measure more, is no new evidence; this says what is the same.
         """
-        fields = {name: getattr(self, name) for name in _SORTED if name not in ("recipe", "probes", "measure")}
-        return hashlib.sha256(asked_text(fields).encode()).hexdigest()[:10]
+        return training_of(self.canonical())
 
     @cached_property
     def id(self) -> str:
@@ -97,6 +96,12 @@ class RunSpec:
 
 
 _SORTED = sorted(one.name for one in fields(RunSpec))
+
+
+def training_of(canonical: str) -> str:
+    """`RunSpec.training` of a run of which this is the canonical text; of whatever version."""
+    fields = {key: one for key, one in json.loads(canonical).items() if key not in ("recipe", "probes", "measure")}
+    return hashlib.sha256(_json(_without_nulls(fields)).encode()).hexdigest()[:10]
 
 
 def asked_text(fields: Mapping[str, Any]) -> str:

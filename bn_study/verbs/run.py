@@ -33,6 +33,10 @@ def command(options: argparse.Namespace) -> int:
     from bn_study.agenda import agenda
 
     place.store.prepare()
+    if experiment.claims:
+        from bn_study import firsts  # with pandas
+
+        firsts.note(place, experiment)
     place.store.tidy()
     damaged = sweep.set_damaged_aside(agenda(experiment, place.store).runs, place.store)
     before = agenda(experiment, place.store)
