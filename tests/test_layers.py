@@ -124,7 +124,7 @@ ROOMS = (  # the first room that holds a module decides
         imports=(*PLAN, *ERRANDS, *STORE, "plan.compose", "worker"),
         libraries=("submitit",),
     ),
-    Room(("history",), imports=(*PLAN, "git", "plan.compose", "plan.reading")),
+    Room(("history",), imports=(*PLAN, "git", "plan.compose", "plan.reading"), libraries=("omegaconf",)),
     Room(
         ("firsts",),
         imports=(*PLAN, "git", "history", "ledger", "study", *STORE, "analysis.stated", "analysis.stats"),
