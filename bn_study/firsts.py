@@ -129,22 +129,22 @@ def _prefix(run: str) -> str:
     return run.rpartition("-")[0]
 
 
-def _listed(experiment: Experiment, runs: pd.DataFrame, own: Mapping[str, Moment]) -> dict[str, Moment]:
-    """By hash of a claim when the first run was trained that says that it was stated."""
-    rows = list(zip(runs["run"], runs["stated"], strict=True)) if len(runs) else []
-    return _earliest(
-        {tested: own[run]}
-        for name, tested in experiment.stated().items()
-        for run, stated in rows
-        if run in own and f"{name}:{tested}" in stated.split()
-    )
+def _listed(experiment: Experiment, runs: pd.DataFrame, own: Mapping[str, Moment]) -> dict[str, Moment | None]:
+    """By hash of a claim when the first run was trained that says that it was stated; None if that is not known."""
+    found: dict[str, Moment | None] = {}
+    texts = list(zip(runs["run"], map(str.split, runs["stated"]), strict=True)) if len(runs) else []
+    for name, tested in experiment.stated().items():
+        listing = [run for run, stated in texts if f"{name}:{tested}" in stated]
+        if listing:
+            found[tested] = min((own[run] for run in listing if run in own), default=None)
+    return found
 
 
 # --- claims -----------------------------------------------------------------------------------------------------------
 
 
 def _stated(
-    home: Path, experiment: Experiment, before: Sequence[Ledger], listed: Mapping[str, Moment]
+    home: Path, experiment: Experiment, before: Sequence[Ledger], listed: Mapping[str, Moment | None]
 ) -> tuple[list[Stated], list[Attached]]:
     """An entry for every claim and attachment of which a moment is known, from the ledgers if they have it."""
     hashes = experiment.stated()
@@ -157,7 +157,7 @@ def _stated(
         found = history.search(home, experiment.name, set(new.values()), later)
         default = None if git.holds(home) else now()
         for name, tested in new.items():
-            moment = found.stated.get(tested) or listed.get(tested) or default
+            moment = found.stated.get(tested) or listed.get(tested, default)
             if moment is not None:
                 content = experiment.tested(name)
                 claims.append(Stated(**vars(moment), claim=name, hash=tested, tested=content, rule=RULE))

@@ -58,7 +58,7 @@ def _paths(name: str) -> tuple[str, str]:
 
 def _complete(conf: Path, present: Path) -> None:
     """Add to the files of an earlier vocabulary what came later: options that are null, and settings of the call."""
-    for path in conf.rglob("*.yaml"):
+    for path in [] if conf.is_symlink() else conf.rglob("*.yaml"):
         now = present / path.relative_to(conf)
         if now.is_file() and not path.is_symlink():
             there, later = (load(one, str(one)) for one in (path, now))

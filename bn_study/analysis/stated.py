@@ -11,7 +11,7 @@ import pandas as pd
 from bn_study.plan.moment import Moment
 
 POST_HOC = "post hoc"
-NOT_COMMITTED = "not committed"
+NOT_COMMITTED = "uncommitted"
 COMMIT_LENGTH = 10
 
 
