@@ -18,7 +18,6 @@ from bn_study.ledger import FILE, Ledger
 from bn_study.plan.compose import compose
 from bn_study.study import Study
 
-
 EVIDENCE = sorted(path.parent.name for path in (Path(__file__).parent.parent / "results").glob("*/runs.csv"))
 
 
@@ -73,7 +72,7 @@ does. Fresh seeds lower these numbers; nothing else may change them."""
 
 @pytest.mark.parametrize("name", EVIDENCE)
 def test_claims_are_as_the_ledger_has_them(home, name):
-    """Each claim is in its experiment's ledger as it is tested now, and its verdict says when by the dates there alone."""
+    """Each claim is in the ledger of its experiment as it is tested now, and its verdict says when that was."""
     ledger, experiment = Ledger.read(home / "results" / name / FILE), compose(home, name, [])[0]
     for one in ledger.claims:
         digest = hashlib.sha256(json.dumps(one.tested, sort_keys=True).encode()).hexdigest()
