@@ -5,7 +5,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bn_study import numerics, provenance, study
@@ -19,7 +19,8 @@ def examine() -> int:
     checks: list[tuple[str, Callable[[], str]]] = [
         ("python", lambda: f"{platform.python_version()} at {sys.executable}"),
         ("study", lambda: str(study.locate().home)),
-        ("commit", _commit),
+        ("package", lambda: _source(provenance.PACKAGE, provenance.CODE)),
+        ("vocabulary", lambda: _source(study.locate().home, provenance.VOCABULARY)),
         ("results", _results),
         ("cores", lambda: f"{len(os.sched_getaffinity(0))}, so many workers of one thread each by default"),
         ("numerics", _numerics),
@@ -36,10 +37,10 @@ def examine() -> int:
     return code
 
 
-def _commit() -> str:
-    home = study.locate().home
-    changes = "with changes that decide numbers" if provenance.dirty(home) else "clean"
-    return f"{provenance.commit(home)[:10]} ({changes})"
+def _source(folder: Path, paths: Sequence[str]) -> str:
+    found = provenance.source(folder, paths)
+    changes = "with changes that decide numbers" if found["dirty"] else "clean"
+    return f"{found['commit'][:10]} ({changes})"
 
 
 def _results() -> str:

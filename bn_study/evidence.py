@@ -13,13 +13,14 @@ from typing import Any
 
 import pandas as pd
 
-from bn_study import oracles, tune
+from bn_study import firsts, oracles, tune
 from bn_study.agenda import planned
 from bn_study.analysis import claims, tables
 from bn_study.analysis import report as writer
 from bn_study.analysis.report import same
 from bn_study.analysis.verdict import Verdict
 from bn_study.errors import UsageError
+from bn_study.ledger import FILE, Ledger
 from bn_study.plan import statements
 from bn_study.plan.experiment import ADHOC, Experiment, PlannedRun, Tuned
 from bn_study.study import Study
@@ -38,13 +39,17 @@ class Report:
 
 @dataclass(frozen=True)
 class Judged:
-    """An experiment's runs and what follows from them. unfinished: which runs are not there, in words, or ""."""
+    """An experiment's runs and what follows from them.
+
+    unfinished: which runs are not there, in words, or "". ledger: what was stated and trained first, with these runs.
+    """
 
     plan: list[PlannedRun]
     runs: pd.DataFrame
     tuned: dict[str, Tuned]
     verdicts: dict[str, Verdict]
     unfinished: str
+    ledger: Ledger
 
 
 def folder_of(place: Study, experiment: Experiment) -> Path:
@@ -146,7 +151,10 @@ def judge(place: Study, experiment: Experiment) -> Judged:
 
 
 def _judge(place: Study, experiment: Experiment, source: Path, target: Path, sanity: str | None = None) -> Judged:
-    """From the runs that are in the store or in the table `source`; all are written to `target` and read back."""
+    """From the runs that are in the store or in the table `source`; all are written to `target` and read back.
+
+    The ledger beside `source` is read and not written.
+    """
     kept = tables.read_csv(source) if source.is_file() else None
     plan, waiting = planned(experiment, place.store, kept)
     runs = tables.runs_table(plan, place.store, tables.asked(experiment), kept)
@@ -164,7 +172,9 @@ def _judge(place: Study, experiment: Experiment, source: Path, target: Path, san
     if len(runs) < len(plan) or waiting:
         gap = f"{len(plan) - len(runs)} runs are missing and {len(waiting)} wait for tuning"
         unfinished = f"{gap}; `bn-study run` trains them"
-    return Judged(plan, runs, tuned, claims.verdicts(experiment, runs, tuned, sanity), unfinished)
+    found = firsts.find(place, experiment, source.parent, plan, runs)
+    verdicts = claims.verdicts(experiment, runs, tuned, sanity, found.firsts)
+    return Judged(plan, runs, tuned, verdicts, unfinished, found.ledger)
 
 
 def _write(place: Study, experiment: Experiment, source: Path, target: Path, sanity: str | None) -> Report:
@@ -175,6 +185,9 @@ def _write(place: Study, experiment: Experiment, source: Path, target: Path, san
     tables.write_csv(curves, target / "curves.csv")
     curves = tables.read_csv(target / "curves.csv")
     files = writer.write(target, experiment, judged.runs, curves, judged.verdicts, judged.tuned)
+    if experiment.name != ADHOC:
+        judged.ledger.write(target / FILE)
+        files.append(target / FILE)
     verdicts = writer.terminal(judged.verdicts) if judged.verdicts else None
     remarks = [judged.unfinished] if judged.unfinished else []
     return Report(target, judged, verdicts, [target / "runs.csv", target / "curves.csv", *files], remarks)

@@ -4,7 +4,6 @@ import os
 import platform
 import resource
 import shlex
-import subprocess
 import time
 from collections.abc import Sequence
 from functools import cache
@@ -12,12 +11,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from bn_study import numerics
+from bn_study import git, numerics
 from bn_study.plan.secrets import without_credentials
 
 LIBRARIES = ("bn-study", "tensorflow", "keras", "numpy", "scipy", "pandas", "pyarrow")
-DECIDES_NUMBERS = ("bn_study", "conf", "experiments", "requirements.lock")
-"""What the dirty flag looks at: an edited README changes no result."""
+PACKAGE = Path(__file__).resolve().parent.parent
+CODE = (*(f"bn_study/{name}" for name in ("training", "plan", "launch", "worker.py", "store.py")), "requirements.lock")
+"""Of the package, what decides the numbers that a run records: what plans it, trains it, sets up its process and writes
+it down. What is measured of its records later, verdicts and pages are made anew with every report."""
+VOCABULARY = ("conf",)
+"""Of the study the same. What an experiment asks for is in the identity of its runs; what it claims, in `stated`."""
 THREADS = "TF_NUM_INTRAOP_THREADS"
 ENVIRONMENT = (
     *("BN_STUDY_HOME", "BN_STUDY_RESULTS", "BN_STUDY_DATA"),
@@ -32,12 +35,13 @@ ENVIRONMENT = (
 def circumstances(home: Path, request: Sequence[str]) -> dict[str, Any]:
     """Code, versions, command, machine and the part of the environment that may decide numbers or speed.
 
-    request: the words after `bn-study run`. URLs lose their credentials.
+    request: the words after `bn-study run`. URLs lose their credentials. commit, dirty and date are the package's;
+    `study` has the same of the study, which may be a repository of its own.
     """
     return {
-        "commit": commit(home),
-        "dirty": dirty(home),
-        "remote": without_credentials(_git(home, "remote", "get-url", "origin") or "") or None,
+        **source(PACKAGE, CODE),
+        "study": source(home, VOCABULARY),
+        "remote": without_credentials(git.answer(home, "remote", "get-url", "origin") or "") or None,
         "versions": {name: _version(name) for name in LIBRARIES} | {"python": platform.python_version()},
         "command": without_credentials(shlex.join(["bn-study", "run", *request])),
         "machine": machine() | {"host": platform.node()},
@@ -73,24 +77,15 @@ def age() -> float:
         return 0.0
 
 
-@cache
-def commit(home: Path) -> str:
-    return _git(home, "rev-parse", "HEAD") or "unknown"
+def source(folder: Path, paths: Sequence[str]) -> dict[str, Any]:
+    """Where these paths of a folder come from.
 
-
-@cache
-def dirty(home: Path) -> bool:
-    """Whether anything that decides numbers differs from the commit; true where there is no repository."""
-    changes = _git(home, "status", "--porcelain", "--", *DECIDES_NUMBERS)
-    return changes is None or changes != ""
-
-
-def _git(home: Path, *arguments: str) -> str | None:
-    try:
-        answer = subprocess.run(["git", "-C", str(home), *arguments], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return answer.stdout.strip()
+    commit: "unknown" without a repository; date: its committer date, None if there is none; dirty: whether the paths
+    differ from it, true where there is no repository.
+    """
+    head = git.head(folder)
+    about = {"commit": "unknown", "date": None} if head is None else {"commit": head.commit, "date": head.date}
+    return about | {"dirty": git.changed(folder, *paths)}
 
 
 def _version(name: str) -> str | None:

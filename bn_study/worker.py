@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Protocol
 
-from bn_study import provenance, study
+from bn_study import history, provenance, study
 from bn_study.agenda import agenda, split_request
 from bn_study.errors import UsageError
 from bn_study.launch.call import Call
@@ -80,7 +80,7 @@ class Worker:
         experiment = self.call.experiment
         return provenance.circumstances(self.call.place.home, self.call.request) | {
             "experiment": {"name": experiment.name, "hash": experiment.digest},
-            "stated": experiment.stated(),
+            "stated": history.committed(self.call.place.home, experiment),
             "call": self.call.id,
         }
 
@@ -213,7 +213,7 @@ class Worker:
 
     def _stretch(self, step: int, started: datetime, clock: float) -> dict[str, Any]:
         """What provenance says of the part of a run that ended with a checkpoint."""
-        names = ("commit", "dirty", "versions", "machine", "threads", "numerics")
+        names = ("commit", "dirty", "study", "versions", "machine", "threads", "numerics")
         kept = {name: self.circumstances[name] for name in names}
         seconds = round(time.monotonic() - clock, 3)
         return kept | {"until_step": step, "started": started.isoformat(timespec="seconds"), "seconds": seconds}

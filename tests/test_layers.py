@@ -16,7 +16,7 @@ import bn_study
 PACKAGE = Path(bn_study.__file__).parent
 FILE = "tests/test_layers.py"
 
-PLAN = ("plan.types", "plan.parts", "plan.spec", "plan.experiment", "plan.secrets", "numerics")
+PLAN = ("plan.types", "plan.parts", "plan.spec", "plan.experiment", "plan.secrets", "plan.moment", "numerics")
 FOLDERS = ("training.dataset", "training.model", "training.norm", "training.probe")
 PARTS = tuple(f"{folder}.*" for folder in FOLDERS)
 HELPERS = (  # what train and the parts share
@@ -28,9 +28,10 @@ HELPERS = (  # what train and the parts share
     *(f"training.{name}" for name in ("program", "schedule", "stopwatch", "checkpoint")),
 )
 NUMBERS = tuple(
-    f"analysis.{name}" for name in ("arguments", "over", "measures", "rounding", "stats", "contrast", "verdict")
+    f"analysis.{name}"
+    for name in ("arguments", "over", "measures", "rounding", "stats", "contrast", "stated", "verdict")
 )
-ERRANDS = ("agenda", "tune", "sweep", "launch*", "price", "progress", "provenance", "study", "words")
+ERRANDS = ("agenda", "tune", "sweep", "launch*", "price", "progress", "provenance", "git", "history", "study", "words")
 STORE = ("store", "lease", "recorded")
 NETWORKS = ("keras", "tensorflow")
 ARRAYS = ("numpy", "pandas", "scipy")
@@ -101,6 +102,7 @@ ROOMS = (  # the first room that holds a module decides
         ),
         libraries=("jinja2", "matplotlib", "rich", *ARRAYS),
     ),
+    Room(("ledger",), imports=PLAN, libraries=("pydantic",)),
     # 4: what carries a plan out; only a worker trains, only the Slurm launcher knows submitit
     Room(
         ("worker",),
@@ -124,6 +126,12 @@ ROOMS = (  # the first room that holds a module decides
         imports=(*PLAN, *ERRANDS, *STORE, "plan.compose", "worker"),
         libraries=("submitit",),
     ),
+    Room(("history",), imports=(*PLAN, "git", "plan.compose", "plan.reading"), libraries=("omegaconf",)),
+    Room(
+        ("firsts",),
+        imports=(*PLAN, "git", "history", "ledger", "study", *STORE, "analysis.stated", "analysis.stats"),
+        libraries=ARRAYS,
+    ),
     Room(
         ERRANDS,
         imports=(
@@ -136,7 +144,7 @@ ROOMS = (  # the first room that holds a module decides
         ("evidence", "oracles", "overview", "frames", "pages"),  # store -> results/<experiment>/
         imports=(
             *(*PLAN, *ERRANDS, *STORE, "plan.compose", "plan.reading", "plan.statements"),
-            *("oracles", "evidence", "frames", "analysis.*"),
+            *("oracles", "evidence", "frames", "firsts", "ledger", "analysis.*"),
         ),
         libraries=ARRAYS,
     ),

@@ -72,7 +72,8 @@ def test_provenance_tells_how_a_run_came_about(study):
     (path,) = (study.place / "results" / "runs").glob("none-mlp-*/provenance.json")
     about = json.loads(path.read_text())
     head = subprocess.run(["git", "-C", study.place, "rev-parse", "HEAD"], capture_output=True, text=True)
-    assert about["commit"] == head.stdout.strip() and about["dirty"] is True  # conf/ and bn_study/ are not committed
+    assert about["study"]["commit"] == head.stdout.strip() and about["study"]["dirty"] is True  # conf/ is not committed
+    assert about["commit"] == provenance.source(provenance.PACKAGE, ())["commit"]
     assert about["remote"] == "https://example.org/study.git"
     assert about["command"] == shlex.join(["bn-study", "run", *study.words])
     assert about["experiment"]["name"] == "adhoc" and len(about["experiment"]["hash"]) == 10

@@ -12,11 +12,11 @@ import pandas as pd
 
 from bn_study.analysis import contrast
 from bn_study.analysis.measures import Measure, parse
-from bn_study.analysis.stats import Estimate, Finding, decide, estimate, holm
+from bn_study.analysis.stated import UNKNOWN, Firsts, attached_later, stated
+from bn_study.analysis.stats import RULE, Estimate, Finding, decide, estimate, holm
 from bn_study.analysis.verdict import NO_PAIRS, Pairs, Row, Verdict, aggregate
 from bn_study.plan.experiment import Claim, Experiment, Factors, Tuned
 
-COMMIT_LENGTH = 10
 NO_EFFECT = estimate([], replaced=False)
 
 
@@ -40,20 +40,30 @@ class _Context:
 
 
 def verdicts(
-    experiment: Experiment, runs: pd.DataFrame, tuned: Mapping[str, Tuned], sanity: str = ""
+    experiment: Experiment,
+    runs: pd.DataFrame,
+    tuned: Mapping[str, Tuned],
+    sanity: str = "",
+    firsts: Firsts = UNKNOWN,
 ) -> dict[str, Verdict]:
     """The verdict on every claim of an experiment, in the order of its file."""
-    return {name: verdict(name, experiment, runs, tuned, sanity) for name in experiment.claims}
+    return {name: verdict(name, experiment, runs, tuned, sanity, firsts) for name in experiment.claims}
 
 
 def verdict(
-    name: str, experiment: Experiment, runs: pd.DataFrame, tuned: Mapping[str, Tuned], sanity: str = ""
+    name: str,
+    experiment: Experiment,
+    runs: pd.DataFrame,
+    tuned: Mapping[str, Tuned],
+    sanity: str = "",
+    firsts: Firsts = UNKNOWN,
 ) -> Verdict:
     """The verdict on one claim.
 
     runs: the table of `tables.runs_table`; runs that the grid asks for and the table lacks make the verdict `missing`.
     tuned: what the tuning entries chose. A gate is another claim of the experiment, which must be supported.
     sanity: why no verdict can be given at all, because known truths did not come out (see bn_study/oracles.py), or "".
+    firsts: when claims were stated and runs trained; it bears on `stated` alone.
     Raises UsageError where the claim leaves a factor of its grid open, unless overrides may have opened it: then it is
     `missing`.
     """
@@ -78,7 +88,10 @@ def verdict(
         rows = _rows(claim, judged)
     levels = [claim.level.get(dataset) for dataset in sorted(set(cells["dataset"]))]
     words = " | ".join(dict.fromkeys(measure.words(level) for level in levels))
-    return _verdict(name, claim, words, rows, _stated(name, experiment, found))
+    used = pd.concat([arm.rows for arm in found]).drop_duplicates("run") if found else pd.DataFrame()
+    tested = experiment.stated_hash(name)
+    later = attached_later(name, tested, claim.statements, used, firsts)
+    return _verdict(name, claim, words, rows, stated(name, tested, used, firsts), later, firsts.rules.get(tested, RULE))
 
 
 def _tuned(claim: Claim, experiment: Experiment, tuned: Mapping[str, Tuned]) -> bool:
@@ -247,7 +260,9 @@ def _finding(claim: Claim, one: _Context, p: float, p_favour: float) -> Finding:
     return finding
 
 
-def _verdict(name: str, claim: Claim, measure: str, rows: tuple[Row, ...], stated: str) -> Verdict:
+def _verdict(
+    name: str, claim: Claim, measure: str, rows: tuple[Row, ...], stated: str, later: Mapping[str, str], rule: int
+) -> Verdict:
     only = rows[0] if len(rows) == 1 else None
     outcome, reason = (only.outcome, only.reason) if only else aggregate(claim.says, rows)
     return Verdict(
@@ -267,17 +282,6 @@ def _verdict(name: str, claim: Claim, measure: str, rows: tuple[Row, ...], state
         replaced=sum(row.replaced for row in rows),
         rows=rows,
         stated=stated,
+        attached_later=later,
+        rule=rule,
     )
-
-
-def _stated(name: str, experiment: Experiment, found: list[contrast.Arm]) -> str:
-    """The commits of a claim's runs; `post hoc` if one was trained while the claim was not there or read otherwise."""
-    rows = pd.concat([arm.rows for arm in found]).drop_duplicates("run") if found else pd.DataFrame()
-    if rows.empty:
-        return ""
-    wanted = f"{name}:{experiment.stated_hash(name)}"
-    if not all(wanted in stated.split() for stated in rows["stated"]):
-        return "post hoc"
-    commits = sorted({one[:COMMIT_LENGTH] or "unknown commit" for one in rows["commit"]})
-    span = commits[0] if len(commits) == 1 else f"{commits[0]}..{commits[-1]}"
-    return span + (" (uncommitted changes)" if rows["dirty"].any() else "")

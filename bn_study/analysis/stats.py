@@ -15,6 +15,9 @@ from scipy import stats
 
 from bn_study.analysis.rounding import rounded
 
+RULE = 2
+"""The version of the decision rule, which is this module and claims.py. It is raised when a change can make another
+verdict of the same values; CHANGELOG.md says why, and which verdicts it changed."""
 SIGNIFICANCE = 0.05
 CONFIDENCE = 0.95
 NEGLIGIBLE_CONFIDENCE = 0.90  # two one-sided tests at 5 % are a 90 % interval inside the margins (Schuirmann 1987)

@@ -24,7 +24,7 @@ from bn_study.errors import UsageError
 from bn_study.plan.experiment import Experiment, PlannedRun, plain
 from bn_study.store import DamagedRun, Store, StoredRun
 
-TEXT = ("run", "grids", "status", "commit", "numerics", "stated", "measured", "name", "site")
+TEXT = ("run", "grids", "status", "commit", "numerics", "stated", "attached_later", "measured", "name", "site")
 """Columns that are text whatever they look like (a commit may be all digits), with "" where there is nothing."""
 CURVES = ("run", "step", "name", "site", "unit", "value")
 FINALS = ("test/accuracy", "test/loss")
@@ -205,12 +205,13 @@ def _from_store(run: PlannedRun, store: Store, wanted: Mapping[str, Asked]) -> d
     def results(stored: StoredRun) -> dict[str, Any]:
         found = stored.provenance
         stated = found.get("stated") or {}
+        study = found.get("study") or found  # a run of before the package and the study were told apart
         return {
             "status": found["status"],
             "diverged_at": found.get("diverged_at"),
             "classes": found["classes"],
-            "commit": found.get("commit") or "",
-            "dirty": bool(found.get("dirty")),
+            "commit": study.get("commit") or "",
+            "dirty": bool(found.get("dirty") or study.get("dirty")),
             "numerics": found.get("numerics") or "",
             "stated": " ".join(f"{claim}:{stated[claim]}" for claim in sorted(stated)),
             "measured": " ".join(sorted(wanted)),

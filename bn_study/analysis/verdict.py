@@ -8,7 +8,7 @@ import pandas as pd
 
 from bn_study.analysis.contrast import Values
 from bn_study.analysis.rounding import rounded_table
-from bn_study.analysis.stats import Outcome
+from bn_study.analysis.stats import RULE, Outcome
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,9 @@ class Row:
 class Verdict:
     """What the runs say about a claim. The numbers are those of the one context, NaN where there are several.
 
-    stated: the commit at which the claim stood when its runs were trained; `post hoc` if it changed since; "" if there
-    are no runs.
+    stated: the commit that stated the claim first, or its date without git; `post hoc` if one of its runs had been
+    trained by then; "" if there are no runs. attached_later: the statements that the claim was attached to when its
+    runs had been trained, each with the commit. rule: the version of the decision rule when the claim was stated.
     """
 
     claim: str
@@ -75,6 +76,8 @@ class Verdict:
     replaced: int
     rows: tuple[Row, ...]
     stated: str
+    attached_later: Mapping[str, str] = field(default_factory=dict)
+    rule: int = RULE
 
     def outcome_in(self, context: str) -> Outcome:
         """In a context, in whatever order its factors are named; the whole claim's where it has no such context."""
@@ -88,11 +91,15 @@ def verdicts_table(found: Mapping[str, Verdict]) -> pd.DataFrame:
     for one in found.values():
         head = {"claim": one.claim, "statements": " ".join(one.statements)}
         tail = {"says": one.says, "test": one.test, "margin": one.margin, "measure": one.measure, "stated": one.stated}
+        tail["attached_later"] = " ".join(f"{name}:{commit}" for name, commit in one.attached_later.items())
         numbers = ("outcome", "estimate", "low", "high", "p", "n", "replaced", "reason")
         parts = [("", one)] + ([(row.context, row) for row in one.rows] if len(one.rows) > 1 else [])
         for context, part in parts:
             rows.append(head | {"context": context} | {key: getattr(part, key) for key in numbers} | tail)
-    columns = "claim statements context outcome estimate low high p n replaced reason says test margin measure stated"
+    columns = (
+        "claim statements context outcome estimate low high p n replaced reason says test margin measure stated "
+        "attached_later"
+    )
     return rounded_table(pd.DataFrame(rows, columns=columns.split()))
 
 

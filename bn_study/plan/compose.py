@@ -391,8 +391,8 @@ class _GridBuilder:
 def _cell(pieces: list[_Piece]) -> Cell:
     config = {one.name: one.content for one in pieces}
     waits = {factor: entry for one in pieces for factor, entry in one.waits.items()}
-    fields = {one.name: one.field for one in pieces if one.name in parts.FIELDS}
-    return Cell(config, waits, None if waits else RunSpec(**fields))
+    fields = {one.name: one.content if one.waits else one.field for one in pieces if one.name in parts.FIELDS}
+    return Cell(config, waits, None, fields) if waits else Cell(config, waits, RunSpec(**fields))
 
 
 def _names(home: Path, group: str) -> list[str]:

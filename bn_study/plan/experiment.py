@@ -4,11 +4,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bn_study.plan.spec import RunSpec
+from bn_study.plan.spec import RunSpec, asked_text, by_value
 from bn_study.plan.types import FileContent, Number, Positive
 
 Factors = dict[str, Any]
@@ -26,10 +27,6 @@ class _Stated(BaseModel):
     """What an experiment file may say: nothing beyond the named fields, and the types they name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-    def content(self) -> dict[str, Any]:
-        """What is hashed; None means "as before the field existed"."""
-        return self.model_dump(exclude_none=True)
 
 
 class Tune(_Stated):
@@ -84,6 +81,12 @@ class Claim(_Stated):
     def grids(self) -> list[str]:
         return [self.grid] if isinstance(self.grid, str) else self.grid
 
+    @property
+    def names_grids(self) -> bool:
+        """Whether the names of its grids bear on it: with several, and where `grid` is a factor that it selects by."""
+        selected = {one.partition("=")[0] for selector in self.contrast for one in selector.split()}
+        return len(self.grids) > 1 or "grid" in {*selected, *self.at, *self.contexts}
+
 
 @dataclass(frozen=True)
 class Tuned:
@@ -98,30 +101,31 @@ class Tuned:
     at_edge: frozenset[tuple[Any, ...]]
 
 
-LATER = ("classes_per_batch", "residual")
-"""Options that came after the first evidence: while they are null, the claims that it answers read as they did."""
-
-
 @dataclass(frozen=True)
 class Cell:
     """One point of a grid: a complete configuration, but for factors that wait for a tuning entry.
 
     config: nested, as composed; cells share what they have in common, so nobody changes it. waits: factor -> name of
-    the tuning entry that will fill it. spec: the run, if nothing waits.
+    the tuning entry that will fill it. spec: the run, if nothing waits. fields: if something does, the fields of the
+    run that are checked already, and of the others what the configuration says.
     """
 
     config: dict[str, Any]
     waits: dict[str, str]
     spec: RunSpec | None = None
+    fields: Mapping[str, Any] | None = None
 
     @property
     def settings(self) -> Factors:
         """By dotted name, as `RunSpec.settings`, but not coerced."""
         return flatten(self.config)
 
-    def content(self) -> dict[str, Any]:
-        """What is hashed."""
-        return _without_later_nulls(self.config) | {"waits": self.waits}
+    @property
+    def asked(self) -> str:
+        """What a claim asks for: that of its run, or the same of what is known of it, and what it waits for."""
+        if self.spec is not None:
+            return self.spec.asked
+        return asked_text({**(self.config if self.fields is None else self.fields), "waits": self.waits})
 
 
 def plain(value: Any) -> Any:
@@ -131,14 +135,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple, dict)):
         return json.dumps(value, separators=(",", ":"), sort_keys=True)
     return value
-
-
-def _without_later_nulls(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: _without_later_nulls(value) if isinstance(value, dict) else value
-        for key, value in config.items()
-        if value is not None or key not in LATER
-    }
 
 
 def flatten(config: Mapping[str, Any]) -> Factors:
@@ -163,6 +159,11 @@ class Grid:
     factors: Factors
     cells: tuple[Cell, ...]
     points: int = 0
+
+    @cached_property
+    def asked(self) -> frozenset[str]:
+        """A hash of each cell as a claim asks for it (`Cell.asked`)."""
+        return frozenset(hashlib.sha256(cell.asked.encode()).hexdigest() for cell in self.cells)
 
 
 @dataclass(frozen=True)
@@ -192,24 +193,50 @@ class Experiment:
 
     @property
     def digest(self) -> str:
-        """Ten hex digits that tell changed compositions of one experiment apart."""
-        content = {
-            "grids": {name: [cell.content() for cell in grid.cells] for name, grid in self.grids.items()},
-            "tune": {name: entry.content() for name, entry in self.tune.items()},
-            "claims": {name: claim.content() for name, claim in self.claims.items()},
-        }
-        return _digest(content)
+        """Ten hex digits of what is trained: the runs, the cells that wait and the tuning that they wait for.
+
+        What is asked of the runs takes no part, so two compositions that train the same are one.
+        """
+        cells = [cell for grid in self.grids.values() for cell in grid.cells]
+        trained = sorted({cell.asked if cell.spec is None else cell.spec.id for cell in cells})
+        return _digest([trained, self._tuning(self.awaited(self.grids))])
 
     def stated(self) -> dict[str, str]:
-        """A hash of each claim as its file states it, with all it depends on: its grid, its tuning and that one's grid.
-
-        Written into every run's provenance; a claim whose hash is not the one of its runs was changed after training.
-        """
+        """A hash of each claim as its file states it: of what is tested, and of nothing else (`tested`)."""
         return {name: self.stated_hash(name) for name in self.claims}
 
     def stated_hash(self, name: str) -> str:
         """Of one claim, as `stated`."""
-        return self.unchanged.stated_hash(name) if self.unchanged is not None else self._hash(self.claims[name])
+        return _digest(self.tested(name))
+
+    def tested(self, name: str) -> dict[str, Any]:
+        """All that decides a claim's verdict, as its file states it.
+
+        The fields of the claim, its gates (each by its own hash), its runs, and the tuning that it rests on with its
+        runs; runs as their number and a hash of them, without their recipe. What the claim is read as (`statements`,
+        `expect`) is no part of it.
+        """
+        if self.unchanged is not None:
+            return self.unchanged.tested(name)
+        claim = self.claims[name]
+        runs = {grid: self._runs([grid]) for grid in claim.grids} if claim.names_grids else self._runs(claim.grids)
+        fields = claim.model_dump(exclude={"statements", "expect", "grid", "gates"})
+        return {
+            **by_value(fields),
+            "gates": sorted(self.stated_hash(gate) for gate in claim.gates),
+            "runs": runs,
+            "tune": self._tuning(self.tuning(claim)),
+        }
+
+    def _tuning(self, entries: Iterable[str]) -> dict[str, Any]:
+        """What tuning entries say, by name, with the runs of their grids in place of the grids' names."""
+        fields = {name: by_value(self.tune[name].model_dump(exclude={"grid"})) for name in entries}
+        return {name: entry | {"runs": self._runs(self.tune[name].grids)} for name, entry in fields.items()}
+
+    def _runs(self, grids: Iterable[str]) -> dict[str, Any]:
+        """The runs of grids taken together: how many, and a hash of them."""
+        asked = sorted(frozenset().union(*(self.grids[grid].asked for grid in grids)))
+        return {"count": len(asked), "hash": _digest(asked)}
 
     def tuning(self, claim: Claim) -> dict[str, Tune]:
         """What a claim rests on: the entries named in `at`, those its runs wait for, and those that these wait for."""
@@ -224,20 +251,8 @@ class Experiment:
         """The tuning entries that cells of these grids wait for."""
         return {entry for grid in grids for cell in self.grids[grid].cells for entry in cell.waits.values()}
 
-    def _hash(self, claim: Claim) -> str:
-        tuning = self.tuning(claim)
-        content = {
-            "claim": claim.content(),
-            "tune": {name: entry.content() for name, entry in tuning.items()},
-            "grids": {
-                name: [cell.content() for cell in self.grids[name].cells]
-                for name in {*claim.grids, *(grid for entry in tuning.values() for grid in entry.grids)}
-            },
-        }
-        return _digest(content)
 
-
-def _digest(content: dict[str, Any]) -> str:
+def _digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
 
 

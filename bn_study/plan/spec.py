@@ -73,8 +73,20 @@ class RunSpec:
 
         Put together from the texts of the parts, which is what makes large plans cheap.
         """
-        texts = {name: _text(getattr(self, name)) for name in _SORTED}
-        return "{" + ",".join(f'"{name}":{text}' for name, text in texts.items() if text != "null") + "}"
+        return _object({name: _text(getattr(self, name)) for name in _SORTED})
+
+    @cached_property
+    def asked(self) -> str:
+        """`asked_text` of the run: what a claim asks for, whatever the recipe."""
+        return asked_text({name: getattr(self, name) for name in _SORTED if name != "recipe"})
+
+    @cached_property
+    def training(self) -> str:
+        """Ten hex digits of what is trained: settings and seed, without recipe, probes and measuring schedule.
+
+        To train the same again by a new recipe, or to measure more, is no new evidence; this says what is the same.
+        """
+        return training_of(self.canonical())
 
     @cached_property
     def id(self) -> str:
@@ -84,6 +96,42 @@ class RunSpec:
 
 
 _SORTED = sorted(one.name for one in fields(RunSpec))
+
+
+def training_of(canonical: str) -> str:
+    """`RunSpec.training` of a run of which this is the canonical text; of whatever version."""
+    fields = {key: one for key, one in json.loads(canonical).items() if key not in ("recipe", "probes", "measure")}
+    return hashlib.sha256(_json(_without_nulls(fields)).encode()).hexdigest()[:10]
+
+
+def asked_text(fields: Mapping[str, Any]) -> str:
+    """Fields of a run as JSON in the order of their names: sorted keys, and no nulls anywhere.
+
+    A field is checked, or the plain values of a configuration that is not complete yet. A null means "as before the
+    option existed", so an option that is added later, and is null, changes no text.
+    """
+    return _object({name: _asked(fields[name]) for name in sorted(fields)})
+
+
+def _asked(value: Any) -> str:
+    if isinstance(value, Part):
+        return value.canonical
+    if isinstance(value, tuple):
+        return f"[{','.join(part.canonical for part in value)}]"
+    return _json(by_value(_identity(value)))
+
+
+def by_value(value: Any) -> Any:
+    """Without nulls in mappings, and with whole numbers as integers: `3`, `3.0` and `3e0` are one value."""
+    if isinstance(value, Mapping):
+        return {key: by_value(one) for key, one in value.items() if one is not None}
+    if isinstance(value, (list, tuple)):
+        return [by_value(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _object(texts: Mapping[str, str]) -> str:
+    return "{" + ",".join(f'"{name}":{text}' for name, text in texts.items() if text != "null") + "}"
 
 
 def _text(value: Any) -> str:

@@ -35,6 +35,10 @@ def command(options: argparse.Namespace) -> int:
     if operation["numerics"] == "portable" and not numerics.supported():
         print(f"warning: numerics=portable: {numerics.UNSUPPORTED}, and are noted as native", file=sys.stderr)
     place.store.prepare()
+    if experiment.claims:
+        from bn_study import firsts  # with pandas
+
+        firsts.note(place, experiment)
     place.store.tidy()
     damaged = sweep.set_damaged_aside(agenda(experiment, place.store).runs, place.store)
     before = agenda(experiment, place.store)

@@ -16,7 +16,8 @@ from bn_study.analysis import tables
 from bn_study.analysis.figure._tables import NOTES
 from bn_study.analysis.report import words
 from bn_study.analysis.report.page import render
-from bn_study.analysis.stats import Outcome
+from bn_study.analysis.stated import POST_HOC
+from bn_study.analysis.stats import RULE, Outcome
 from bn_study.analysis.verdict import Row
 from bn_study.plan.experiment import Claim
 from bn_study.plan.reading import Sections, checked, experiment_names, read_experiment
@@ -31,7 +32,10 @@ OUTCOMES = (*(one for one in get_args(Outcome) if one != "missing"), MIXED, "mis
 
 @dataclass(frozen=True)
 class Tested:
-    """A claim, its verdict (context "") with those of its contexts if there are several, and where it was tested."""
+    """A claim, its verdict (context "") with those of its contexts if there are several, and where it was tested.
+
+    later: the statements that it was attached to when its runs had been trained, each with the commit.
+    """
 
     experiment: str
     name: str
@@ -39,12 +43,19 @@ class Tested:
     verdict: Row
     contexts: tuple[Row, ...]
     stated: str
+    later: Mapping[str, str]
     datasets: tuple[str, ...]
     figures: tuple[str, ...]
 
     @property
     def post_hoc(self) -> bool:
-        return self.stated == "post hoc"
+        return self.stated == POST_HOC
+
+    def marks(self, statement: str) -> str:
+        """What is to be known of the verdict as one on a statement: ` (post hoc)`, ` (attached later, 1234567890)`."""
+        later = f"attached later, {self.later[statement]}" if statement in self.later else ""
+        marks = ", ".join(filter(None, [POST_HOC if self.post_hoc else "", later]))
+        return f" ({marks})" if marks else ""
 
     @property
     def effect(self) -> str:
@@ -123,10 +134,16 @@ def _evidence(home: Path, folder: Path) -> Evidence:
             asked = set(claim.grids)
             mine = runs[[not asked.isdisjoint(grids.split()) for grids in runs["grids"]]]
             shown = [one for one, options in figures.items() if not asked.isdisjoint(_grids(options))]
-            stated = str(verdicts[verdicts["claim"] == key]["stated"].iloc[0] or "")
+            head = verdicts[verdicts["claim"] == key].iloc[0]
+            stated, later = str(head["stated"] or ""), _later(str(head.get("attached_later") or ""))
             data = tuple(sorted(set(mine["dataset"])))
-            tested.append(Tested(name, key, claim, rows[0], tuple(rows[1:]), stated, data, tuple(shown)))
+            tested.append(Tested(name, key, claim, rows[0], tuple(rows[1:]), stated, later, data, tuple(shown)))
     return Evidence(name, sections.text("question"), tuple(tested))
+
+
+def _later(text: str) -> dict[str, str]:
+    """`S000-a:1234567890 ...`, as verdicts.csv has it, by statement."""
+    return dict(one.split(":") for one in text.split())
 
 
 def _row(cells: Mapping[Hashable, Any]) -> Row:
@@ -173,6 +190,8 @@ def page(statements: Statements, evidence: Sequence[Evidence]) -> str:
         claims=sum(len(one.tested) for one in evidence),
         notes=[f"{name} is {NOTES[name]}" for name in datasets if name in NOTES],
         untested=UNTESTED,
+        rule=RULE,
+        post_hoc=[(one, [claim for claim in one.tested if claim.post_hoc]) for one in evidence],
     )
 
 

@@ -39,7 +39,7 @@ def traces(
 
 def shown(verdict: Verdict, found: list[Trace]) -> Group:
     """For the terminal."""
-    rule = f"{verdict.test}, margin {verdict.margin:g}; stated at {verdict.stated or words.NOTHING}"
+    rule = f"{verdict.test}, margin {verdict.margin:g}; stated: {words.stated(verdict)}"
     parts: list[Text | Table] = [
         Text(f"{verdict.claim}: {verdict.outcome}; {verdict.reason}"),
         Text(f"{verdict.measure}; {rule}"),

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from bn_study.analysis.contrast import CONSTANT
 from bn_study.analysis.measures import parse
 from bn_study.analysis.rounding import rounded
+from bn_study.analysis.stated import POST_HOC
+from bn_study.analysis.stats import RULE
 from bn_study.analysis.verdict import Row, Verdict
 from bn_study.plan.experiment import Claim
 
@@ -27,6 +29,18 @@ def interval(row: Row | Verdict) -> str:
 
 def probability(p: float) -> str:
     return "< 0.0001" if p < 0.0001 else NOTHING if math.isnan(p) else f"{p:.2g}"
+
+
+def stated(verdict: Verdict) -> str:
+    """When its claim was stated, and under which decision rule if that was an earlier one than judged it."""
+    earlier = f", under rule {verdict.rule}" if verdict.rule != RULE and verdict.stated not in ("", POST_HOC) else ""
+    return (verdict.stated or NOTHING) + earlier
+
+
+def attached(verdict: Verdict) -> str:
+    """The statements of its claim, and which of them were attached when its runs had been trained."""
+    later = verdict.attached_later
+    return " ".join(f"{one} (attached later, {later[one]})" if one in later else one for one in verdict.statements)
 
 
 def quantity(claim: Claim) -> str:

@@ -20,6 +20,7 @@ from bn_study.analysis.figure._tables import NOTES, Tables, arms, interval, of_g
 from bn_study.analysis.report import words
 from bn_study.analysis.report.page import render
 from bn_study.analysis.report.trace import traces
+from bn_study.analysis.stats import RULE
 from bn_study.analysis.verdict import Verdict, verdicts_table
 from bn_study.plan import parts
 from bn_study.plan.experiment import ADHOC, Experiment, PlannedRun, Tuned
@@ -151,6 +152,7 @@ def _page(
         tuned=[one for name, entry in tuned.items() for one in _choices(name, entry)],
         diverged=runs[runs["status"] == "diverged"].to_dict("records"),
         figures=figures,
+        rule=RULE,
     )
 
 
