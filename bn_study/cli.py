@@ -9,7 +9,10 @@ from collections.abc import Callable, Sequence
 
 from bn_study.errors import UsageError
 
-VERBS = ("list", "plan", "run", "status", "cancel", "compare", "figure", "export", "report", "show", "doctor")
+VERBS = (
+    *("list", "plan", "run", "status", "cancel", "compare", "figure", "export", "report", "replicate", "show"),
+    "doctor",
+)
 OVERRIDES = """\
 Overrides are Hydra's: dataset=mnist norm=none,batch optimizer.learning_rate=0.1,0.3 'seed=range(8)'
 A comma or range makes a sweep. profile=smoke shortens any experiment to seconds, profile=quick to minutes.

@@ -12,6 +12,7 @@ from bn_study.launch.call import Call
 from bn_study.plan import parts
 from bn_study.plan.experiment import Experiment, PlannedRun
 from bn_study.progress import Progress
+from bn_study.sample import Sample
 from bn_study.store import DamagedRun, Failure, Store
 from bn_study.study import Study
 from bn_study.training import batches, checkpoint
@@ -83,19 +84,20 @@ class Outcome:
 
 def run(
     place: Study, experiment: Experiment, request: Sequence[str], operation: Mapping[str, Any],
-    max_failures: int | None = None, detach: bool = False,
+    max_failures: int | None = None, detach: bool = False, sample: Sample | None = None,
 ) -> Outcome:  # fmt: skip
     """Train what is missing. Raises CannotWrite where the results cannot be written.
 
     request: the command line's words, from which every worker composes the same plan. operation: settings of the call.
     max_failures: how many runs may fail before the call ends; None for any number. detach: leave a cluster's workers.
+    sample: what `experiment` was drawn by, None for a whole one.
     """
     if detach and operation["launcher"] != "slurm":
         raise UsageError("--detach: only launcher=slurm has workers that go on by themselves")
     todo = agenda(experiment, place.store)
     if not todo.missing and not todo.waiting:
         return Outcome(todo)
-    call = Call(uuid.uuid4().hex[:12], place, experiment, request, operation, max_failures)
+    call = Call(uuid.uuid4().hex[:12], place, experiment, request, operation, max_failures, sample)
     with follower.following(call) as remarks:
         if operation["launcher"] == "slurm":
             from bn_study.launch import slurm  # imports submitit

@@ -1,6 +1,6 @@
 """A worker: pulls missing runs from the store until none is left. The only module that trains.
 
-    python -m bn_study.worker CALL PARENT [EXPERIMENT] [OVERRIDE ...]
+    python -m bn_study.worker CALL PARENT [--sample ROWS TABLE] [EXPERIMENT] [OVERRIDE ...]
 
 CALL names the `bn-study run` that started it, PARENT is the process that looks after it. Thread counts come from the
 environment, set before the import. On SIGTERM, and when PARENT is gone, it stops after the steps under way.
@@ -25,6 +25,7 @@ from bn_study.lease import Lease, Lost
 from bn_study.plan.compose import compose
 from bn_study.plan.experiment import PlannedRun
 from bn_study.plan.spec import RunSpec
+from bn_study.sample import split
 from bn_study.store import CannotWrite
 from bn_study.training import checkpoint
 from bn_study.training.checkpoint import Checkpoint, State
@@ -225,7 +226,8 @@ def main(arguments: list[str], trainer: Trainer | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR2, all_threads=True)
-    call, parent, *request = arguments
+    call, parent, *words = arguments
+    sample, request = split(words)
     place = study.locate()
     name, overrides = split_request(request)
 
@@ -234,6 +236,8 @@ def main(arguments: list[str], trainer: Trainer | None = None) -> int:
 
     try:
         experiment, operation = compose(place.home, name, overrides)
+        if sample is not None:
+            experiment = sample.of(experiment)
         Worker(Call(call, place, experiment, request, operation), stop, trainer).work()
     except Stopped:
         return STOPPED

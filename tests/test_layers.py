@@ -31,7 +31,7 @@ NUMBERS = tuple(
     f"analysis.{name}"
     for name in ("arguments", "over", "measures", "rounding", "stats", "contrast", "stated", "verdict")
 )
-ERRANDS = ("agenda", "tune", "sweep", "launch*", "price", "progress", "provenance", "git", "history", "study", "words")
+ERRANDS = ("agenda", "tune", "sweep", "launch*", "price", "progress", "provenance", "git", "history", "sample", "study", "words")
 STORE = ("store", "lease", "recorded")
 NETWORKS = ("keras", "tensorflow")
 ARRAYS = ("numpy", "pandas", "scipy")
@@ -141,7 +141,7 @@ ROOMS = (  # the first room that holds a module decides
         libraries=("rich", *ARRAYS),
     ),
     Room(
-        ("evidence", "oracles", "overview", "frames", "pages"),  # store -> results/<experiment>/
+        ("evidence", "oracles", "overview", "frames", "pages", "replicate"),  # store -> results/<experiment>/
         imports=(
             *(*PLAN, *ERRANDS, *STORE, "plan.compose", "plan.reading", "plan.statements"),
             *("oracles", "evidence", "frames", "firsts", "ledger", "analysis.*"),

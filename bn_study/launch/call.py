@@ -9,6 +9,7 @@ from typing import Any
 
 from bn_study import numerics
 from bn_study.plan.experiment import Experiment
+from bn_study.sample import Sample
 from bn_study.study import Study
 
 
@@ -17,7 +18,8 @@ class Call:
     """id: names the call in leases and failures. request: the command line's words, from which every worker composes.
 
     operation: settings of the call, as `compose` returns them. max_failures: the number of runs that did not finish at
-    which the call ends, None for any number.
+    which the call ends, None for any number. sample: which committed rows of the experiment it is about, None for all
+    that it asks for; `experiment` is of these alone then.
     """
 
     id: str
@@ -26,6 +28,12 @@ class Call:
     request: Sequence[str]
     operation: Mapping[str, Any]
     max_failures: int | None = None
+    sample: Sample | None = None
+
+    @property
+    def words(self) -> list[str]:
+        """What a worker is told to compose."""
+        return [*(self.sample.words if self.sample else []), *self.request]
 
     @property
     def threads(self) -> int:
@@ -52,6 +60,7 @@ class Call:
         """A worker's, whole: what is in it has to be there before TensorFlow is imported."""
         names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
         own = dict.fromkeys(names, str(self.threads)) | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+        own |= {"BN_STUDY_HOME": str(self.place.home), "BN_STUDY_RESULTS": str(self.place.results)}
         return numerics.environment(os.environ, self.operation["numerics"]) | own
 
     def too_many_failures(self) -> bool:

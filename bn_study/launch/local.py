@@ -82,7 +82,7 @@ class _Worker:
         self.run: str | None = None
         with self.store.writing(), open(self.log, "wb") as file:
             self.process = subprocess.Popen(
-                [*WORKER, self.call.id, str(os.getpid()), *self.call.request],
+                [*WORKER, self.call.id, str(os.getpid()), *self.call.words],
                 env=self.call.environment,
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
             )  # fmt: skip

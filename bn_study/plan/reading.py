@@ -16,7 +16,7 @@ from bn_study.plan.experiment import ADHOC, Claim, Tune
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 NAME_RULE = "names are of letters, digits, _ and -"
-RESERVED = ("runs", "local", "bench", ADHOC)
+RESERVED = ("runs", "local", "bench", "replications", ADHOC)
 """Folders of results/ that are no experiment's."""
 Stated = TypeVar("Stated", Tune, Claim)
 

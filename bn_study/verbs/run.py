@@ -16,7 +16,7 @@ REQUEST = True
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add its flags."""
     parser.add_argument(
-        "--max-failures", type=_count, metavar="N", help="stop when N runs have failed; without it the others go on"
+        "--max-failures", type=count, metavar="N", help="stop when N runs have failed; without it the others go on"
     )
     parser.add_argument("--dry-run", action="store_true", help="train nothing and print the plan")
     parser.add_argument("--detach", action="store_true", help="with launcher=slurm: submit, and do not watch")
@@ -76,7 +76,7 @@ def _unreadable(store: Any) -> list[str]:
     ]
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: give a whole number of at least 1")
     return int(text)

@@ -1,0 +1,73 @@
+"""Train committed rows again on this machine, and say whether they are the same."""
+
+import argparse
+import sys
+from typing import Any
+
+from bn_study.errors import UsageError
+from bn_study.verbs._request import check, console, split
+from bn_study.verbs.run import count
+
+REQUEST = True
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add its flags."""
+    parser.add_argument("--all", action="store_true", help="every experiment with evidence")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--rows", type=count, default=2, metavar="N", help="rows of each arm; 2 if not given")
+    which.add_argument("--verdicts", action="store_true", help="every run that a claim rests on, and its verdicts")
+
+
+def command(options: argparse.Namespace) -> int:
+    from bn_study import replicate, study
+    from bn_study.analysis.report import replicated
+    from bn_study.plan.reading import experiment_names
+
+    place = study.locate()
+    if options.all:
+        if options.request and "=" not in options.request[0]:
+            raise UsageError(f"--all is of every experiment: leave out --all or {options.request[0]}")
+        names = [one for one in experiment_names(place.home) if (place.results / one / "runs.csv").is_file()]
+        settings = options.request
+    else:
+        name, settings = split(options.request)
+        if name is None:
+            raise UsageError("replicate what: an experiment with evidence (bn-study list), or --all")
+        names = [name]
+    found, code = [], 0
+    for name in names:
+        one, ended = _replicated(place, name, settings, None if options.verdicts else options.rows)
+        if ended == 3:
+            print("continue with the same command: what is trained is kept", file=sys.stderr)
+            return 3
+        found.append(one)
+        console().print(replicated.exceptions(one.rows, one.verdicts))
+        replicate.write(place, [one])
+        code = max(code, ended, int(one.differs))
+    console().print(replicated.summary([(one.experiment, one.rows, one.verdicts) for one in found]))
+    print(replicate.write(place, found))
+    return code
+
+
+def _replicated(place: Any, name: str, settings: list[str], rows: int | None) -> tuple[Any, int]:
+    """What came of one experiment, and the exit code of its training."""
+    from bn_study import replicate
+    from bn_study.plan.compose import compose
+    from bn_study.sample import Sample
+
+    experiment, operation = compose(place.home, name, settings)
+    if experiment.changed:
+        raise UsageError(f"replicate trains committed rows as they are: leave out {' '.join(experiment.changed)}")
+    check(place, experiment)
+    sample = Sample(rows, replicate.table_of(place, name))
+    drawn, there = sample.count(experiment)
+    print(f"{name}: {drawn} of {there} committed rows to train again", flush=True)
+    outcome = replicate.train(place, experiment, sample, [name, *settings], operation)
+    for run_id, failure in outcome.failed.items():
+        print(f"{failure.kind}: {run_id}: {failure.line}\n        {failure.path}")
+    for line in outcome.remarks:
+        print(line, file=sys.stderr)
+    if outcome.interrupted:
+        return None, 3
+    return replicate.compare(place, experiment, sample, operation), outcome.code
