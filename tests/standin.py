@@ -107,7 +107,8 @@ class Forked:
     """What `launch.local` uses of subprocess.Popen, for a worker that is forked instead of executed."""
 
     def __init__(self, command, *, env, stdout, **options):
-        assert command[:3] == list(local.WORKER) and options["start_new_session"]
+        start = len(local.WORKER)
+        assert command[:start] == list(local.WORKER) and options["start_new_session"]
         self.returncode = None
         self.pid = os.fork()
         if self.pid == 0:
@@ -118,7 +119,7 @@ class Forked:
             os.dup2(stdout.fileno(), 2)
             os.environ.clear()
             os.environ.update(env)
-            _end(lambda: work(command[3:]))
+            _end(lambda: work(command[start:]))
 
     def poll(self):
         if self.returncode is None:

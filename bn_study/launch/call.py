@@ -48,9 +48,11 @@ class Call:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Set before TensorFlow is imported: afterwards it has made its threads."""
+        """Set before TensorFlow and Keras are imported: afterwards threads are made and the backend is chosen."""
         names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-        return dict.fromkeys(names, str(self.threads)) | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+        return dict.fromkeys(names, str(self.threads)) | {
+            "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"
+        }  # fmt: skip
 
     def too_many_failures(self) -> bool:
         return self.max_failures is not None and len(self.place.store.failures(self.id)) >= self.max_failures

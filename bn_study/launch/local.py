@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from bn_study.launch import child
 from bn_study.launch.call import STOPS, Call, Ending, interrupts
 from bn_study.lease import Holder, Leases
 from bn_study.progress import Progress
@@ -24,7 +25,7 @@ POLL = 0.25
 """Seconds between looks at the workers."""
 IDLE_DEATHS = 2
 """A worker that dies so often in a row without a run is not replaced: the reason is no run's."""
-WORKER = (sys.executable, "-m", "bn_study.worker")
+WORKER = (*child.PYTHON, "-m", "bn_study.worker")
 _LOG = 1 << 14
 """Bytes at the end of a worker's log that are kept with a failure."""
 
@@ -83,7 +84,7 @@ class _Worker:
         with self.store.writing(), open(self.log, "wb") as file:
             self.process = subprocess.Popen(
                 [*WORKER, self.call.id, str(os.getpid()), *self.call.request],
-                env=os.environ | self.call.environment,
+                env=os.environ | self.call.environment | child.environment(),
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
             )  # fmt: skip
 
