@@ -24,7 +24,8 @@ HELPERS = (  # what train and the parts share
         f"training.{name}"
         for name in ("batches", "data", "distribution", "evaluation", "files", "images", "loss", "network")
     ),
-    *(f"training.{name}" for name in ("keras_globals", "noise", "normalization", "identities*", "surface")),
+    *(f"training.{name}" for name in ("keras_globals", "noise", "normalization", "identities*")),
+    *(f"training.{name}" for name in ("plausibility", "surface")),
     *(f"training.{name}" for name in ("program", "schedule", "stopwatch", "checkpoint")),
 )
 NUMBERS = tuple(f"analysis.{name}" for name in ("arguments", "over", "measures", "stats", "contrast", "verdict"))
