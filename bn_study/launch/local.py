@@ -6,6 +6,7 @@ time a replacement tries the run again, the second time the call leaves the run 
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,8 @@ POLL = 0.25
 IDLE_DEATHS = 2
 """A worker that dies so often in a row without a run is not replaced: the reason is no run's."""
 WORKER = (*child.PYTHON, "-m", "bn_study.worker")
+_CAUSE = re.compile(r"^(?:F\d+ .*?\] (.+)|(\w*Error: .+))$", re.MULTILINE)
+"""In a log: what a compiled library or Python said of its end."""
 _LOG = 1 << 14
 """Bytes at the end of a worker's log that are kept with a failure."""
 
@@ -110,7 +113,8 @@ class _Worker:
             self.over = True
         elif run is not None:
             self.idle_deaths = 0
-            self._fail(run, "crashed", f"its worker {_how(code)}")
+            said = [first or second for first, second in _CAUSE.findall(_end(self.log))]
+            self._fail(run, "crashed", f"its worker {_how(code)}{f': {said[-1]}' if said else ''}")
         elif code in (0, STOPPED):
             self.over = code == 0
             self.log.unlink(missing_ok=True)
