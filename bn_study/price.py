@@ -222,7 +222,7 @@ def calibrated(call: Call, runs: Sequence[RunSpec]) -> list[Known]:
 def _free_memory() -> int:
     """Bytes that programs may still take without anything being swapped out."""
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration):
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

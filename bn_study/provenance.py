@@ -64,7 +64,7 @@ def peak_memory() -> int:
 def age() -> float:
     """Seconds since this process was started, its imports included; 0 where the system does not tell."""
     try:
-        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
     except (OSError, AttributeError):
         return 0.0
@@ -84,7 +84,9 @@ def dirty(home: Path) -> bool:
 
 def _git(home: Path, *arguments: str) -> str | None:
     try:
-        answer = subprocess.run(["git", "-C", str(home), *arguments], capture_output=True, text=True, check=True)
+        answer = subprocess.run(
+            ["git", "-C", str(home), *arguments], capture_output=True, check=True, encoding="utf-8", errors="replace"
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return answer.stdout.strip()
@@ -100,7 +102,7 @@ def _version(name: str) -> str | None:
 @cache
 def _processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

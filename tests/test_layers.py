@@ -56,7 +56,7 @@ ROOMS = (  # the first room that holds a module decides
     # 2: how the question is read, where runs are kept, how a run is made
     Room(("plan.reading",), imports=PLAN, libraries=("omegaconf", "pydantic", "yaml")),
     Room(("plan.statements",), imports=(*PLAN, "plan.reading"), libraries=("pydantic",)),
-    Room(("plan.compose",), imports=(*PLAN, "plan.reading"), libraries=("hydra", "omegaconf")),
+    Room(("plan.compose",), imports=(*PLAN, "plan.reading"), libraries=("hydra", "omegaconf", "yaml")),
     Room(STORE, imports=PLAN + STORE, libraries=("pyarrow", *ARRAYS)),
     Room(HELPERS, imports=PLAN + HELPERS, libraries=NETWORKS + ARRAYS),
     Room(PARTS, imports=PLAN + HELPERS, libraries=("sklearn", *NETWORKS, *ARRAYS)),

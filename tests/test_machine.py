@@ -1,5 +1,6 @@
 """What lies on the user's machine decides no number and stands in nobody's way: keras.json, the current folder."""
 
+import ast
 import json
 import os
 import subprocess
@@ -26,14 +27,14 @@ def bn_study(home, tmp_path):
     here = tmp_path / "here"
     here.mkdir()
 
-    def call(*words, code=0, **environment):
+    def call(*words, code=0, stdout=subprocess.PIPE, **environment):
         places = {"BN_STUDY_HOME": home, "BN_STUDY_RESULTS": tmp_path / "results", "PYTHONPATH": home}
         answer = subprocess.run(
-            [sys.executable, "-m", "bn_study", *words], cwd=here, stdin=subprocess.DEVNULL, capture_output=True,
+            [sys.executable, "-m", "bn_study", *words], cwd=here, stdin=subprocess.DEVNULL,
             env=os.environ | {name: str(value) for name, value in (places | environment).items()},
-            encoding="utf-8", timeout=300,
+            stdout=stdout, stderr=subprocess.PIPE, encoding="utf-8", errors="replace", timeout=300,
         )  # fmt: skip
-        assert answer.returncode == code, answer.stdout + answer.stderr
+        assert answer.returncode == code, (answer.stdout, answer.stderr)
         return answer
 
     call.here, call.results = here, tmp_path / "results"
@@ -97,3 +98,43 @@ def test_a_child_finds_the_package_of_its_parent_and_nothing_of_the_current_fold
         [*child.PYTHON, "-c", code], cwd=tmp_path, env=os.environ | child.environment(), capture_output=True, text=True
     )
     assert answer.stdout.strip() == str(child.FOLDER / "bn_study" / "__init__.py"), answer.stderr
+
+
+def test_no_text_is_read_or_written_in_the_encoding_of_the_locale(home):
+    """It says that it is UTF-8, of files and of what other programs answer."""
+    found = []
+    for path in sorted((home / "bn_study").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name = ast.unparse(node.func)
+            given = {keyword.arg for keyword in node.keywords}
+            binary = len(node.args) > 1 and "b" in ast.unparse(node.args[1])
+            text = name.endswith((".read_text", ".write_text")) or (name == "open" and not binary)
+            if (text and "encoding" not in given) or "text=True" in map(ast.unparse, node.keywords):
+                found.append(f"{path.name}:{node.lineno}: {ast.unparse(node)}")
+    assert found == []
+
+
+POSIX = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.parametrize("words", [("plan", "faster_convergence", "profile=smoke"), ("compare", "saturation")])
+def test_a_locale_without_utf8_stands_in_nobodys_way(home, bn_study, words):
+    for encoding in ("", "iso-8859-1"):
+        place = {"BN_STUDY_RESULTS": home / "results", "PYTHONIOENCODING": encoding}
+        answer = bn_study(*words, **POSIX, **place)
+        assert answer.stdout and answer.stderr == ""
+
+
+def test_a_full_disk_behind_the_output_is_one_line(bn_study):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full here")
+    with open("/dev/full", "w") as full:
+        answer = bn_study("list", code=1, stdout=full)
+    assert answer.stderr == "bn-study: cannot write: No space left on device; make room\n"
+
+
+def test_python_without_assertions_is_refused_by_name(bn_study):
+    said = bn_study("plan", "norm=none,batch", "seed=range(3)", code=2, PYTHONOPTIMIZE="1").stderr
+    assert "PYTHONOPTIMIZE" in said and len(said.splitlines()) == 1

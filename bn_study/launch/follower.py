@@ -43,7 +43,7 @@ def following(call: Call) -> Iterator[list[str]]:
     finally:
         reason = _ended(process, call.operation["mirror_wait"])
         if reason:
-            said = log.read_text(errors="replace").strip().splitlines()
+            said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             rest = f"`bn-study export {mirror.name} {shlex.join(call.request)}` exports what is missing"
             words = f": {said[-1]}" if said and process.returncode == 1 else ""
             remarks.append(f"warning: the mirror {mirror.name} {reason}{words}; {rest}; its log is {log}")

@@ -70,7 +70,7 @@ class Job:
     def save(self, **changes: Any) -> "Job":
         about = dict(self.about) | changes
         beside = self.folder / ".call.json"
-        beside.write_text(json.dumps(about, indent=1) + "\n")
+        beside.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         os.replace(beside, self.folder / "call.json")
         return replace(self, about=about)
 
@@ -226,7 +226,7 @@ def jobs(store: Store) -> list[Job]:
     found = []
     for path in store.jobs().glob("*/call.json"):
         try:
-            about = json.loads(path.read_text())
+            about = json.loads(path.read_text(encoding="utf-8"))
             if about["ids"] and {"experiment", "hash", "request", "submitted", "workers"} <= set(about):
                 found.append(Job(path.parent, about))
         except (OSError, ValueError, KeyError, TypeError):
@@ -295,7 +295,7 @@ def cancel(job: Job) -> None:
 
 def _ask(command: Sequence[str]) -> str | None:
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        answer = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return answer.stdout if answer.returncode == 0 else None
