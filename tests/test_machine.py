@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -11,7 +12,9 @@ import pandas as pd
 import pytest
 
 from bn_study.errors import UsageError
-from bn_study.launch import child
+from bn_study.launch import child, slurm
+from bn_study.launch.call import Call
+from bn_study.plan.compose import compose
 from bn_study.training.train import Programs, train
 
 CNN = ("dataset=digits", "model=cnn", "model.blocks=[[2]]", "model.dense=[8]", "norm=batch", "steps=20")
@@ -138,3 +141,18 @@ def test_a_full_disk_behind_the_output_is_one_line(bn_study):
 def test_python_without_assertions_is_refused_by_name(bn_study):
     said = bn_study("plan", "norm=none,batch", "seed=range(3)", code=2, PYTHONOPTIMIZE="1").stderr
     assert "PYTHONOPTIMIZE" in said and len(said.splitlines()) == 1
+
+
+def test_slurm_starts_its_tasks_like_other_children(make_study, tmp_path, monkeypatch):
+    (tmp_path / "bin").mkdir()
+    for name in ("sbatch", "srun"):
+        (tmp_path / "bin" / name).write_text("#!/bin/sh\necho Submitted batch job 7\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["", "/some where"]))
+    place, request = make_study(tmp_path / "study"), ["seed=0", "launcher=slurm"]
+    experiment, operation = compose(place.home, None, request)
+    slurm.submit(Call("call", place, experiment, request, operation))
+    script = next((place.store.jobs() / "call").glob("*.sh")).read_text(encoding="utf-8")
+    assert f"export PYTHONPATH='{child.FOLDER}:/some where'" in script.splitlines()
+    assert f"{shlex.join(child.PYTHON)} -u -m submitit" in script
