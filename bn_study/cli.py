@@ -1,8 +1,11 @@
 """The command line: parses it, carries out one of its verbs (verbs/) and turns errors into exit codes."""
 
 import argparse
+import errno
 import gc
 import importlib
+import io
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -21,6 +24,8 @@ A comma or range makes a sweep. profile=smoke shortens any experiment to seconds
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb. Returns 0 done, 1 some run failed, 2 usage or configuration error, 3 interrupted."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # what a terminal cannot show is no reason to fail
     gc.set_threshold(100_000, 20, 20)  # next to nothing of a plan is garbage; to look for it less saves a fifth
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
@@ -30,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.request += rest
     command: Callable[[argparse.Namespace], int] = options.command
     try:
-        return command(options)
+        code = command(options)
+        sys.stdout.flush()
+        return code
     except UsageError as error:
         if options.debug:
             traceback.print_exc()
@@ -39,8 +46,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 3
     except BrokenPipeError:  # `bn-study plan | head`
-        sys.stderr.close()
+        _drop_output()
         return 0
+    except OSError as error:
+        if options.debug or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            raise
+        print(f"bn-study: cannot write: {error.strerror}; make room", file=sys.stderr)
+        _drop_output()
+        return 1
+
+
+def _drop_output() -> None:
+    """What is still to be printed goes nowhere; or Python would try it once more at its end, and complain."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

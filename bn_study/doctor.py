@@ -58,8 +58,10 @@ def _numerics() -> str:
 
 def _tensorflow() -> str:
     answer = subprocess.run(
-        [sys.executable, "-c", PROBE], capture_output=True, text=True, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    )
+        [sys.executable, "-P", "-c", PROBE],  # without what the current folder holds, as workers are started
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"},
+        capture_output=True, encoding="utf-8", errors="replace",
+    )  # fmt: skip
     if answer.returncode:
         raise UsageError(
             f"cannot be imported: {answer.stderr.strip().splitlines()[-1]}; run scripts/test.sh to reinstall"

@@ -9,7 +9,6 @@ import os
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from typing import Any
 from bn_study import provenance
 from bn_study.agenda import Agenda
 from bn_study.errors import UsageError
+from bn_study.launch import child
 from bn_study.launch.call import Call
 from bn_study.plan.compose import expand
 from bn_study.plan.experiment import Experiment, Grid
@@ -209,17 +209,20 @@ def of_all(call: Call, plan: Agenda, calibrate: bool) -> tuple[Price, Price]:
 def calibrated(call: Call, runs: Sequence[RunSpec]) -> list[Known]:
     """What short runs of the kinds that nothing is known of take here, in a process of their own. Raises UsageError."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "bn_study.calibration", folder, *call.request]
-        child = subprocess.run(command, env=os.environ | call.environment, capture_output=True, text=True)
-        if child.returncode:
-            raise UsageError(f"--calibrate: {(child.stderr.strip().splitlines() or ['it ended'])[-1]}")
+        answer = subprocess.run(
+            [*child.PYTHON, "-m", "bn_study.calibration", folder, *call.request],
+            env=os.environ | call.environment | child.environment(),
+            capture_output=True, encoding="utf-8", errors="replace",
+        )  # fmt: skip
+        if answer.returncode:
+            raise UsageError(f"--calibrate: {(answer.stderr.strip().splitlines() or ['it ended'])[-1]}")
         return stored(Store(Path(folder)), runs, call.threads)
 
 
 def _free_memory() -> int:
     """Bytes that programs may still take without anything being swapped out."""
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration):
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -278,18 +278,18 @@ class Store:
             about = {"kind": kind, "usage": usage, "deaths": self._deaths(place) + (kind == "crashed")}
             for path, content in ((place.with_suffix(".txt"), text), (place.with_suffix(".json"), json.dumps(about))):
                 beside = path.with_name(f".{path.name}.{os.getpid()}")
-                beside.write_text(content)
+                beside.write_text(content, encoding="utf-8", errors="backslashreplace")
                 os.replace(beside, path)
 
     def failed(self, run_id: str, call: str) -> "Failure | None":
         """Why a call leaves a run alone, or None if it does not."""
         place = self.root / ".failed" / run_id / call
         try:
-            about = json.loads(place.with_suffix(".json").read_text())
+            about = json.loads(place.with_suffix(".json").read_text(encoding="utf-8"))
             if about["kind"] == "crashed" and about["deaths"] < DEATHS:
                 return None
             text = place.with_suffix(".txt")
-            lines = text.read_text(errors="replace").strip().splitlines()
+            lines = text.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             return Failure(about["kind"], lines[-1] if lines else "", bool(about["usage"]), text)
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -305,7 +305,7 @@ class Store:
 
     def _deaths(self, place: Path) -> int:
         try:
-            return int(json.loads(place.with_suffix(".json").read_text())["deaths"])
+            return int(json.loads(place.with_suffix(".json").read_text(encoding="utf-8"))["deaths"])
         except (OSError, ValueError, KeyError, TypeError):
             return 0
 
@@ -373,7 +373,7 @@ def _own_checksum(provenance: dict[str, Any]) -> str:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n")
+    path.write_text(json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _sync(path: Path) -> None:

@@ -31,7 +31,7 @@ def check_data(runs: Sequence[PlannedRun]) -> list[str]:
         if key not in known:
             data = parts.call("dataset", dataset)
             known[key] = batches.contents(data)
-            warnings += data.warnings
+            warnings += [one for one in data.warnings if one not in warnings]
         batches.check(run.spec, known[key])
     return warnings
 

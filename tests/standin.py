@@ -97,6 +97,9 @@ class StandIn:
             raise ValueError("this run cannot be trained")
         if fate == "exit":
             os._exit(0)  # the code of success does not help it
+        if fate == "abort":  # as XLA ends a process
+            os.write(2, b"F0000 00:00:1.5  42 parse_flags_from_env.cc:234] Unknown flag in XLA_FLAGS: --no_such\n\n")
+            os._exit(1)
         if fate == "hang":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             while True:
@@ -107,7 +110,8 @@ class Forked:
     """What `launch.local` uses of subprocess.Popen, for a worker that is forked instead of executed."""
 
     def __init__(self, command, *, env, stdout, **options):
-        assert command[:3] == list(local.WORKER) and options["start_new_session"]
+        start = len(local.WORKER)
+        assert command[:start] == list(local.WORKER) and options["start_new_session"]
         self.returncode = None
         self.pid = os.fork()
         if self.pid == 0:
@@ -118,7 +122,7 @@ class Forked:
             os.dup2(stdout.fileno(), 2)
             os.environ.clear()
             os.environ.update(env)
-            _end(lambda: work(command[3:]))
+            _end(lambda: work(command[start:]))
 
     def poll(self):
         if self.returncode is None:

@@ -190,6 +190,11 @@ def test_bad_runs_are_named_and_take_no_other_with_them(stage):
     assert stage.run(*words) == 0 and len(stage.lines("trained")) == 3 and stage.leftovers() == {}
 
 
+def test_what_a_compiled_library_said_of_its_end_is_the_reason(stage):
+    assert stage.run(*TINY, "seed=0", "steps=20", "workers=1", STANDIN_FATE='{"0": "abort"}') == 1
+    assert "its worker ended with exit code 1: Unknown flag in XLA_FLAGS: --no_such\n" in stage.said()
+
+
 def test_it_stops_at_the_number_of_failures_that_is_allowed(stage):
     words = (*TINY, "seed=range(40)", "steps=20", "workers=1", "--max-failures", "2")
     fate = '{"1": "raise", "2": "raise", "39": "raise"}'

@@ -24,14 +24,18 @@ HELPERS = (  # what train and the parts share
         f"training.{name}"
         for name in ("batches", "data", "distribution", "evaluation", "files", "images", "loss", "network")
     ),
-    *(f"training.{name}" for name in ("noise", "normalization", "identities*", "roots", "surface")),
+    *(f"training.{name}" for name in ("keras_globals", "noise", "normalization", "identities*")),
+    *(f"training.{name}" for name in ("plausibility", "roots", "surface")),
     *(f"training.{name}" for name in ("program", "schedule", "stopwatch", "checkpoint")),
 )
 NUMBERS = tuple(
     f"analysis.{name}"
     for name in ("arguments", "over", "measures", "rounding", "stats", "contrast", "stated", "verdict")
 )
-ERRANDS = ("agenda", "tune", "sweep", "launch*", "price", "progress", "provenance", "git", "history", "sample", "study", "words")
+ERRANDS = (
+    *("agenda", "tune", "sweep", "launch*", "price", "progress", "provenance", "git", "history"),
+    *("sample", "study", "words"),
+)
 STORE = ("store", "lease", "recorded")
 NETWORKS = ("keras", "tensorflow")
 ARRAYS = ("numpy", "pandas", "scipy")
@@ -59,7 +63,7 @@ ROOMS = (  # the first room that holds a module decides
     # 2: how the question is read, where runs are kept, how a run is made
     Room(("plan.reading",), imports=PLAN, libraries=("omegaconf", "pydantic", "yaml")),
     Room(("plan.statements",), imports=(*PLAN, "plan.reading"), libraries=("pydantic",)),
-    Room(("plan.compose",), imports=(*PLAN, "plan.reading"), libraries=("hydra", "omegaconf")),
+    Room(("plan.compose",), imports=(*PLAN, "plan.reading"), libraries=("hydra", "omegaconf", "yaml")),
     Room(STORE, imports=PLAN + STORE, libraries=("pyarrow", *ARRAYS)),
     Room(HELPERS, imports=PLAN + HELPERS, libraries=NETWORKS + ARRAYS),
     Room(PARTS, imports=PLAN + HELPERS, libraries=("sklearn", *NETWORKS, *ARRAYS)),

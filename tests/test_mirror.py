@@ -37,7 +37,7 @@ def lost(spec):
 def place(study_here, tmp_path, monkeypatch):
     """Four stored runs, one of which diverged; no key, and secrets in every place that a tracker might look at."""
     place = study_here()
-    for name in ("WANDB_MODE", "WANDB_API_KEY"):
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_DISABLED"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SOME_SECRET", CANARY)
@@ -156,6 +156,21 @@ def test_what_a_mirror_cannot_do_is_one_line(place, monkeypatch, capsys):
     assert main(["export", "wandb", *REQUEST]) == 2
     said = capsys.readouterr().err
     assert "tensorboard did not take the run" in said and "wandb did not take the run" in said
+
+
+@pytest.mark.parametrize("name, value", [("WANDB_MODE", "disabled"), ("WANDB_DISABLED", "true")])
+def test_nothing_is_called_exported_where_wandb_is_switched_off(place, monkeypatch, capsys, name, value):
+    monkeypatch.setenv(name, value)
+    assert main(["export", "wandb", *REQUEST]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err == f"bn-study: nothing exported: {name}={value}; unset it\n"
+
+
+def test_only_what_is_there_is_called_exported(place, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(parts.find("mirror", "tensorboard"), "export", lambda run, folder, **_: tmp_path / "nowhere")
+    assert main(["export", "tensorboard", *REQUEST]) == 2
+    said = capsys.readouterr()
+    assert "exported" not in said.out and f"there is no {tmp_path / 'nowhere'}" in said.err
 
 
 def test_a_second_export_replaces_the_first(place):

@@ -57,10 +57,12 @@ class Call:
 
     @property
     def environment(self) -> dict[str, str]:
-        """A worker's, whole: what is in it has to be there before TensorFlow is imported."""
+        """A worker's, whole: what is in it has to be there before TensorFlow and Keras are imported."""
         names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-        own = dict.fromkeys(names, str(self.threads)) | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-        own |= {"BN_STUDY_HOME": str(self.place.home), "BN_STUDY_RESULTS": str(self.place.results)}
+        own = dict.fromkeys(names, str(self.threads)) | {
+            "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow",
+            "BN_STUDY_HOME": str(self.place.home), "BN_STUDY_RESULTS": str(self.place.results),
+        }  # fmt: skip
         return numerics.environment(os.environ, self.operation["numerics"]) | own
 
     def too_many_failures(self) -> bool:

@@ -4,13 +4,13 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from bn_study.launch import child
 from bn_study.launch.call import Call
 
-FOLLOWER = (sys.executable, "-m", "bn_study.follow")
+FOLLOWER = (*child.PYTHON, "-m", "bn_study.follow")
 
 
 @contextmanager
@@ -31,7 +31,8 @@ def following(call: Call) -> Iterator[list[str]]:
             since = os.fstat(file.fileno()).st_mtime
             command = [*FOLLOWER, str(since), *call.request]
             process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=file, stderr=file, start_new_session=True
+                command, env=os.environ | child.environment(),
+                stdin=subprocess.PIPE, stdout=file, stderr=file, start_new_session=True,
             )  # fmt: skip
     except OSError as error:
         remarks.append(f"warning: the mirror {mirror.name} could not be started ({error.strerror})")
@@ -42,7 +43,7 @@ def following(call: Call) -> Iterator[list[str]]:
     finally:
         reason = _ended(process, call.operation["mirror_wait"])
         if reason:
-            said = log.read_text(errors="replace").strip().splitlines()
+            said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             rest = f"`bn-study export {mirror.name} {shlex.join(call.request)}` exports what is missing"
             words = f": {said[-1]}" if said and process.returncode == 1 else ""
             remarks.append(f"warning: the mirror {mirror.name} {reason}{words}; {rest}; its log is {log}")

@@ -6,6 +6,7 @@ time a replacement tries the run again, the second time the call leaves the run 
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from bn_study.launch import child
 from bn_study.launch.call import STOPS, Call, Ending, interrupts
 from bn_study.lease import Holder, Leases
 from bn_study.progress import Progress
@@ -24,7 +26,9 @@ POLL = 0.25
 """Seconds between looks at the workers."""
 IDLE_DEATHS = 2
 """A worker that dies so often in a row without a run is not replaced: the reason is no run's."""
-WORKER = (sys.executable, "-m", "bn_study.worker")
+WORKER = (*child.PYTHON, "-m", "bn_study.worker")
+_CAUSE = re.compile(r"^(?:F\d+ .*?\] (.+)|(\w*Error: .+))$", re.MULTILINE)
+"""In a log: what a compiled library or Python said of its end."""
 _LOG = 1 << 14
 """Bytes at the end of a worker's log that are kept with a failure."""
 
@@ -83,7 +87,7 @@ class _Worker:
         with self.store.writing(), open(self.log, "wb") as file:
             self.process = subprocess.Popen(
                 [*WORKER, self.call.id, str(os.getpid()), *self.call.words],
-                env=self.call.environment,
+                env=self.call.environment | child.environment(),
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
             )  # fmt: skip
 
@@ -109,7 +113,8 @@ class _Worker:
             self.over = True
         elif run is not None:
             self.idle_deaths = 0
-            self._fail(run, "crashed", f"its worker {_how(code)}")
+            said = [first or second for first, second in _CAUSE.findall(_end(self.log))]
+            self._fail(run, "crashed", f"its worker {_how(code)}{f': {said[-1]}' if said else ''}")
         elif code in (0, STOPPED):
             self.over = code == 0
             self.log.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ than there, and one that is told to stop writes a checkpoint first.
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -26,7 +27,7 @@ import submitit
 from bn_study import study
 from bn_study.agenda import agenda, split_request
 from bn_study.errors import UsageError
-from bn_study.launch import local
+from bn_study.launch import child, local
 from bn_study.launch.call import Call, Ending, interrupts
 from bn_study.plan.compose import compose
 from bn_study.plan.experiment import Experiment
@@ -69,7 +70,7 @@ class Job:
     def save(self, **changes: Any) -> "Job":
         about = dict(self.about) | changes
         beside = self.folder / ".call.json"
-        beside.write_text(json.dumps(about, indent=1) + "\n")
+        beside.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         os.replace(beside, self.folder / "call.json")
         return replace(self, about=about)
 
@@ -188,7 +189,7 @@ def submit(call: Call, before: Job | None = None) -> Job:
     count = call.workers(len(agenda(call.experiment, store).missing))
     chosen = {name: options[name] for name in ("partition", "account") if options[name] is not None}
     try:
-        executor = submitit.SlurmExecutor(folder, max_num_timeout=options["requeue"])
+        executor = submitit.SlurmExecutor(folder, max_num_timeout=options["requeue"], python=shlex.join(child.PYTHON))
         executor.update_parameters(
             job_name=f"bn-study-{call.experiment.name}",
             time=options["time"],
@@ -197,6 +198,7 @@ def submit(call: Call, before: Job | None = None) -> Job:
             mem=f"{round(options['memory'] * 1024)}M",
             array_parallelism=options["parallel"] or count,
             stderr_to_stdout=True,
+            setup=[f"export {name}={shlex.quote(value)}" for name, value in child.environment().items()],
             additional_parameters={"requeue": True} | options["extra"],
             **chosen,
         )
@@ -224,7 +226,7 @@ def jobs(store: Store) -> list[Job]:
     found = []
     for path in store.jobs().glob("*/call.json"):
         try:
-            about = json.loads(path.read_text())
+            about = json.loads(path.read_text(encoding="utf-8"))
             if about["ids"] and {"experiment", "hash", "request", "submitted", "workers"} <= set(about):
                 found.append(Job(path.parent, about))
         except (OSError, ValueError, KeyError, TypeError):
@@ -293,7 +295,7 @@ def cancel(job: Job) -> None:
 
 def _ask(command: Sequence[str]) -> str | None:
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        answer = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return answer.stdout if answer.returncode == 0 else None

@@ -8,10 +8,14 @@ as a list of lists there. An axis that replaces `seed` leaves tuning grids alone
 import copy
 import itertools
 import math
+import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from hydra import compose as hydra_compose
@@ -19,14 +23,17 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString, Transformer
+from hydra.core.utils import JobRuntime
 from hydra.errors import HydraException
+from hydra.version import VersionBase
 from omegaconf import OmegaConf
+from yaml import YAMLError
 
 from bn_study import numerics
 from bn_study.errors import UsageError
 from bn_study.plan import parts, secrets
 from bn_study.plan.experiment import ADHOC, Cell, Claim, Experiment, Factors, Grid, PlannedRun, Tune, Tuned, plain
-from bn_study.plan.reading import Sections, checked, load, read_experiment
+from bn_study.plan.reading import Sections, checked, load, read_experiment, unreadable
 from bn_study.plan.spec import Part, RunSpec
 
 GROUPS = {
@@ -46,6 +53,8 @@ FIXED = ("name", "keras")
 ADHOC_FIGURES = {name: {"kind": "curves", "grid": "sweep", "metric": f"test/{name}"} for name in ("accuracy", "loss")}
 """Of these the report draws what the runs recorded: a regression has no accuracy."""
 Axes = dict[str, list[Any]]
+_ALONE = RLock()
+"""Hydra keeps its state in the process: one thread composes at a time."""
 
 
 def compose(home: Path, name: str | None, overrides: Iterable[str]) -> tuple[Experiment, Factors]:
@@ -54,7 +63,12 @@ def compose(home: Path, name: str | None, overrides: Iterable[str]) -> tuple[Exp
     name: a file in experiments/, or None for the one grid that the overrides describe.
     Raises UsageError for anything that cannot be planned, before anything starts.
     """
-    return _compose(_Composer(home), name, overrides)
+    if not __debug__:
+        raise UsageError(
+            "Python runs without assertions (PYTHONOPTIMIZE or -O), which Hydra's grammar needs; unset PYTHONOPTIMIZE"
+        )
+    with _ALONE:
+        return _compose(_Composer(home), name, overrides)
 
 
 def _compose(composer: "_Composer", name: str | None, overrides: Iterable[str]) -> tuple[Experiment, Factors]:
@@ -158,15 +172,25 @@ def _override(text: str) -> Override:
     try:
         return OverridesParser.create().parse_override(text)
     except HydraException as error:
+        key, _, value = text.partition("=")
+        hint = f", or put the value in quotes: {_quoted(key, value)}" if key and value else ""
         raise UsageError(
-            f"cannot read {text!r}: {str(error).splitlines()[0]}; write setting=value or setting=a,b,c"
+            f"cannot read {text!r}: {str(error).splitlines()[0]}; write setting=value or setting=a,b,c{hint}"
         ) from None
+
+
+def _quoted(key: str, value: str) -> str:
+    """A setting as it is written in a shell if its value is to be read as it stands."""
+    return shlex.quote(f"{key}={QuotedString(value, Quote.double).with_quotes()}")
 
 
 def _values(override: Override, text: str) -> list[Any]:
     if not override.is_sweep_override():
         return [override.value()]
     key = override.key_or_group
+    whole = text.partition("=")[2]
+    if os.path.isfile(os.path.expanduser(whole)):
+        raise UsageError(f"{text} is a sweep, and the name of a file; for the file write {_quoted(key, whole)}")
     if not override.is_discrete_sweep() or "glob(" in text:
         raise UsageError(f"{text}: only a,b,c and choice() and range() make a sweep here")
     values = [_swept(key, one) for one in override.sweep_iterator()]
@@ -269,12 +293,13 @@ class _Composer:
             chosen = value if isinstance(value, list) else [value]
             for one in chosen:
                 if one not in _names(self.home, group):
+                    if (self.home / "conf" / group / f"{one}.yml").exists():
+                        raise UsageError(f"conf/{group}/{one}.yml: name it {one}.yaml")
                     raise UsageError(parts.unknown(group, str(one), _names(self.home, group)))
             overrides.append(f"{group}=[{','.join(chosen)}]" if key == "probes" else f"{group}={value}")
         cached: Any = self.known.get(str(overrides))
         if cached is None:
-            GlobalHydra.instance().clear()
-            with initialize_config_dir(str((self.home / "conf").resolve()), version_base="1.3"):
+            with _hydra(self.home / "conf"):
                 cached = OmegaConf.to_container(hydra_compose("config", overrides), resolve=False)
             if choices.get("probes") == []:
                 cached["probes"] = {}
@@ -282,6 +307,26 @@ class _Composer:
                 secrets.refuse(key, "conf/")
             self.known[str(overrides)] = cached
         return copy.deepcopy(cached)
+
+
+@contextmanager
+def _hydra(folder: Path) -> Iterator[None]:
+    """Hydra's process-wide state is of this folder for a while, and then the caller's again.
+
+    Raises UsageError where the folder's files cannot be read.
+    """
+    state, base, job = GlobalHydra.instance(), VersionBase.instance(), JobRuntime.instance()
+    before = state.hydra, base.version_base, job.get("name")
+    state.clear()
+    try:
+        with initialize_config_dir(str(folder.resolve()), version_base="1.3"):
+            yield
+    except (HydraException, YAMLError, UnicodeError) as error:
+        raise UsageError(f"conf/: {unreadable(error)}") from None
+    finally:
+        GlobalHydra.set_instance(state)  # Hydra has put a copy in its place
+        state.hydra, base.version_base = before[:2]
+        job.set("name", before[2])
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def call(kind: str, part: Part, *positional: Any) -> Any:
 def parameters(kind: str, name: str) -> dict[str, Any]:
     """Keyword-only parameters of a part's function and their annotations, by parsing its source."""
     half, function = FUNCTIONS[kind].split("/")
-    source = (PACKAGE / half / kind / f"{name}.py").read_text()
+    source = (PACKAGE / half / kind / f"{name}.py").read_text(encoding="utf-8")
     definition = next(
         node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == function
     )

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
-from yaml import YAMLError
+from yaml import MarkedYAMLError, YAMLError
 
 from bn_study.errors import UsageError
 from bn_study.plan import parts, secrets
@@ -35,6 +35,8 @@ def read_experiment(home: Path, name: str) -> dict[str, Any]:
     """The content of an experiment file. Raises UsageError, with the nearest name, where there is none."""
     known = experiment_names(home)
     if name not in known:
+        if (home / "experiments" / f"{name}.yml").exists():
+            raise UsageError(f"experiments/{name}.yml: name it {name}.yaml")
         raise UsageError(parts.unknown("experiment", name, known))
     if name in RESERVED or not NAME.fullmatch(name):
         raise UsageError(f"experiments/{name}.yaml: an experiment cannot be called so; {NAME_RULE}")
@@ -45,14 +47,23 @@ def load(path: Path, where: str) -> dict[str, Any]:
     """Through OmegaConf, for which `1e-3` is a number (plain YAML 1.1 reads a text)."""
     try:
         content: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-    except (OmegaConfBaseException, OSError, ValueError) as error:
-        raise UsageError(f"{where}: {' '.join(str(error).split())}") from None
-    except YAMLError as error:
-        raise UsageError(f"{where}: not readable as YAML: {' '.join(str(error).split())}") from None
+    except (OmegaConfBaseException, OSError, ValueError, YAMLError) as error:
+        raise UsageError(f"{where}: {unreadable(error)}") from None
     if not isinstance(content, dict):
         raise UsageError(f"{where}: expected `key: value` lines")
     _check_keys(content, where)
     return content
+
+
+def unreadable(error: Exception) -> str:
+    """Why a file cannot be read, in a line; of YAML with the file and the line where the reason is."""
+    if not isinstance(error, MarkedYAMLError) or error.problem_mark is None:
+        return f"{'not readable as YAML: ' if isinstance(error, YAMLError) else ''}{' '.join(str(error).split())}"
+    mark, duplicate = error.problem_mark, (error.problem or "").partition("found duplicate key ")[2]
+    where = f"line {mark.line + 1} of {mark.name}"
+    if duplicate:
+        return f"{where}: the key {duplicate} is there twice; remove one"
+    return f"{where}: not readable as YAML: {error.problem}"
 
 
 def _check_keys(content: dict[Any, Any], where: str) -> None:

@@ -80,7 +80,11 @@ def download(name: str) -> str:
     print(f"downloading {name} with Keras, once", file=sys.stderr)
     script = f"import socket; socket.setdefaulttimeout(60); from keras.datasets import {name}; {name}.load_data()"
     try:
-        child = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        child = subprocess.run(
+            [sys.executable, "-P", "-c", script],  # -P: a keras.py of the current folder is not Keras
+            env=os.environ | {"KERAS_BACKEND": "tensorflow"},
+            stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace",
+        )  # fmt: skip
     except OSError as error:
         return str(error)
     complaint = child.stderr.strip().splitlines() if child.returncode else []

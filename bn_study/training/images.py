@@ -26,6 +26,7 @@ def prepare(
     scaling: Literal["unit", "standard", "raw"],
     fingerprint: str,
     warnings: tuple[str, ...] = (),
+    precision: type[np.floating] = np.float32,
 ) -> Data:
     """Data for classification: inputs float32, images as (n, height, width, channels) with channels 1 for grey.
 
@@ -36,6 +37,7 @@ def prepare(
     binarise: pixels above this on the 0..1 scale become 1, the others 0, after pooling; None leaves them grey.
     scaling: unit: 0..1; standard: mean 0 and standard deviation 1 over the training pixels (vectors: over each
     feature); raw: as stored. Binarised pixels are 0 and 1 under unit and raw.
+    precision: the type in which inputs are pooled and scaled, before they become float32.
 
     Raises UsageError, naming the option, for more held out than there is or a pool that does not divide the image.
     """
@@ -46,11 +48,11 @@ def prepare(
     held_out, kept = order[:validation], order[validation:][:subset]
     _check_counts(validation, subset, len(pixels))
 
-    inputs = [_pooled(split, pool) for split in (pixels[kept], pixels[held_out], test)]
+    inputs = [_pooled(split, pool, precision) for split in (pixels[kept], pixels[held_out], test)]
     if scaling == "unit" or binarise is not None:
-        span = np.where(np.equal(high, low), 1, np.subtract(high, low)).astype(np.float32)
+        span = np.where(np.equal(high, low), 1, np.subtract(high, low)).astype(precision)
         for split in inputs:  # in place: CIFAR-10 is 0.6 GB as float32
-            split -= np.float32(low)
+            split -= np.asarray(low, precision)
             split /= span
             if binarise is not None:
                 split[...] = split > binarise
@@ -62,7 +64,9 @@ def prepare(
 
     y_train, y_test = (labels.reshape(-1).astype(np.int32) for labels in (arrays.y_train, arrays.y_test))
     targets = (y_train[kept], y_train[held_out], y_test)
-    train, held, tested = (Split(*pair) for pair in zip(inputs, targets, strict=True))
+    train, held, tested = (
+        Split(split.astype(np.float32, copy=False), labels) for split, labels in zip(inputs, targets, strict=True)
+    )
     return Data(train, held, tested, int(y_train.max()) + 1, fingerprint, warnings)
 
 
@@ -87,19 +91,22 @@ def _check_pool(pool: int, shape: tuple[int, ...]) -> None:
         raise UsageError(f"dataset.pool={pool} does not divide {height}x{width} pixels; use one of {good}")
 
 
-def _pooled(pixels: np.ndarray, pool: int) -> np.ndarray:
+def _pooled(pixels: np.ndarray, pool: int, precision: type[np.floating]) -> np.ndarray:
     if pool == 1:
-        return pixels.astype(np.float32)
+        return pixels.astype(precision)
     count, height, width, channels = pixels.shape
     blocks = pixels.reshape(count, height // pool, pool, width // pool, pool, channels)
-    return blocks.mean(axis=(2, 4), dtype=np.float32)
+    return blocks.mean(axis=(2, 4), dtype=precision)
 
 
 def _moments(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation over all pixels, or over each feature of vectors; a constant has deviation 1."""
+    """Mean and standard deviation, in the inputs' type, over all pixels or over each feature of vectors.
+
+    A constant has deviation 1.
+    """
     axis = 0 if inputs.ndim == 2 else None
     mean = inputs.mean(axis=axis, dtype=np.float64)
     # block by block, because the squares of all at once in float64 would be twice the data
     blocks = np.array_split(inputs, -(-len(inputs) // 1000))
     variance = sum(np.square(block - mean).sum(axis=axis) for block in blocks) / (inputs.size // np.size(mean))
-    return mean.astype(np.float32), np.where(variance > 0, np.sqrt(variance), 1).astype(np.float32)
+    return mean.astype(inputs.dtype), np.where(variance > 0, np.sqrt(variance), 1).astype(inputs.dtype)

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from bn_study.plan import parts
 from bn_study.plan.spec import Part, RunSpec
-from bn_study.training import loss
+from bn_study.training import keras_globals, loss
 from bn_study.training.data import Data
 from bn_study.training.network import Network
 
@@ -44,7 +44,8 @@ def _without(part: Part, options: tuple[str, ...]) -> Part:
 
 
 def build_network(spec: RunSpec, data: Data) -> Network:
-    """The network of a run as initialised."""
+    """The network of a run as initialised. Raises UsageError where Keras does not run on TensorFlow."""
+    keras_globals.pin()
     norm = partial(parts.call, "norm", spec.norm)
     return parts.call("model", spec.model, data, norm, spec.seed)
 

@@ -62,9 +62,13 @@ def _mirror(name: str, folder: Path, place: Any, found: Any, operation: dict[str
     for stored in found.stored.values():
         run = _run.of(stored, found.experiment.name)
         try:
-            parts.call("mirror", part, run, folder)
+            written = parts.call("mirror", part, run, folder)
+        except UsageError:
+            raise
         except Exception as error:  # a foreign library, a network, a disk
             raise UsageError(f"{name} did not take the run {run.id}: {error}") from error
+        if not written.exists():
+            raise UsageError(f"{name} wrote nothing of the run {run.id}: there is no {written}")
     print(f"{len(found.stored)} runs exported to {folder}")
     if found.without_records:
         print(

@@ -1,9 +1,18 @@
 """From YAML and overrides to runs: what is understood, what collapses, and what is refused in words."""
 
+import re
+import shlex
 import shutil
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.utils import JobRuntime
+from hydra.version import getbase
 
 from bn_study.errors import UsageError
 from bn_study.plan import compose as compose_module
@@ -249,3 +258,66 @@ def test_a_range_is_what_its_values_are(home):
              ["model.widths=choice([5],[6,6])", "model.widths=[5],[6,6]"]]  # fmt: skip
     for one, other in asked:
         assert [spec.id for spec in runs(home, None, one)[0]] == [spec.id for spec in runs(home, None, other)[0]]
+
+
+def test_hydra_is_given_back_to_a_caller_who_uses_it(study, tmp_path):
+    home = study()
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.yaml").write_text("answer: 42\n")
+    with initialize_config_dir(str(tmp_path / "own"), job_name="my_job", version_base="1.2"):
+        before = GlobalHydra.instance(), GlobalHydra.instance().hydra, getbase(), JobRuntime.instance().get("name")
+        compose(home, "x", [])
+        assert hydra_compose("mine").answer == 42
+        (home / "conf" / "norm" / "batch.yaml").write_text("name: [batch\n")
+        with pytest.raises(UsageError):
+            compose(home, "x", [])
+        after = GlobalHydra.instance(), GlobalHydra.instance().hydra, getbase(), JobRuntime.instance().get("name")
+        assert after == before and hydra_compose("mine").answer == 42
+    assert not GlobalHydra.instance().is_initialized()
+
+
+def test_many_threads_compose_at_once(study):
+    home = study()
+    expected = compose(home, "x", ["seed=0,1"])[0].digest
+    with ThreadPoolExecutor(24) as pool:
+        found = list(pool.map(lambda _: compose(home, "x", ["seed=0,1"])[0].digest, range(24)))
+    assert found == [expected] * 24
+
+
+@pytest.mark.parametrize("name", ["a=b", "a,b", "aïb", "a(b", "a[b", "a#b", "a{b", "a;b", "a'b", 'a"b'])
+def test_a_path_that_hydra_cannot_read_is_asked_for_in_quotes(home, tmp_path, name):
+    """What the message says to write names the file."""
+    x, y = np.zeros((4, 2), np.float32), np.arange(4)
+    path = tmp_path / f"{name}.npz"
+    np.savez(path, x_train=x, y_train=y, x_test=x, y_test=y)
+    with pytest.raises(UsageError) as caught:
+        compose(home, None, ["dataset=arrays", f"dataset.path={path}"])
+    (word,) = shlex.split(re.split("in quotes: |for the file write ", str(caught.value))[1])
+    specs, _ = runs(home, None, "dataset=arrays", word)
+    assert specs[0].dataset.args["path"].path == str(path)
+
+
+@pytest.mark.parametrize("place", ["experiments/x.yaml", "conf/norm/batch.yaml", "conf/config.yaml"])
+@pytest.mark.parametrize(
+    "line, reason",
+    [("twice: 1\ntwice: 2", "the key twice is there twice; remove one"), ("a: [1\nb: 2", "not readable")],
+)
+def test_yaml_that_is_wrong_is_refused_with_its_line(study, place, line, reason):
+    home = study()
+    path = home / place
+    count = len(path.read_text().splitlines())
+    path.write_text(f"{path.read_text().rstrip()}\n{line}\n")
+    with pytest.raises(UsageError) as caught:
+        compose(home, "x", [])
+    said = str(caught.value)
+    assert f"line {count + 2} of {path}: {reason}" in said and len(said.splitlines()) == 1
+
+
+def test_a_file_that_ends_in_yml_is_named(study):
+    home = study()
+    shutil.copy(home / "experiments" / "x.yaml", home / "experiments" / "other.yml")
+    shutil.copy(home / "conf" / "norm" / "batch.yaml", home / "conf" / "norm" / "mine.yml")
+    with pytest.raises(UsageError, match=r"^experiments/other\.yml: name it other\.yaml$"):
+        compose(home, "other", [])
+    with pytest.raises(UsageError, match=r"conf/norm/mine\.yml: name it mine\.yaml$"):
+        compose(home, None, ["norm=mine"])

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bn_study.analysis.mirror._run import Run
+from bn_study.errors import UsageError
 
 SERVER = "https://api.wandb.ai"
 TAG = 64  # characters at most
@@ -21,7 +22,11 @@ def export(run: Run, folder: Path, *, project: str, histograms: bool) -> Path:
     project: where it goes; its group is the experiment. histograms: whether to log those of layers too.
     Every measuring point is logged with its step; the summary holds the last values, how the run ended and, if it
     diverged, at which step. Metadata, code and console are not captured.
+
+    Raises UsageError if W&B is switched off, by WANDB_MODE=disabled or WANDB_DISABLED.
     """
+    if off := _switched_off():
+        raise UsageError(f"nothing exported: {off}; unset it")
     place = folder / "wandb"
     for old in place.glob(f"offline-run-*-{run.id}"):
         shutil.rmtree(old)
@@ -50,6 +55,14 @@ def export(run: Run, folder: Path, *, project: str, histograms: bool) -> Path:
         if run.diverged_at is not None:
             copy.summary["diverged_at"] = run.diverged_at
         return Path(copy.settings.sync_dir)
+
+
+def _switched_off() -> str:
+    """What of the environment does so, "" if nothing."""
+    if os.environ.get("WANDB_MODE") == "disabled":
+        return "WANDB_MODE=disabled"
+    asked = os.environ.get("WANDB_DISABLED", "")
+    return f"WANDB_DISABLED={asked}" if asked.lower() not in ("", "0", "false", "no") else ""
 
 
 def _mode() -> Any:

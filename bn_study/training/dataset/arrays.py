@@ -1,12 +1,16 @@
 """Any data set for classification that fits in memory, from an .npz file in the layout of Keras' `mnist.npz`."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from bn_study.errors import UsageError
 from bn_study.plan.types import Count, File, Fraction
+from bn_study.training import plausibility
 from bn_study.training.data import Data
-from bn_study.training.files import read_npz
+from bn_study.training.files import Arrays, read_npz
 from bn_study.training.images import prepare
 
 
@@ -23,29 +27,47 @@ def load(
 
     The options are those of `images.prepare`. The 0..1 scale is value / 255 for uint8. Floats that lie in 0..1 over
     x_train stay as they are; others are taken there from the minimum and maximum of x_train (vectors: of each
-    feature), the same whatever `validation` and `subset` are.
+    feature), the same whatever `validation` and `subset` are. What looks unintended is a warning: see `plausibility`.
 
-    Raises UsageError, naming the file, for content that does not fit: see `files.read_npz` and `files.checked`.
+    Raises UsageError, naming the file, for content that does not fit: see `files.read_npz` and `files.checked`; and for
+    values that scaling takes beyond what float32 can hold.
     """
     arrays = read_npz(path)
-    low, high = _range(arrays.x_train)
-    return prepare(
-        arrays,
-        low,
-        high,
-        validation=validation,
-        subset=subset,
-        pool=pool,
-        binarise=binarise,
-        scaling=scaling,
-        fingerprint=path.sha256,
-    )
+    low, high = plausibility.bounds(arrays.x_train)
+    precise = plausibility.float32_suffices(arrays.x_train, low, high)
+    with np.errstate(over="ignore", invalid="ignore"):  # looked for below
+        data = prepare(
+            arrays,
+            *_scale(arrays.x_train, low, high),
+            validation=validation,
+            subset=subset,
+            pool=pool,
+            binarise=binarise,
+            scaling=scaling,
+            fingerprint=path.sha256,
+            precision=np.float32 if precise else np.float64,
+        )
+    _check(data, arrays, Path(path.path), scaling)
+    scale = scaling if binarise is None else "unit"
+    return replace(data, warnings=tuple(plausibility.warnings(arrays, data, Path(path.path).name, scale)))
 
 
-def _range(pixels: np.ndarray) -> tuple[float | np.ndarray, float | np.ndarray]:
+def _scale(
+    pixels: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> tuple[float | np.ndarray, float | np.ndarray]:  # fmt: skip
+    """The stored values that become 0 and 1."""
     if pixels.dtype == np.uint8:
         return 0, 255
-    if pixels.min() >= 0 and pixels.max() <= 1:
+    if low.min() >= 0 and high.max() <= 1:
         return 0, 1
-    axis = 0 if pixels.ndim == 2 else None
-    return pixels.min(axis=axis), pixels.max(axis=axis)
+    return low, high
+
+
+def _check(data: Data, arrays: Arrays, path: Path, scaling: str) -> None:
+    for name, split in (("x_train", data.train), ("x_train", data.validation), ("x_test", data.test)):
+        if not np.isfinite([split.inputs.min(), split.inputs.max()]).all():
+            stored: np.ndarray = getattr(arrays, name)
+            raise UsageError(
+                f"{path}: {name} ranges from {stored.min():g} to {stored.max():g}, and dataset.scaling={scaling} takes "
+                "that to NaN or values that float32 cannot hold;\nare there fill values? Replace them"
+            )
