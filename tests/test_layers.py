@@ -78,6 +78,11 @@ ROOMS = (  # the first room that holds a module decides
     ),
     Room(("analysis.tables",), imports=(*PLAN, *NUMBERS, "store"), libraries=("pyarrow", *ARRAYS)),
     Room(NUMBERS, imports=PLAN + NUMBERS, libraries=ARRAYS),
+    Room(
+        ("analysis.numbers", "analysis.replication"),
+        imports=(*PLAN, *NUMBERS, "analysis.tables", "analysis.numbers"),
+        libraries=ARRAYS,
+    ),
     Room(("analysis.check", "analysis.claims"), imports=PLAN + NUMBERS, libraries=ARRAYS),
     Room(
         ("analysis.figure.*",),
@@ -102,7 +107,7 @@ ROOMS = (  # the first room that holds a module decides
         ("analysis.report", "analysis.report.*"),
         imports=(
             *(*PLAN, *NUMBERS, "store", "plan.reading", "plan.statements"),
-            *("analysis.tables", "analysis.claims", "analysis.figure.*", "analysis.report.*"),
+            *("analysis.tables", "analysis.claims", "analysis.replication", "analysis.figure.*", "analysis.report.*"),
         ),
         libraries=("jinja2", "matplotlib", "rich", *ARRAYS),
     ),
