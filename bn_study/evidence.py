@@ -113,13 +113,13 @@ def _write_board(place: Study, results: Path, home: Path) -> list[Path]:
     stated = statements.read(place.home)
     if stated is None:
         return []
-    found = writer.board.read(place.home, place.results)
+    found, replicated = writer.board.read(place.home, place.results), writer.seen.read(place.results)
     page = results / "README.md"
-    page.write_text(writer.board.page(stated, found), encoding="utf-8")
+    page.write_text(writer.board.page(stated, found, replicated), encoding="utf-8")
     written = [page, *writer.board_figure.write(results, found)]
     readme = place.home / "README.md"
     if place.results == place.home / "results" and readme.is_file():
-        text = writer.board.inserted(readme.read_text(encoding="utf-8"), writer.board.short(stated, found))
+        text = writer.board.inserted(readme.read_text(encoding="utf-8"), writer.board.short(stated, found, replicated))
         (home / "README.md").write_text(text, encoding="utf-8")
         written.append(home / "README.md")
     return written

@@ -14,7 +14,7 @@ import pandas as pd
 
 from bn_study.analysis import tables
 from bn_study.analysis.figure._tables import NOTES
-from bn_study.analysis.report import words
+from bn_study.analysis.report import seen, words
 from bn_study.analysis.report.page import render
 from bn_study.analysis.stated import POST_HOC
 from bn_study.analysis.stats import RULE, Outcome
@@ -177,8 +177,8 @@ def lines(statements: Statements, evidence: Sequence[Evidence]) -> list[Line]:
     ]
 
 
-def page(statements: Statements, evidence: Sequence[Evidence]) -> str:
-    """results/README.md."""
+def page(statements: Statements, evidence: Sequence[Evidence], replicated: Sequence[seen.Seen] = ()) -> str:
+    """results/README.md. replicated: on which processors rows were trained again."""
     found = lines(statements, evidence)
     datasets = sorted({data for one in evidence for claim in one.tested for data in claim.datasets})
     return render(
@@ -191,6 +191,8 @@ def page(statements: Statements, evidence: Sequence[Evidence]) -> str:
         notes=[f"{name} is {NOTES[name]}" for name in datasets if name in NOTES],
         untested=UNTESTED,
         rule=RULE,
+        replicated=replicated,
+        seen=seen,
         post_hoc=[(one, [claim for claim in one.tested if claim.post_hoc]) for one in evidence],
     )
 
@@ -201,13 +203,16 @@ def counts(found: Sequence[Line]) -> dict[str, list[str]]:
     return {outcome: names for outcome, names in grouped.items() if names}
 
 
-def short(statements: Statements, evidence: Sequence[Evidence]) -> str:
-    """What the study's README shows: statements by outcome, and a line an experiment."""
+def short(statements: Statements, evidence: Sequence[Evidence], replicated: Sequence[seen.Seen] = ()) -> str:
+    """What the study's README shows: statements by outcome, a line an experiment, and where rows were trained again."""
     found = lines(statements, evidence)
     text = [f"Of {len(found)} statements:", "", "| outcome | n | statements |", "|---|---|---|"]
     text += [f"| {outcome} | {len(names)} | {' '.join(names)} |" for outcome, names in counts(found).items()]
     text.append("")
     text += [f"- [{one.experiment}](results/{one.experiment}/report.md): {one.summary}" for one in evidence]
+    text += ["", seen.said(replicated)]
+    if replicated:
+        text += ["", seen.table(replicated)]
     return "\n".join(text) + "\n"
 
 

@@ -10,6 +10,8 @@ from rich.text import Text
 from bn_study.analysis.replication import Replication
 from bn_study.analysis.report.words import number
 
+ALONE = "lies outside of its arm, as committed rows do at times, too"
+FEW = "has too few seeds beside it to tell"
 Verdicts = Mapping[str, tuple[str, str]]
 
 
@@ -19,7 +21,7 @@ def exceptions(found: Replication, verdicts: Verdicts) -> Group:
     for row in found.rows:
         for one in row.outside:
             where = f"between {number(one.low)} and {number(one.high)}"
-            said = "differs" if row.outcome == "differs" else "has too few seeds beside it to tell"
+            said = "differs" if row.outcome == "differs" else ALONE if one.enough else FEW
             lines.append(f"{row.run} {said}: {one.label} is {number(one.value)}, its arm says {where}")
     for shift in found.shifts:
         lines.append(
@@ -32,7 +34,7 @@ def exceptions(found: Replication, verdicts: Verdicts) -> Group:
 def summary(found: Sequence[tuple[str, Replication, Verdicts]]) -> Table:
     """A row for each experiment."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in ("experiment", "rows", "identical", "agree", "differ", "too few to tell", "shifted", "verdicts same"):
+    for name in ("experiment", "rows", "identical", "agree", "differ", "outside", "shifted", "verdicts same"):
         table.add_column(name, justify="left" if name == "experiment" else "right")
     for experiment, one, verdicts in found:
         counts = [one.count(outcome) for outcome in ("identical", "agrees", "differs", "untold")]
