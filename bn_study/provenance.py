@@ -16,7 +16,10 @@ from bn_study.plan.secrets import without_credentials
 
 LIBRARIES = ("bn-study", "tensorflow", "keras", "numpy", "scipy", "pandas", "pyarrow")
 PACKAGE = Path(__file__).resolve().parent.parent
-CODE = (*(f"bn_study/{name}" for name in ("training", "plan", "launch", "worker.py", "store.py")), "requirements.lock")
+CODE = (
+    *(f"bn_study/{name}" for name in ("training", "plan", "launch", "worker.py", "store.py", "numerics.py")),
+    "requirements.lock",
+)
 """Of the package, what decides the numbers that a run records: what plans it, trains it, sets up its process and writes
 it down. What is measured of its records later, verdicts and pages are made anew with every report."""
 VOCABULARY = ("conf",)
