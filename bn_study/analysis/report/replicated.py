@@ -11,18 +11,24 @@ from bn_study.analysis.replication import Replication
 from bn_study.analysis.report.words import number
 
 ALONE = "lies outside of its arm, as committed rows do at times, too"
-FEW = "has too few seeds beside it to tell"
 Verdicts = Mapping[str, tuple[str, str]]
 
 
 def exceptions(found: Replication, verdicts: Verdicts) -> Group:
-    """A line for each row that differs or cannot be told, each measure that moved, each verdict that changed."""
-    lines = []
+    """A line for each row that differs or strays, each measure that moved, each verdict that changed.
+
+    Rows that lie outside of an arm with too few seeds to tell, as selection grids have, are counted in one line.
+    """
+    lines, few = [], 0
     for row in found.rows:
-        for one in row.outside:
+        shown = [one for one in row.outside if one.enough or row.outcome == "differs"]
+        few += bool(row.outside) and not shown
+        for one in shown:
             where = f"between {number(one.low)} and {number(one.high)}"
-            said = "differs" if row.outcome == "differs" else ALONE if one.enough else FEW
+            said = "differs" if row.outcome == "differs" else ALONE
             lines.append(f"{row.run} {said}: {one.label} is {number(one.value)}, its arm says {where}")
+    if few:
+        lines.append(f"{few} rows lie outside of arms that have too few seeds to tell")
     for shift in found.shifts:
         lines.append(
             f"shifted: {shift.label} by {number(shift.mean)} standard deviations of its arms, p {number(shift.p)}"
