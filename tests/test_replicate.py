@@ -10,6 +10,7 @@ import pytest
 from bn_study import evidence, replicate, sweep
 from bn_study.agenda import agenda
 from bn_study.analysis import tables
+from bn_study.analysis.report import seen
 from bn_study.cli import main
 from bn_study.plan.compose import compose
 from bn_study.sample import Sample, split
@@ -145,3 +146,7 @@ def test_a_summary_keeps_other_experiments_and_numerics(here):
         ("native", "small"), ("portable", "other"), ("portable", "small"),
     ]  # fmt: skip
     assert isinstance(found, pd.DataFrame) and str(here.home) not in json.dumps(found.to_dict("records"))
+    native, portable = seen.read(here.results)
+    assert (native.numerics, native.experiments, native.counts["identical"], native.shifted) == ("native", 1, 4, ())
+    assert (portable.numerics, portable.experiments, portable.counts["rows"]) == ("portable", 2, 8)
+    assert "1 kind of processor" in seen.said([native, portable])

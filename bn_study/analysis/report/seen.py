@@ -46,7 +46,7 @@ def read(results: Path) -> list[Seen]:
     for path in sorted((results / "replications").glob("*.csv")):
         for (name, vectors, numerics), rows in tables.read_csv(path).groupby(["processor", "instructions", "numerics"]):
             counts = {key: int(rows[key].sum()) for key in COUNTS}
-            shifted = tuple(str(one) for one in rows["experiment"][rows["shifted"] != ""])
+            shifted = tuple(str(one) for one in rows["experiment"][rows["shifted"].notna() & (rows["shifted"] != "")])
             found.append(Seen(str(name), str(vectors), str(numerics), len(rows), counts, shifted))
     return found
 
