@@ -211,7 +211,7 @@ def calibrated(call: Call, runs: Sequence[RunSpec]) -> list[Known]:
     with tempfile.TemporaryDirectory() as folder:
         answer = subprocess.run(
             [*child.PYTHON, "-m", "bn_study.calibration", folder, *call.request],
-            env=os.environ | call.environment | child.environment(),
+            env=call.environment | child.environment(),
             capture_output=True, encoding="utf-8", errors="replace",
         )  # fmt: skip
         if answer.returncode:

@@ -18,7 +18,9 @@ from bn_study.agenda import agenda, planned
 from bn_study.analysis import claims, replication, tables
 from bn_study.analysis.replication import Replication
 from bn_study.errors import UsageError
+from bn_study.launch.call import Call
 from bn_study.plan.experiment import Experiment
+from bn_study.price import told
 from bn_study.sample import Sample
 from bn_study.store import Store
 from bn_study.study import Study
@@ -63,6 +65,15 @@ def place_of(place: Study, operation: dict[str, Any]) -> Study:
     """Where replicas are trained and kept."""
     chosen = "portable" if operation["numerics"] == "portable" and numerics.supported() else "native"
     return Study(place.home, place.results / "local" / FOLDER / chosen)
+
+
+def price(
+    place: Study, experiment: Experiment, sample: Sample, request: list[str], operation: dict[str, Any]
+) -> list[tuple[str, str]]:
+    """What the sample will take, as `plan` tells it, by replicas that are stored on this machine."""
+    replica, drawn = place_of(place, operation), sample.of(experiment)
+    call = Call("price", replica, drawn, request, operation, sample=sample)
+    return list(told(call, agenda(drawn, replica.store), calibrate=False))
 
 
 def train(

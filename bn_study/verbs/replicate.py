@@ -35,6 +35,8 @@ def command(options: argparse.Namespace) -> int:
         if name is None:
             raise UsageError("replicate what: an experiment with evidence (bn-study list), or --all")
         names = [name]
+    if not names:
+        raise UsageError("no experiment has evidence that could be trained again")
     found, code = [], 0
     for name in names:
         one, ended = _replicated(place, name, settings, None if options.verdicts else options.rows)
@@ -43,10 +45,10 @@ def command(options: argparse.Namespace) -> int:
             return 3
         found.append(one)
         console().print(replicated.exceptions(one.rows, one.verdicts))
-        replicate.write(place, [one])
+        path = replicate.write(place, [one])
         code = max(code, ended, int(one.differs))
     console().print(replicated.summary([(one.experiment, one.rows, one.verdicts) for one in found]))
-    print(replicate.write(place, found))
+    print(path)
     return code
 
 
@@ -63,6 +65,8 @@ def _replicated(place: Any, name: str, settings: list[str], rows: int | None) ->
     sample = Sample(rows, replicate.table_of(place, name))
     drawn, there = sample.count(experiment)
     print(f"{name}: {drawn} of {there} committed rows to train again", flush=True)
+    for what, said in replicate.price(place, experiment, sample, [name, *settings], operation):
+        print(f"  {what:16} {said}", flush=True)
     outcome = replicate.train(place, experiment, sample, [name, *settings], operation)
     for run_id, failure in outcome.failed.items():
         print(f"{failure.kind}: {run_id}: {failure.line}\n        {failure.path}")
