@@ -1,6 +1,6 @@
 """What a plan costs where nothing comparable is stored: each kind of its runs is trained for about a second.
 
-    python -m bn_study.calibration FOLDER [EXPERIMENT] [OVERRIDE ...]
+    python -m bn_study.calibration FOLDER [--sample ROWS TABLE] [EXPERIMENT] [OVERRIDE ...]
 
 leaves short runs in a store in FOLDER, of which only the timing is of interest. In a process of its own, because it
 imports TensorFlow and its threads are set before.
@@ -16,6 +16,7 @@ from bn_study.agenda import agenda, split_request
 from bn_study.plan.compose import compose
 from bn_study.plan.spec import Part, RunSpec
 from bn_study.price import stored, to_train, unpriced
+from bn_study.sample import split
 from bn_study.store import Store
 from bn_study.training.train import Programs
 
@@ -33,8 +34,11 @@ def main(arguments: list[str]) -> int:
     folder, *request = arguments
     place, store, programs = study.locate(), Store(Path(folder)), Programs()
     store.prepare()
-    name, overrides = split_request(request)
+    sample, words = split(request)
+    name, overrides = split_request(words)
     experiment, operation = compose(place.home, name, overrides)
+    if sample is not None:
+        experiment = sample.of(experiment)
     runs = to_train(experiment, agenda(experiment, place.store))
     here = provenance.circumstances(place.home, request) | {"status": "complete", "threads": operation["threads"]}
     start = {"worker": {"seconds": provenance.age(), "count": 1}}

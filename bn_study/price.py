@@ -210,7 +210,7 @@ def calibrated(call: Call, runs: Sequence[RunSpec]) -> list[Known]:
     """What short runs of the kinds that nothing is known of take here, in a process of their own. Raises UsageError."""
     with tempfile.TemporaryDirectory() as folder:
         answer = subprocess.run(
-            [*child.PYTHON, "-m", "bn_study.calibration", folder, *call.request],
+            [*child.PYTHON, "-m", "bn_study.calibration", folder, *call.words],
             env=call.environment | child.environment(),
             capture_output=True, encoding="utf-8", errors="replace",
         )  # fmt: skip

@@ -1,26 +1,29 @@
 """Committed rows trained again on this machine, and what that says of an experiment.
 
-Replicas are kept in a store of their own, results/local/replications/<numerics>/runs, so a call that was ended goes on
-where it was. The summary is results/replications/<processor>.csv: on which kinds of processor this has been seen.
+Replicas are kept in a store of their own, results/local/replications/<numerics>/<trainer>/runs, so a call that was
+ended goes on where it was. <trainer> stands for the code, the libraries and the processor: what others trained says
+nothing of these. The summary is results/replications/<processor>.csv: on which kinds of processor this has been seen.
 """
 
+import hashlib
 import platform
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from bn_study import numerics, oracles, sweep, tune
+from bn_study import numerics, oracles, price, provenance, sweep, tune
 from bn_study.agenda import agenda, planned
 from bn_study.analysis import claims, replication, tables
 from bn_study.analysis.replication import Replication
 from bn_study.errors import UsageError
 from bn_study.launch.call import Call
 from bn_study.plan.experiment import Experiment
-from bn_study.price import told
 from bn_study.sample import Sample
 from bn_study.store import Store
 from bn_study.study import Study
@@ -63,17 +66,31 @@ def table_of(place: Study, name: str) -> Path:
 
 def place_of(place: Study, operation: dict[str, Any]) -> Study:
     """Where replicas are trained and kept."""
-    chosen = "portable" if operation["numerics"] == "portable" and numerics.supported() else "native"
-    return Study(place.home, place.results / "local" / FOLDER / chosen)
+    return Study(place.home, place.results / "local" / FOLDER / _numerics(operation) / _trainer())
 
 
-def price(
-    place: Study, experiment: Experiment, sample: Sample, request: list[str], operation: dict[str, Any]
-) -> list[tuple[str, str]]:
-    """What the sample will take, as `plan` tells it, by replicas that are stored on this machine."""
+def _numerics(operation: dict[str, Any]) -> str:
+    """Those that workers have here."""
+    return "portable" if operation["numerics"] == "portable" and numerics.supported() else "native"
+
+
+@cache
+def _trainer() -> str:
+    """Ten hex digits that stand for all that decides a run's numbers but its settings."""
+    digest = hashlib.sha256(repr((processor(), instruction_set(), versions())).encode())
+    for one in (provenance.PACKAGE / name for name in provenance.CODE):
+        for path in sorted(one.rglob("*.py")) if one.is_dir() else [one] if one.suffix == ".py" else []:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:10]
+
+
+def told(
+    place: Study, experiment: Experiment, sample: Sample, request: list[str], operation: dict[str, Any], calibrate: bool
+) -> Iterator[tuple[str, str]]:
+    """What it takes to train what the sample lacks; see `price.told`."""
     replica, drawn = place_of(place, operation), sample.of(experiment)
-    call = Call("price", replica, drawn, request, operation, sample=sample)
-    return list(told(call, agenda(drawn, replica.store), calibrate=False))
+    call = Call("plan", replica, drawn, request, operation, sample=sample)
+    return price.told(call, agenda(drawn, replica.store), calibrate)
 
 
 def train(
@@ -103,20 +120,27 @@ def compare(place: Study, experiment: Experiment, sample: Sample, operation: dic
         raise UsageError(f"{experiment.name}: nothing has been trained again; `bn-study replicate` does it")
     judged = replication.judge(experiment, committed, again)
     verdicts = _verdicts(place, experiment, sample, replica.store)
-    return Replicated(experiment.name, replica.results.name, committed, judged, len(plan) - len(again), verdicts)
+    return Replicated(experiment.name, _numerics(operation), committed, judged, len(plan) - len(again), verdicts)
 
 
 def _verdicts(place: Study, experiment: Experiment, sample: Sample, store: Store) -> dict[str, tuple[str, str]]:
-    """Of claims whose runs are all there again, at the committed tuned values: committed outcome, replica's outcome."""
+    """Of claims of which all runs, and all of their gates, are there again: committed outcome, replica's outcome.
+
+    At the committed tuned values.
+    """
     committed = tables.read_csv(sample.table)
     nowhere = Store(sample.table.parent / "no store")
     plan, _ = planned(experiment, nowhere, committed)
     there = set(store.ids())
-    full = {
-        name
-        for name, claim in experiment.claims.items()
-        if all(run.spec.id in there for run in plan if set(run.grids) & set(claim.grids))
-    }
+    complete = {
+        grid for grid in experiment.grids if all(run.spec.id in there for run in plan if grid in run.grids)
+    }  # fmt: skip
+
+    def whole(name: str) -> bool:
+        claim = experiment.claims[name]
+        return complete.issuperset(claim.grids) and all(map(whole, claim.gates))
+
+    full = [name for name in experiment.claims if whole(name)]
     if not full:
         return {}
     measures = tables.asked(experiment)
@@ -127,7 +151,7 @@ def _verdicts(place: Study, experiment: Experiment, sample: Sample, store: Store
         kind: claims.verdicts(experiment, runs, tuned, sanity)
         for kind, runs in (("committed", committed), ("again", again))
     }
-    return {name: (found["committed"][name].outcome, found["again"][name].outcome) for name in sorted(full)}
+    return {name: (found["committed"][name].outcome, found["again"][name].outcome) for name in full}
 
 
 # --- the summary of this processor ------------------------------------------------------------------------------------
@@ -149,13 +173,12 @@ def write(place: Study, found: list[Replicated]) -> Path:
 
 
 def _row(one: Replicated, name: str) -> dict[str, Any]:
-    versions = [f"python {platform.python_version()}", *(f"{key} {metadata.version(key)}" for key in LIBRARIES)]
     commits = sorted({str(commit)[:10] for commit in one.committed["commit"]})
     return {
         "processor": name,
         "instructions": instruction_set(),
         "numerics": one.numerics,
-        "versions": " ".join(versions),
+        "versions": versions(),
         "experiment": one.experiment,
         "evidence": " ".join(commits),
         "rows": len(one.rows.rows),
@@ -164,6 +187,12 @@ def _row(one: Replicated, name: str) -> dict[str, Any]:
         "verdicts": len(one.verdicts),
         "verdicts_same": one.same,
     }
+
+
+def versions() -> str:
+    """Of Python and of the libraries that train."""
+    libraries = (f"{name} {metadata.version(name)}" for name in LIBRARIES)
+    return " ".join([f"python {platform.python_version()}", *libraries])
 
 
 def instruction_set() -> str:

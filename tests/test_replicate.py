@@ -21,6 +21,7 @@ question: Does it learn?
 base: {dataset: digits, model.widths: [12], steps: 30, measure.points: 2, measure.reestimate: 100, optimizer: sgd}
 grids:
   main: {norm: [none, batch], optimizer.learning_rate: [0.1, 1.0], seed: range(8)}
+  one: {norm: [none, batch], optimizer.learning_rate: 0.1, seed: range(8)}
 claims:
   learns:
     statements: []
@@ -29,6 +30,11 @@ claims:
     contexts: [optimizer.learning_rate]
     test: superiority
     margin: 0.01
+  gains:
+    like: learns
+    grid: one
+    contexts: []
+    gates: [learns]
 """
 
 
@@ -106,10 +112,48 @@ def test_rows_that_cannot_be_of_their_arms_differ_and_the_exit_code_says_so(here
 
 def test_every_run_of_a_claim_gives_its_verdict_again(here, capfd):
     assert main(["replicate", "small", "--verdicts", "launcher=inline"]) == 0
-    assert "1 of 1" in capfd.readouterr().out
+    assert "2 of 2" in capfd.readouterr().out
     (path,) = (here.results / "replications").glob("*.csv")
     (row,) = tables.read_csv(path).to_dict("records")
-    assert (row["rows"], row["identical"], row["verdicts"], row["verdicts_same"]) == (32, 32, 1, 1)
+    assert (row["rows"], row["identical"], row["verdicts"], row["verdicts_same"]) == (32, 32, 2, 2)
+
+
+def test_a_verdict_is_compared_only_if_the_runs_of_its_gates_are_there_too(here):
+    experiment, operation = compose(here.home, "small", ["launcher=inline"])
+    sample = Sample(None, replicate.table_of(here, "small"))
+    replicate.train(here, experiment, sample, ["small", "launcher=inline"], operation)
+    store = replicate.place_of(here, operation).store
+    assert set(replicate.compare(here, experiment, sample, operation).verdicts) == {"learns", "gains"}
+    run = next(one for one in drawn(here, None) if one.grids == ("main",))
+    store.set_aside(run.spec.id)
+    found = replicate.compare(here, experiment, sample, operation)
+    assert found.verdicts == {} and found.missing == 1
+
+
+def test_what_other_code_libraries_or_processors_trained_is_not_taken_for_ours(here, monkeypatch):
+    def folder():
+        replicate._trainer.cache_clear()
+        return replicate.place_of(here, {"numerics": "portable"}).results
+
+    own = folder()
+    assert folder() == own
+    for name in ("versions", "instruction_set"):
+        with monkeypatch.context() as patch:
+            patch.setattr(replicate, name, lambda: "another")
+            assert folder() != own
+    monkeypatch.setattr(replicate.provenance, "CODE", ("bn_study/training",))
+    assert folder() != own
+    monkeypatch.undo()
+    assert folder() == own
+
+
+def test_what_it_would_take_is_said_without_training(here, capfd):
+    assert main(["replicate", "--all", "--rows", "1", "--dry-run"]) == 0
+    said = capfd.readouterr().out
+    assert "small: 4 of 32 committed rows" in said and "unknown: nothing comparable" in said
+    assert main(["replicate", "small", "--rows", "1", "--dry-run", "--calibrate"]) == 0
+    assert "or trained just now" in capfd.readouterr().out
+    assert not list((here.results).rglob("records.parquet")) and not (here.results / "replications").exists()
 
 
 @pytest.mark.parametrize(
@@ -120,6 +164,7 @@ def test_every_run_of_a_claim_gives_its_verdict_again(here, capfd):
         (["small", "mirror=tensorboard"], "leave it out"),
         (["norm=none"], "an experiment with evidence"),
         (["--all", "small"], "leave out --all or small"),
+        (["small", "--calibrate"], "goes with --dry-run"),
     ],
 )
 def test_what_it_cannot_do_is_refused_in_a_line(here, words, said, capsys):

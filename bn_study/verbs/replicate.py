@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from bn_study.errors import UsageError
+from bn_study.verbs import plan
 from bn_study.verbs._request import check, console, split
 from bn_study.verbs.run import count
 
@@ -17,6 +18,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--rows", type=count, default=2, metavar="N", help="rows of each arm; 2 if not given")
     which.add_argument("--verdicts", action="store_true", help="every run that a claim rests on, and its verdicts")
+    parser.add_argument("--dry-run", action="store_true", help="train nothing and say what it would take")
+    plan.with_calibration(parser)
 
 
 def command(options: argparse.Namespace) -> int:
@@ -37,9 +40,16 @@ def command(options: argparse.Namespace) -> int:
         names = [name]
     if not names:
         raise UsageError("no experiment has evidence that could be trained again")
+    rows = None if options.verdicts else options.rows
+    if options.dry_run:
+        for name in names:
+            _priced(place, name, settings, rows, options.calibrate)
+        return 0
+    if options.calibrate:
+        raise UsageError("--calibrate goes with --dry-run: replicate trains at once")
     found, code = [], 0
     for name in names:
-        one, ended = _replicated(place, name, settings, None if options.verdicts else options.rows)
+        one, ended = _replicated(place, name, settings, rows)
         if ended == 3:
             print("continue with the same command: what is trained is kept", file=sys.stderr)
             return 3
@@ -52,8 +62,8 @@ def command(options: argparse.Namespace) -> int:
     return code
 
 
-def _replicated(place: Any, name: str, settings: list[str], rows: int | None) -> tuple[Any, int]:
-    """What came of one experiment, and the exit code of its training."""
+def _drawn(place: Any, name: str, settings: list[str], rows: int | None) -> tuple[Any, Any, Any]:
+    """An experiment, the sample of its rows and the settings of the call; says how many rows there are."""
     from bn_study import replicate
     from bn_study.plan.compose import compose
     from bn_study.sample import Sample
@@ -65,8 +75,22 @@ def _replicated(place: Any, name: str, settings: list[str], rows: int | None) ->
     sample = Sample(rows, replicate.table_of(place, name))
     drawn, there = sample.count(experiment)
     print(f"{name}: {drawn} of {there} committed rows to train again", flush=True)
-    for what, said in replicate.price(place, experiment, sample, [name, *settings], operation):
-        print(f"  {what:16} {said}", flush=True)
+    return experiment, sample, operation
+
+
+def _priced(place: Any, name: str, settings: list[str], rows: int | None, calibrate: bool) -> None:
+    from bn_study import replicate
+
+    experiment, sample, operation = _drawn(place, name, settings, rows)
+    for what, words in replicate.told(place, experiment, sample, [name, *settings], operation, calibrate):
+        print(f"  {what:16} {words}")
+
+
+def _replicated(place: Any, name: str, settings: list[str], rows: int | None) -> tuple[Any, int]:
+    """What came of one experiment, and the exit code of its training."""
+    from bn_study import replicate
+
+    experiment, sample, operation = _drawn(place, name, settings, rows)
     outcome = replicate.train(place, experiment, sample, [name, *settings], operation)
     for run_id, failure in outcome.failed.items():
         print(f"{failure.kind}: {run_id}: {failure.line}\n        {failure.path}")
