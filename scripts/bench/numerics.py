@@ -18,7 +18,7 @@ NETWORKS = {
 }
 """Settings, and how many steps are timed."""
 NORMS = ("none", "batch")
-REPEATS = 5
+REPEATS = 3
 
 
 def child(model: str, norm: str) -> float:
