@@ -108,6 +108,7 @@ def test_rows_that_cannot_be_of_their_arms_differ_and_the_exit_code_says_so(here
     assert main(["replicate", "small", "--rows", "1", "launcher=inline"]) == 1
     said = capfd.readouterr().out
     assert f"{victim} differs: {label}" in " ".join(said.split())
+    assert "4 rows are too few for a shift to be found" in said
 
 
 def test_every_run_of_a_claim_gives_its_verdict_again(here, capfd):

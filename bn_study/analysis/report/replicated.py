@@ -29,6 +29,8 @@ def exceptions(found: Replication, verdicts: Verdicts) -> Group:
             lines.append(f"{row.run} {said}: {one.label} is {number(one.value)}, its arm says {where}")
     if few:
         lines.append(f"{few} rows lie outside of arms that have too few seeds to tell")
+    if not found.sensitive and found.count("identical") < len(found.rows):
+        lines.append(f"{len(found.rows)} rows are too few for a shift to be found; --rows trains more of each arm")
     for shift in found.shifts:
         lines.append(
             f"shifted: {shift.label} by {number(shift.mean)} standard deviations of its arms, p {number(shift.p)}"
