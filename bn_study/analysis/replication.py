@@ -23,6 +23,7 @@ from scipy import stats
 
 from bn_study.analysis import contrast
 from bn_study.analysis.numbers import DIVERGED, FEWEST, LEVEL, Numbers, arrays, interval
+from bn_study.analysis.rounding import rounded
 from bn_study.analysis.stats import sign_flips
 from bn_study.plan.experiment import Experiment
 
@@ -110,8 +111,8 @@ def _identical(old: pd.Series, new: pd.Series) -> bool:
     return old["status"] == new["status"] and all(_written(old[one]) == _written(new[one]) for one in labels)
 
 
-def _written(value: Any) -> str:
-    return "" if contrast.missing(value) else f"{float(value):.9g}"
+def _written(value: Any) -> float | None:
+    return None if contrast.missing(value) else rounded(float(value))
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------

@@ -6,8 +6,7 @@ from typing import Any
 
 from bn_study.errors import UsageError
 from bn_study.verbs import plan
-from bn_study.verbs._request import check, console, split
-from bn_study.verbs.run import count
+from bn_study.verbs._request import check, console, count, split
 
 REQUEST = True
 

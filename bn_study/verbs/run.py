@@ -8,7 +8,7 @@ from typing import Any
 
 from bn_study.errors import UsageError
 from bn_study.verbs import plan
-from bn_study.verbs._request import composed
+from bn_study.verbs._request import composed, count
 
 REQUEST = True
 
@@ -74,9 +74,3 @@ def _unreadable(store: Any) -> list[str]:
         f"{path} is damaged; its run is free when nothing has been heard of its holder for some time (silence=)"
         for path in leases.unreadable()
     ]
-
-
-def count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number of at least 1")
-    return int(text)
