@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bn_study.errors import UsageError
-from bn_study.store import Store
+from bn_study.store.store import Store
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 

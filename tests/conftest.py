@@ -10,7 +10,7 @@ for _name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREA
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
-from bn_study import numerics
+from bn_study.plan import numerics
 
 os.environ.update(numerics.environment(os.environ, "portable"))
 

@@ -78,7 +78,7 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    from bn_study import numerics
+    from bn_study.plan import numerics
 
     one = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), "1")
     os.environ.update(numerics.environment(os.environ, "portable") | one)

@@ -35,10 +35,12 @@ import pandas as pd
 import pyarrow.parquet
 import rich.live
 
-from bn_study import cli, evidence, progress, sweep, worker
-from bn_study.launch import local
+from bn_study.cli import main
 from bn_study.plan import compose as composition
-from bn_study.store import Store
+from bn_study.report import evidence
+from bn_study.store.store import Store
+from bn_study.sweep import progress, run, worker
+from bn_study.sweep.launcher import local
 
 HOME = Path(__file__).resolve().parent.parent
 TINY = ("dataset=toy_regression", "model.widths=[4]", "probes=[]")
@@ -46,7 +48,7 @@ PAIR = (*TINY, "seed=range(2)", "steps=15", "workers=1", "checkpoint=1e-9")
 FOUR = (*TINY, "seed=range(4)", "steps=40", "workers=2", "checkpoint=1e-9")
 STRETCH = 5
 """Steps between which Python is awake."""
-IMPORTED = (pyarrow.parquet, rich.live, evidence, progress, sweep)
+IMPORTED = (pyarrow.parquet, rich.live, evidence, progress, run)
 """What a call imports on its way, once for all processes that are forked from here."""
 
 
@@ -158,7 +160,7 @@ def work(arguments):
 def call(words, environment, output):
     """`bn-study run` in this process, which ends with its exit code."""
     _begin(environment, output)
-    _end(lambda: cli.main(["run", *words]))
+    _end(lambda: main.main(["run", *words]))
 
 
 def lone(words, environment, output):

@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 
 from bn_study.errors import UsageError
-from bn_study.launch import child, slurm
-from bn_study.launch.call import Call
 from bn_study.plan.compose import compose
+from bn_study.sweep import child
+from bn_study.sweep.call import Call
+from bn_study.sweep.launcher import slurm
 from bn_study.training.train import Programs, train
 
 CNN = ("dataset=digits", "model=cnn", "model.blocks=[[2]]", "model.dense=[8]", "norm=batch", "steps=20")

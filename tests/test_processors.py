@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
-from bn_study import evidence
 from bn_study.analysis import rounding, tables
 from bn_study.plan import parts
 from bn_study.plan.compose import compose
+from bn_study.report import evidence
 from bn_study.study import Study
 
 ON = [name for name in __cpu_dispatch__ if __cpu_features__[name]]

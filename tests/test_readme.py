@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from bn_study.agenda import split_request
-from bn_study.cli import _parser
+from bn_study.cli.main import _parser
 from bn_study.plan.compose import compose
+from bn_study.sweep.status import split_request
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from bn_study import evidence
-from bn_study.agenda import planned
 from bn_study.analysis import tables
-from bn_study.ledger import FILE, Ledger
 from bn_study.plan.compose import compose
+from bn_study.report import evidence
+from bn_study.report.ledger import FILE, Ledger
 from bn_study.study import Study
+from bn_study.sweep.status import planned
 
 EVIDENCE = sorted(path.parent.name for path in (Path(__file__).parent.parent / "results").glob("*/runs.csv"))
 

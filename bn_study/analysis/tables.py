@@ -22,7 +22,7 @@ from bn_study.analysis.measures import Measure, NotMeasured, parse
 from bn_study.analysis.rounding import rounded, rounded_table
 from bn_study.errors import UsageError
 from bn_study.plan.experiment import Experiment, PlannedRun, plain
-from bn_study.store import DamagedRun, Store, StoredRun
+from bn_study.store.store import DamagedRun, Store, StoredRun
 
 TEXT = ("run", "grids", "status", "commit", "numerics", "stated", "attached_later", "measured", "name", "site")
 """Columns that are text whatever they look like (a commit may be all digits), with "" where there is nothing."""

@@ -29,9 +29,8 @@ from hydra.version import VersionBase
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
-from bn_study import numerics
 from bn_study.errors import UsageError
-from bn_study.plan import parts, secrets
+from bn_study.plan import numerics, parts, secrets
 from bn_study.plan.experiment import ADHOC, Cell, Claim, Experiment, Factors, Grid, PlannedRun, Tune, Tuned, plain
 from bn_study.plan.reading import Sections, checked, load, read_experiment, unreadable
 from bn_study.plan.spec import Part, RunSpec

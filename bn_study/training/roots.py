@@ -9,10 +9,9 @@ from typing import Any
 
 from keras import ops
 
-from bn_study import numerics
+from bn_study.plan import numerics
 
 
 def reciprocal_root(x: Any) -> Any:
     """1/sqrt(x), by element, of a tensor of positive floats."""
     return ops.sqrt(x) / x if numerics.in_force() == "portable" else ops.rsqrt(x)
-

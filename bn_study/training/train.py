@@ -16,14 +16,14 @@ import pandas as pd
 import tensorflow as tf
 
 from bn_study.plan import parts
+from bn_study.plan.schedule import measuring_points
 from bn_study.plan.spec import Part, RunSpec
+from bn_study.store.checkpoint import State, Unusable
 from bn_study.training import batches
 from bn_study.training.batches import learning_rates
-from bn_study.training.checkpoint import State, Unusable
 from bn_study.training.data import Data
 from bn_study.training.evaluation import Evaluation, Evaluator
 from bn_study.training.program import Program, shared
-from bn_study.training.schedule import measuring_points
 from bn_study.training.stopwatch import Stopwatch
 
 Between = Callable[[int, Callable[[], State]], None]

@@ -46,7 +46,7 @@ def child(model: str, norm: str) -> float:
 
 def turn(model: str, norm: str, chosen: str) -> float:
     """The same in a process of these numerics."""
-    from bn_study import numerics
+    from bn_study.plan import numerics
 
     command = [sys.executable, __file__, "--child", model, norm]
     surroundings = numerics.environment(environment(1), "portable" if chosen == "portable" else "native")

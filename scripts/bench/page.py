@@ -14,8 +14,8 @@ from _common import ROOT, spread, write
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-from bn_study.analysis.report.web import content, pages
 from bn_study.plan.compose import compose
+from bn_study.report.web import content, pages
 
 RUNS = (10, 100, 1000)
 REPEATS = 5

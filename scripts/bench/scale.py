@@ -22,14 +22,14 @@ import numpy as np
 import pandas as pd
 from _common import write
 
-from bn_study import tune
-from bn_study.agenda import agenda
-from bn_study.analysis import claims, report, tables
+from bn_study import report
+from bn_study.analysis import claims, tables, tune
 from bn_study.plan.compose import compose
 from bn_study.plan.experiment import PlannedRun
 from bn_study.plan.spec import RunSpec
-from bn_study.store import Store
+from bn_study.store.store import Store
 from bn_study.study import Study
+from bn_study.sweep.status import agenda
 
 HOME = Path(__file__).resolve().parents[2]
 PLANNED = (1_000, 10_000, 100_000)

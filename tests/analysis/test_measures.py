@@ -8,7 +8,7 @@ from bn_study.analysis import measures
 from bn_study.analysis.measures import label, parse
 from bn_study.errors import UsageError
 from bn_study.plan.spec import Part, RunSpec
-from bn_study.store import Store
+from bn_study.store.store import Store
 
 PATH = {"quantiles": [15.0, 50.0, 85.0], "start": 0, "end": 1000, "relative": False}
 

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bn_study import replicate, sweep
 from bn_study.analysis import numbers, replication, tables
 from bn_study.analysis.stats import sign_flip, sign_flips
-from bn_study.evidence import report
 from bn_study.plan.compose import compose
 from bn_study.plan.reading import experiment_names
-from bn_study.sample import Sample
+from bn_study.report import replicate
+from bn_study.report.evidence import report
+from bn_study.sweep import run as sweep
+from bn_study.sweep.sample import Sample
 from bn_study.training import batches
 from bn_study.training.train import Programs, train
 

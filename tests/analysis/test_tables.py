@@ -12,7 +12,7 @@ from bn_study.analysis.tables import EVERY, Asked, Curve, asked, curves_table, f
 from bn_study.errors import UsageError
 from bn_study.plan.experiment import Experiment, Grid, PlannedRun, Tune
 from bn_study.plan.spec import Part, RunSpec
-from bn_study.store import Store
+from bn_study.store.store import Store
 
 STEPS = Asked("speed", parse({"steps_to": {"metric": "test/accuracy"}, "scale": "log2"}), {"digits": 0.5})
 LAST = Asked("select", parse({"final": {"metric": "test/accuracy"}}), {})

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from bn_study import tune
+from bn_study.analysis import tune
 from bn_study.analysis.check import PROBES, check
 from bn_study.analysis.measures import parse
 from bn_study.plan.compose import _compose, _Composer, expand
 from bn_study.plan.reading import experiment_names
-from bn_study.training.schedule import measuring_points
+from bn_study.plan.schedule import measuring_points
 
 HOME = Path(__file__).resolve().parents[2]
 

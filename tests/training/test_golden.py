@@ -13,8 +13,8 @@ import sys
 import golden
 import pytest
 
-from bn_study import numerics
-from bn_study.store import Store
+from bn_study.plan import numerics
+from bn_study.store.store import Store
 
 COMMITTED = json.loads(golden.FILE.read_text(encoding="utf-8"))
 QUICK = ("mlp before", "cnn before")

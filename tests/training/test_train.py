@@ -8,12 +8,12 @@ import pytest
 from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.experiment import PlannedRun
-from bn_study.sweep import check_data
+from bn_study.plan.schedule import measuring_points
+from bn_study.sweep.run import check_data
 from bn_study.training import train as loop
 from bn_study.training.batches import Batches, ClassBatches, learning_rates, of_run
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.program import build_network
-from bn_study.training.schedule import measuring_points
 from bn_study.training.train import Programs, train
 
 MLP = (

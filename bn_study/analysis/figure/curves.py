@@ -15,17 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bn_study.analysis.figure import _tables
-from bn_study.analysis.figure._style import (
-    LOOKS,
-    PAGE,
-    colors,
-    cross,
-    dashes,
-    log_step_ticks,
-    say,
-    step_ticks,
-    style,
-)
+from bn_study.analysis.figure._style import LOOKS, PAGE, colors, cross, dashes, log_step_ticks, say, step_ticks, style
 from bn_study.analysis.figure._tables import Arm, Tables, of_grid
 from bn_study.analysis.rounding import rounded_table
 from bn_study.analysis.tables import Curve

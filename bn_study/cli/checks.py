@@ -1,0 +1,81 @@
+"""A check of the installation, the data and the places that are written to."""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bn_study import study
+from bn_study.errors import UsageError
+from bn_study.plan import numerics
+from bn_study.store import provenance
+
+PROBE = "import tensorflow, keras; print('tensorflow', tensorflow.__version__, 'keras', keras.__version__)"
+
+
+def examine() -> int:
+    """Print one line a check. Returns 0 if a sweep could start, 1 otherwise."""
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("python", lambda: f"{platform.python_version()} at {sys.executable}"),
+        ("study", lambda: str(study.locate().home)),
+        ("package", lambda: _source(provenance.PACKAGE, provenance.CODE)),
+        ("vocabulary", lambda: _source(study.locate().home, provenance.VOCABULARY)),
+        ("results", _results),
+        ("cores", lambda: f"{len(os.sched_getaffinity(0))}, so many workers of one thread each by default"),
+        ("numerics", _numerics),
+        ("tensorflow", _tensorflow),
+        ("data root", _data_root),
+    ]
+    code = 0
+    for name, check in checks:
+        try:
+            print(f"ok    {name:12} {check()}", flush=True)
+        except UsageError as error:
+            print(f"FAIL  {name:12} {error}", flush=True)
+            code = 1
+    return code
+
+
+def _source(folder: Path, paths: Sequence[str]) -> str:
+    found = provenance.source(folder, paths)
+    changes = "with changes that decide numbers" if found["dirty"] else "clean"
+    return f"{found['commit'][:10]} ({changes})"
+
+
+def _results() -> str:
+    store = study.locate().store
+    store.prepare()
+    free = shutil.disk_usage(store.root).free
+    return f"{store.root.parent} is writable, {len(store.ids())} runs stored, {free / 2**30:.0f} GiB free"
+
+
+def _numerics() -> str:
+    if numerics.supported():
+        return "portable: AVX2 and FMA are there, so runs have the bits of every such x86-64 processor"
+    return f"native: {numerics.UNSUPPORTED}"
+
+
+def _tensorflow() -> str:
+    answer = subprocess.run(
+        [sys.executable, "-P", "-c", PROBE],  # without what the current folder holds, as workers are started
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"},
+        capture_output=True, encoding="utf-8", errors="replace",
+    )  # fmt: skip
+    if answer.returncode:
+        raise UsageError(
+            f"cannot be imported: {answer.stderr.strip().splitlines()[-1]}; run scripts/test.sh to reinstall"
+        )
+    return answer.stdout.strip()
+
+
+def _data_root() -> str:
+    from bn_study.training.files import data_root
+
+    root = Path(data_root())
+    names = ("mnist.npz", "cifar-10-python.tar.gz", "cifar-10-batches-py", "cifar10_jpeg.npz")
+    there = [name for name in names if (root / name).exists()]
+    source = "BN_STUDY_DATA" if "BN_STUDY_DATA" in os.environ else "default"
+    return f"{root} ({source}): {', '.join(there) or 'none of ' + ', '.join(names) + '; dataset=digits needs none'}"

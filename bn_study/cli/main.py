@@ -1,0 +1,85 @@
+"""The command line: parses it, carries out one of its verbs (verbs/) and turns errors into exit codes."""
+
+import argparse
+import errno
+import gc
+import importlib
+import io
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+from bn_study.errors import UsageError
+
+VERBS = (
+    *("list", "plan", "run", "status", "cancel", "compare", "figure", "export", "report", "replicate", "show"),
+    "doctor",
+)
+OVERRIDES = """\
+Overrides are Hydra's: dataset=mnist norm=none,batch optimizer.learning_rate=0.1,0.3 'seed=range(8)'
+A comma or range makes a sweep. profile=smoke shortens any experiment to seconds, profile=quick to minutes.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb. Returns 0 done, 1 some run failed, 2 usage or configuration error, 3 interrupted."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # what a terminal cannot show is no reason to fail
+    gc.set_threshold(100_000, 20, 20)  # next to nothing of a plan is garbage; to look for it less saves a fifth
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if rest and (any(word.startswith("-") for word in rest) or not hasattr(options, "request")):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:  # settings that stood behind a flag
+        options.request += rest
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        code = command(options)
+        sys.stdout.flush()
+        return code
+    except UsageError as error:
+        if options.debug:
+            traceback.print_exc()
+        print(f"bn-study: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 3
+    except BrokenPipeError:  # `bn-study plan | head`
+        _drop_output()
+        return 0
+    except OSError as error:
+        if options.debug or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            raise
+        print(f"bn-study: cannot write: {error.strerror}; make room", file=sys.stderr)
+        _drop_output()
+        return 1
+
+
+def _drop_output() -> None:
+    """What is still to be printed goes nowhere; or Python would try it once more at its end, and complain."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bn-study",
+        description="Answer questions about batch normalization with evidence.",
+        epilog="Start with `bn-study run faster_convergence profile=quick`, then `report` with the same words.",
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for name in VERBS:
+        verb = importlib.import_module(f"bn_study.cli.verb.{name}")
+        one = verbs.add_parser(
+            name, help=verb.__doc__, description=verb.__doc__, epilog=OVERRIDES if verb.REQUEST else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+        one.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        one.set_defaults(command=verb.command)
+        verb.arguments(one)
+        if verb.REQUEST:
+            one.add_argument(
+                "request", nargs="*", metavar="[EXPERIMENT] OVERRIDE", help="an experiment and overrides of it"
+            )
+    return parser

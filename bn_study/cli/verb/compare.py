@@ -1,0 +1,85 @@
+"""Compare arms by any setting; or print the verdicts on an experiment, or how one was reached."""
+
+import argparse
+import sys
+from typing import Any
+
+from bn_study.cli.request import composed, console
+from bn_study.errors import UsageError
+
+REQUEST = True
+METRIC = "test/accuracy"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add its flags."""
+    parser.add_argument("--claim", metavar="NAME", help="its values by seed, tuned values, gates and rule")
+    parser.add_argument("--by", metavar="SETTINGS", help="compare arms: the settings that make them, as norm,dataset")
+    parser.add_argument(
+        "--metric", help=f"with --by: what is compared, as activation/std@layer3/pre; without it {METRIC}"
+    )
+    parser.add_argument(
+        "--at", metavar="last|best|STEP", help="with --by: which of a run's values; without it the last"
+    )
+    parser.add_argument("--against", metavar="ARM", help="with --by: the arm to take differences to, as norm=none")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="with --by: print the table as CSV")
+    form.add_argument("--json", action="store_true", help="with --by: print one JSON object a row")
+
+
+def command(options: argparse.Namespace) -> int:
+    from bn_study import report
+    from bn_study.plan import parts
+    from bn_study.report import evidence
+
+    if options.by is not None and options.claim is not None:
+        raise UsageError("--by compares arms and --claim traces a verdict: give one of them")
+    only = ("metric", "at", "against", "csv", "json")
+    if options.by is None and any(getattr(options, name) for name in only):
+        raise UsageError(f"{', '.join(f'--{name}' for name in only)} go with --by, as --by norm")
+    place, experiment, _, _ = composed(options)
+    if options.by is not None:
+        return _arms(options, place, experiment)
+    if options.claim is not None and options.claim not in experiment.claims:
+        raise UsageError(parts.unknown("claim", options.claim, experiment.claims))
+    judged = evidence.judge(place, experiment)
+    if options.claim is None:
+        console().print(report.terminal(judged.verdicts))
+    else:
+        verdict = judged.verdicts[options.claim]
+        found = report.traces(experiment, options.claim, judged.verdicts, judged.tuned)
+        console().print(report.shown(verdict, found))
+    if judged.unfinished:
+        print(judged.unfinished, file=sys.stderr)
+    return 0
+
+
+def _arms(options: argparse.Namespace, place: Any, experiment: Any) -> int:
+    from bn_study import report
+    from bn_study.analysis import comparison
+    from bn_study.report import frames
+
+    at = comparison.parsed(options.metric or METRIC, options.at or "last")
+    found = frames.of(place, experiment)
+    runs, records = found.runs, found.records
+    final = f"final(metric={at.metric})"
+    if at.when == "last" and not at.site and final in runs:  # every run has it, with its records or without
+        numbers = runs.set_index("run")[final].astype(float)
+    else:
+        numbers = comparison.values(runs, records, at)
+        if found.without_records:
+            count = len(found.without_records)
+            print(f"of {count} runs this machine has only the records that figures draw", file=sys.stderr)
+    table = comparison.compare(runs, numbers, options.by.split(","), options.against)
+    if options.csv:
+        table.to_csv(sys.stdout, index=False, lineterminator="\n")
+    elif options.json:
+        sys.stdout.write(table.to_json(orient="records", lines=True))
+    else:
+        print(f"{experiment.name}: {options.metric or METRIC}, {options.at or 'last'}; 95 % t-intervals over seeds")
+        console().print(report.arms(table))
+        if table["diverged"].any():
+            print("✕ n: runs that diverged. They have no value here; verdicts replace it (docs/verdicts.md)")
+    if found.unfinished:
+        print(found.unfinished, file=sys.stderr)
+    return 0

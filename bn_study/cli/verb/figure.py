@@ -1,0 +1,50 @@
+"""Draw any sweep into a file: curves, final values, activations by layer or gradients by layer."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from bn_study.cli.request import composed
+from bn_study.errors import UsageError
+
+REQUEST = True
+FORMATS = (".svg", ".png", ".pdf")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add its flags."""
+    parser.add_argument("kind", choices=("curves", "final", "activations", "gradients"))
+    parser.add_argument(
+        "--metric", help="what is drawn, as test/loss; at layers with a site, as gradient/weight@linear"
+    )
+    parser.add_argument("--by", metavar="SETTINGS", help="what makes lines, as norm,seed; without it all that varies")
+    parser.add_argument("--colour", "--color", metavar="SETTING", help="what colours stand for")
+    parser.add_argument("--column", metavar="SETTING", help="what makes panels")
+    parser.add_argument("--over", metavar="SETTING", help="with final: what is on the axis, as optimizer.learning_rate")
+    parser.add_argument("--output", metavar="FILE", type=Path, help=f"{', '.join(FORMATS)}; without it <kind>.svg")
+
+
+def command(options: argparse.Namespace) -> int:
+    from bn_study.analysis.figure import _general
+    from bn_study.report import frames
+
+    place, experiment, _, _ = composed(options)
+    path = options.output or Path(f"{options.kind}.svg")
+    if path.suffix not in FORMATS:
+        raise UsageError(f"--output {path}: give it a name that ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
+    if (options.over is None) == (options.kind == "final"):
+        raise UsageError("final needs --over, what is on its axis, and the other kinds have none")
+    metric, _, site = (options.metric or _general.METRICS[options.kind]).partition("@")
+    asked = _general.Asked(
+        options.kind, metric, site or _general.SITES.get(options.kind, ""),
+        tuple(options.by.split(",")) if options.by else (), options.colour, options.column, options.over,
+    )  # fmt: skip
+    found = frames.of(place, experiment)
+    data = _general.plotted(found.runs, found.records, asked)
+    for one in _general.save(path, found.runs, data, asked):
+        print(one)
+    if found.without_records:
+        print(f"of {len(found.without_records)} runs only the records that figures draw are here", file=sys.stderr)
+    if found.unfinished:
+        print(found.unfinished, file=sys.stderr)
+    return 0

@@ -1,0 +1,67 @@
+"""Say which runs there would be, and which are done, missing or waiting."""
+
+import argparse
+import json
+
+from bn_study.cli.request import composed, split
+from bn_study.errors import UsageError
+
+REQUEST = True
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add its flags."""
+    parser.add_argument("--all", action="store_true", help="the price of every experiment, a line for each")
+    parser.add_argument("--json", action="store_true", help="one JSON object a run: id, settings, status")
+    with_calibration(parser)
+
+
+def with_calibration(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--calibrate", action="store_true",
+        help="in a plan: train what no stored run is comparable with for a second or two, to tell the time left",
+    )  # fmt: skip
+
+
+def command(options: argparse.Namespace) -> int:
+    if getattr(options, "all", False):
+        from bn_study import study
+        from bn_study.sweep import cost_table
+
+        if options.json:
+            raise UsageError("--all has a line for each experiment; give one of them to have its runs with --json")
+        if options.request and split(options.request)[0] is not None:
+            raise UsageError(f"--all is of every experiment: leave out --all or {options.request[0]}")
+        for line in cost_table.lines(study.locate(), options.request, options.calibrate):
+            print(line, flush=True)
+        return 0
+    place, experiment, operation, request = composed(options)
+    from bn_study.sweep.status import agenda
+
+    plan = agenda(experiment, place.store)
+    waiting = [
+        {"id": None, "settings": cell.settings, "status": "waiting", "waits": cell.waits} for cell in plan.waiting
+    ]
+    if getattr(options, "json", False):
+        for run in plan.runs:
+            print(json.dumps({"id": run.spec.id, "settings": run.spec.settings, "status": plan.status(run)}))
+        for cell in waiting:
+            print(json.dumps(cell))
+        return 0
+    print(f"{experiment.name}: {experiment.question}" if experiment.question else experiment.name)
+    for name in experiment.grids:
+        runs = [run for run in plan.runs if name in run.grids]
+        done = sum(plan.status(run) == "done" for run in runs)
+        steps = sum(run.spec.steps for run in runs)
+        print(f"  {name:16} {len(runs):5} runs  {done:5} done  {len(runs) - done:5} missing  {steps:12,} steps")
+    total = len(plan.runs)
+    print(f"  {'in all':16} {total:5} runs  {total - len(plan.missing):5} done  {len(plan.missing):5} missing", end="")
+    points = sum(grid.points for grid in experiment.grids.values())
+    print(f"  {len(plan.waiting)} waiting for tuning  {points - total - len(plan.waiting)} duplicates removed")
+    from bn_study.sweep import cost
+    from bn_study.sweep.call import Call
+
+    call = Call("plan", place, experiment, request, operation)
+    for name, words in cost.told(call, plan, calibrate=options.calibrate):
+        print(f"  {name:16} {words}")
+    return 0

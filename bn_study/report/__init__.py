@@ -1,0 +1,8 @@
+"""Verdicts and figures -> the files of an experiment's folder in results/."""
+
+from bn_study.report import board, board_figure, seen
+from bn_study.report.terminal import arms, terminal
+from bn_study.report.trace import shown, traces
+from bn_study.report.write import curves_table, write
+
+__all__ = ["arms", "board", "board_figure", "curves_table", "seen", "shown", "terminal", "traces", "write"]

@@ -1,0 +1,223 @@
+"""The verdict board: what the committed evidence says of every statement, of nothing but files that are committed.
+
+Read are, for each experiment with evidence, its claims as its file states them and verdicts.csv and runs.csv of its
+folder in results/, and the statements themselves. The same files give the same bytes.
+"""
+
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import pandas as pd
+
+from bn_study.analysis import tables
+from bn_study.analysis.figure._tables import NOTES
+from bn_study.analysis.stated import POST_HOC
+from bn_study.analysis.stats import RULE, Outcome
+from bn_study.analysis.verdict import Row
+from bn_study.plan.experiment import Claim
+from bn_study.plan.reading import Sections, checked, experiment_names, read_experiment
+from bn_study.plan.statements import Statement, Statements
+from bn_study.report import seen, words
+from bn_study.report.page import render
+
+BEGIN, END = "<!-- verdicts in short, by `bn-study report` -->\n", "<!-- end of verdicts -->\n"
+"""Between these lines the study's README shows `short`."""
+MIXED, UNTESTED = "mixed", "not tested yet"
+OUTCOMES = (*(one for one in get_args(Outcome) if one != "missing"), MIXED, "missing", UNTESTED)
+"""What the board can say of a statement, in the order in which it is counted."""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A claim, its verdict (context "") with those of its contexts if there are several, and where it was tested.
+
+    later: the statements that it was attached to when its runs had been trained, each with the commit.
+    """
+
+    experiment: str
+    name: str
+    claim: Claim
+    verdict: Row
+    contexts: tuple[Row, ...]
+    stated: str
+    later: Mapping[str, str]
+    datasets: tuple[str, ...]
+    figures: tuple[str, ...]
+
+    @property
+    def post_hoc(self) -> bool:
+        return self.stated == POST_HOC
+
+    def marks(self, statement: str) -> str:
+        """What is to be known of the verdict as one on a statement: ` (post hoc)`, ` (attached later, 1234567890)`."""
+        later = f"attached later, {self.later[statement]}" if statement in self.later else ""
+        marks = ", ".join(filter(None, [POST_HOC if self.post_hoc else "", later]))
+        return f" ({marks})" if marks else ""
+
+    @property
+    def effect(self) -> str:
+        """`0.1 [-0.2, 0.4] log2 steps_to test/accuracy, superiority, margin 0.5: ...`; over contexts their span."""
+        unit = f" {words.quantity(self.claim)}, {self.claim.test}, margin {self.claim.margin:g}"
+        said = words.effect(self.claim, self.verdict)
+        if not self.contexts:
+            return f"{words.interval(self.verdict)}{unit}" + (f": {said}" if said else "")
+        found = [row.estimate for row in self.contexts if not math.isnan(row.estimate)]
+        span = f"{words.number(min(found))} to {words.number(max(found))}" if found else words.NOTHING
+        return f"{span}{unit}: {self.verdict.reason}"
+
+    @property
+    def where(self) -> str:
+        """How many contexts there are and what makes them: of one factor its values, of several their names."""
+        if not self.contexts:
+            return "1"
+        factors, told = self.claim.contexts, ", ".join(self.claim.contexts)
+        if len(factors) == 1:
+            told += " " + ", ".join(row.context.removeprefix(f"{factors[0]}=") for row in self.contexts)
+        return f"{len(self.contexts)}: {told}"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The folder of an experiment in results/."""
+
+    experiment: str
+    question: str
+    tested: tuple[Tested, ...]
+
+    @property
+    def summary(self) -> str:
+        """Its claims by outcome: `supported: steadier; contradicted: faster_tuned`."""
+        grouped = {outcome: [one.name for one in self.tested if one.verdict.outcome == outcome] for outcome in OUTCOMES}
+        return "; ".join(f"{outcome}: {', '.join(names)}" for outcome, names in grouped.items() if names) or "no claims"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A statement, the claims about it, and in words what would test it."""
+
+    name: str
+    statement: Statement
+    tests: tuple[str, ...]
+    tested: tuple[Tested, ...]
+
+    @property
+    def outcome(self) -> str:
+        """What all its claims say, `mixed` if they differ, `not tested yet` if there are none."""
+        found = {one.verdict.outcome for one in self.tested}
+        return UNTESTED if not found else found.pop() if len(found) == 1 else MIXED
+
+
+def read(home: Path, results: Path) -> list[Evidence]:
+    """Every experiment that has a folder with verdicts, by name."""
+    return [_evidence(home, results / name) for name in experiment_names(home) if _has_verdicts(results / name)]
+
+
+def _has_verdicts(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in ("verdicts.csv", "runs.csv"))
+
+
+def _evidence(home: Path, folder: Path) -> Evidence:
+    name = folder.name
+    sections = Sections(f"experiments/{name}.yaml", read_experiment(home, name))
+    first = next(iter(sections.entries("grids", like=True)), "")
+    figures = sections.entries("figures")
+    verdicts = tables.read_csv(folder / "verdicts.csv")
+    runs = pd.read_csv(folder / "runs.csv", usecols=["grids", "dataset"], dtype=str, keep_default_na=False)
+    tested = []
+    for key, entry in sections.entries("claims", like=True).items():
+        claim = checked(Claim, f"{sections.where}: claims.{key}", {"grid": first} | entry)
+        rows = [_row(row) for row in verdicts[verdicts["claim"] == key].to_dict("records")]
+        if rows:  # a claim that was added since has none before its experiment is reported again
+            asked = set(claim.grids)
+            mine = runs[[not asked.isdisjoint(grids.split()) for grids in runs["grids"]]]
+            shown = [one for one, options in figures.items() if not asked.isdisjoint(_grids(options))]
+            head = verdicts[verdicts["claim"] == key].iloc[0]
+            stated, later = str(head["stated"] or ""), _later(str(head.get("attached_later") or ""))
+            data = tuple(sorted(set(mine["dataset"])))
+            tested.append(Tested(name, key, claim, rows[0], tuple(rows[1:]), stated, later, data, tuple(shown)))
+    return Evidence(name, sections.text("question"), tuple(tested))
+
+
+def _later(text: str) -> dict[str, str]:
+    """`S000-a:1234567890 ...`, as verdicts.csv has it, by statement."""
+    return dict(one.split(":") for one in text.split())
+
+
+def _row(cells: Mapping[Hashable, Any]) -> Row:
+    """A row of verdicts.csv as it was before it was written."""
+    texts = {key: "" if pd.isna(cells[key]) else str(cells[key]) for key in ("context", "reason")}
+    numbers: dict[str, Any] = {key: float(cells[key]) for key in ("estimate", "low", "high", "p")}
+    counts: dict[str, Any] = {key: int(cells[key]) for key in ("n", "replaced")}
+    return Row(texts["context"], cells["outcome"], texts["reason"], **numbers, **counts)
+
+
+def _grids(options: Mapping[str, Any]) -> list[str]:
+    """The grids that a figure draws."""
+    return [one for key in ("grid", "grids") for one in _names(options.get(key, []))]
+
+
+def _names(value: str | Iterable[str]) -> list[str]:
+    return [value] if isinstance(value, str) else [str(one) for one in value]
+
+
+def lines(statements: Statements, evidence: Sequence[Evidence]) -> list[Line]:
+    """A line for each statement, in the file's order."""
+    tested = [claim for one in evidence for claim in one.tested]
+    return [
+        Line(
+            name,
+            statement,
+            tuple(statements.cards[card] for card in statement.cards),
+            tuple(one for one in tested if name in one.claim.statements),
+        )
+        for name, statement in statements.statements.items()
+    ]
+
+
+def page(statements: Statements, evidence: Sequence[Evidence], replicated: Sequence[seen.Seen] = ()) -> str:
+    """results/README.md. replicated: on which processors rows were trained again."""
+    found = lines(statements, evidence)
+    datasets = sorted({data for one in evidence for claim in one.tested for data in claim.datasets})
+    return render(
+        "board.md.j2",
+        statements=statements,
+        sections=[(key, [one for one in found if statements.source(one.name) == key]) for key in statements.sources],
+        counts=counts(found),
+        evidence=evidence,
+        claims=sum(len(one.tested) for one in evidence),
+        notes=[f"{name} is {NOTES[name]}" for name in datasets if name in NOTES],
+        untested=UNTESTED,
+        rule=RULE,
+        replicated=replicated,
+        seen=seen,
+        post_hoc=[(one, [claim for claim in one.tested if claim.post_hoc]) for one in evidence],
+    )
+
+
+def counts(found: Sequence[Line]) -> dict[str, list[str]]:
+    """The statements by outcome; no outcome without one."""
+    grouped = {outcome: [one.name for one in found if one.outcome == outcome] for outcome in OUTCOMES}
+    return {outcome: names for outcome, names in grouped.items() if names}
+
+
+def short(statements: Statements, evidence: Sequence[Evidence], replicated: Sequence[seen.Seen] = ()) -> str:
+    """What the study's README shows: statements by outcome, a line an experiment, and where rows were trained again."""
+    found = lines(statements, evidence)
+    text = [f"Of {len(found)} statements:", "", "| outcome | n | statements |", "|---|---|---|"]
+    text += [f"| {outcome} | {len(names)} | {' '.join(names)} |" for outcome, names in counts(found).items()]
+    text.append("")
+    text += [f"- [{one.experiment}](results/{one.experiment}/report.md): {one.summary}" for one in evidence]
+    text += ["", seen.said(replicated)]
+    if replicated:
+        text += ["", seen.table(replicated)]
+    return "\n".join(text) + "\n"
+
+
+def inserted(readme: str, text: str) -> str:
+    """A README with what stands between BEGIN and END replaced; as it was if it has no such place."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    return f"{before}{begin}\n{text}\n{end}{after}" if begin and end else readme

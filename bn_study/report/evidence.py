@@ -1,0 +1,192 @@
+"""An experiment and its stored runs -> its folder in results/: tables, verdicts, figures, report.
+
+Runs come from the store, or from the committed tables where the store lacks them, so evidence redraws without the
+cache. Both tables are written first and read back: everything else is drawn from what a reader of the folder has.
+"""
+
+import filecmp
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bn_study import report as writer
+from bn_study.analysis import claims, tables, tune
+from bn_study.analysis.verdict import Verdict
+from bn_study.errors import UsageError
+from bn_study.plan import statements
+from bn_study.plan.experiment import ADHOC, Experiment, PlannedRun, Tuned
+from bn_study.report import firsts, same, sanity_checks
+from bn_study.report.ledger import FILE, Ledger
+from bn_study.study import Study
+from bn_study.sweep.status import planned
+
+
+@dataclass
+class Report:
+    """What was written. verdicts: a table for the terminal, or None for an experiment without claims."""
+
+    folder: Path
+    judged: "Judged"
+    verdicts: Any = None
+    files: list[Path] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An experiment's runs and what follows from them.
+
+    unfinished: which runs are not there, in words, or "". ledger: what was stated and trained first, with these runs.
+    """
+
+    plan: list[PlannedRun]
+    runs: pd.DataFrame
+    tuned: dict[str, Tuned]
+    verdicts: dict[str, Verdict]
+    unfinished: str
+    ledger: Ledger
+
+
+def folder_of(place: Study, experiment: Experiment) -> Path:
+    """results/<experiment>/ for the committed experiment; results/local/ for one that overrides changed or made."""
+    if experiment.changed or experiment.name == ADHOC:
+        return place.results / "local" / f"{experiment.name}-{experiment.digest}"
+    return place.results / experiment.name
+
+
+def report(place: Study, experiment: Experiment, sanity: str | None = None) -> Report:
+    """Write an experiment's folder. Raises UsageError if no run of it is there, or it cannot be written.
+
+    sanity: see `oracles.sanity`, from whoever reports many experiments and has asked for it once; None: not asked yet.
+    """
+    folder = folder_of(place, experiment)
+    try:
+        return _write(place, experiment, folder, folder, sanity)
+    except OSError as error:
+        hint = "make it writable or set BN_STUDY_RESULTS to another folder"
+        raise UsageError(f"{folder} cannot be written ({error.strerror}); {hint}") from error
+
+
+def differences(place: Study, experiment: Experiment, sanity: str | None = None) -> list[str]:
+    """What `report` would change, a line a file, by rendering into a temporary folder. sanity: as there."""
+    folder = folder_of(place, experiment)
+    with tempfile.TemporaryDirectory() as temporary:
+        fresh = Path(temporary) / folder.name
+        _write(place, experiment, folder, fresh, sanity)
+        names = {path.name for one in (folder, fresh) if one.is_dir() for path in one.iterdir() if path.is_file()}
+        names.discard("index.html")  # a page to look at, no evidence
+        return [line for name in sorted(names) for line in _changes(folder / name, fresh / name, name)]
+
+
+def committed(place: Study, experiment: Experiment) -> bool:
+    """Whether its folder is evidence that the verdict board shows."""
+    return folder_of(place, experiment).parent == place.results
+
+
+def board(place: Study) -> list[Path]:
+    """Write the verdict board of a study that has statements, and what its README shows of it; the files that it wrote.
+
+    The README is left alone where results go elsewhere: it shows the verdicts of the study's own.
+    """
+    try:
+        return _write_board(place, place.results, place.home)
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be written ({error.strerror}); make it writable") from error
+
+
+def board_differences(place: Study) -> list[str]:
+    """What `board` would change, a line a file, by writing it into temporary folders."""
+    with tempfile.TemporaryDirectory() as results, tempfile.TemporaryDirectory() as home:
+        fresh = _write_board(place, Path(results), Path(home))
+        there = {Path(results): place.results, Path(home): place.home}
+        pairs = [(there[path.parent] / path.name, path) for path in fresh]
+        return [line for path, other in pairs for line in _changes(path, other, str(path))]
+
+
+def _write_board(place: Study, results: Path, home: Path) -> list[Path]:
+    """The board's page and picture into the folder `results`, the README into `home`."""
+    stated = statements.read(place.home)
+    if stated is None:
+        return []
+    found, replicated = writer.board.read(place.home, place.results), writer.seen.read(place.results)
+    page = results / "README.md"
+    page.write_text(writer.board.page(stated, found, replicated), encoding="utf-8")
+    written = [page, *writer.board_figure.write(results, found)]
+    readme = place.home / "README.md"
+    if place.results == place.home / "results" and readme.is_file():
+        text = writer.board.inserted(readme.read_text(encoding="utf-8"), writer.board.short(stated, found, replicated))
+        (home / "README.md").write_text(text, encoding="utf-8")
+        written.append(home / "README.md")
+    return written
+
+
+def _changes(path: Path, fresh: Path, name: str) -> Iterator[str]:
+    """What would change of a file, in a line, if anything. A picture in pixels is not looked at beside its SVG."""
+    if not path.is_file():
+        yield f"{name}: is missing"
+    elif not fresh.is_file():
+        yield f"{name}: is there, and no report writes it"
+    elif path.suffix in same.KINDS:
+        texts = (one.read_bytes().decode(errors="surrogateescape") for one in (path, fresh))
+        if found := same.difference(path.suffix, *texts):
+            yield f"{name}: {found}"
+    elif not fresh.with_suffix(".svg").is_file() and not filecmp.cmp(path, fresh, shallow=False):
+        yield f"{name}: is another file"
+
+
+def judge(place: Study, experiment: Experiment) -> Judged:
+    """The verdicts on an experiment, without writing anything. Raises UsageError if no run of it is there.
+
+    Of an experiment that overrides changed, runs may come from the committed table of the unchanged one.
+    """
+    own = folder_of(place, experiment) / "runs.csv"
+    source = own if own.is_file() else place.results / experiment.name / "runs.csv"
+    with tempfile.TemporaryDirectory() as temporary:
+        return _judge(place, experiment, source, Path(temporary) / "runs.csv")
+
+
+def _judge(place: Study, experiment: Experiment, source: Path, target: Path, sanity: str | None = None) -> Judged:
+    """From the runs that are in the store or in the table `source`; all are written to `target` and read back.
+
+    The ledger beside `source` is read and not written.
+    """
+    kept = tables.read_csv(source) if source.is_file() else None
+    plan, waiting = planned(experiment, place.store, kept)
+    runs = tables.runs_table(plan, place.store, tables.asked(experiment), kept)
+    if runs.empty:
+        raise UsageError(f"{experiment.name}: no run is there yet; train with `bn-study run` and the same words")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    tables.write_csv(runs, target)
+    runs = tables.read_csv(target)
+    tuned = tune.choose(experiment, runs)
+    if experiment.oracle or not experiment.claims:
+        sanity = ""
+    elif sanity is None:
+        sanity = sanity_checks.sanity(place)
+    unfinished = ""
+    if len(runs) < len(plan) or waiting:
+        gap = f"{len(plan) - len(runs)} runs are missing and {len(waiting)} wait for tuning"
+        unfinished = f"{gap}; `bn-study run` trains them"
+    found = firsts.find(place, experiment, source.parent, plan, runs)
+    verdicts = claims.verdicts(experiment, runs, tuned, sanity, found.firsts)
+    return Judged(plan, runs, tuned, verdicts, unfinished, found.ledger)
+
+
+def _write(place: Study, experiment: Experiment, source: Path, target: Path, sanity: str | None) -> Report:
+    """Tables of the runs that are in the store or in `source`, and all that follows from them, into `target`."""
+    judged = _judge(place, experiment, source / "runs.csv", target / "runs.csv", sanity)
+    kept = tables.read_csv(source / "curves.csv") if (source / "curves.csv").is_file() else None
+    curves = writer.curves_table(experiment, judged.plan, place.store, judged.runs, kept)
+    tables.write_csv(curves, target / "curves.csv")
+    curves = tables.read_csv(target / "curves.csv")
+    files = writer.write(target, experiment, judged.runs, curves, judged.verdicts, judged.tuned)
+    if experiment.name != ADHOC:
+        judged.ledger.write(target / FILE)
+        files.append(target / FILE)
+    verdicts = writer.terminal(judged.verdicts) if judged.verdicts else None
+    remarks = [judged.unfinished] if judged.unfinished else []
+    return Report(target, judged, verdicts, [target / "runs.csv", target / "curves.csv", *files], remarks)

@@ -1,0 +1,168 @@
+"""When the claims of an experiment were stated and its runs first trained, from whatever tells it.
+
+The ledgers of all experiments know what was reported before; git knows claims and commits, and the store its runs.
+Without git a claim counts from when `run` or `report` first saw it, and a run from when its training began.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bn_study.analysis.stated import Firsts
+from bn_study.analysis.stats import RULE
+from bn_study.errors import UsageError
+from bn_study.plan import git, history
+from bn_study.plan.experiment import Experiment, PlannedRun
+from bn_study.plan.moment import Moment, now
+from bn_study.plan.spec import training_of
+from bn_study.report.ledger import FILE, Attached, Ledger, Stated
+from bn_study.store.store import DamagedRun
+from bn_study.study import Study
+
+
+@dataclass(frozen=True)
+class Found:
+    """firsts: what verdicts need. ledger: that of the experiment's folder, with what it did not know yet."""
+
+    firsts: Firsts
+    ledger: Ledger
+
+
+def find(place: Study, experiment: Experiment, folder: Path, plan: Sequence[PlannedRun], runs: pd.DataFrame) -> Found:
+    """Of an experiment whose evidence is in `folder`. runs: the table of those of its plan that are there."""
+    there = set(runs["run"]) if len(runs) else set()
+    identities = {run.spec.id: run.spec.training for run in plan if run.spec.id in there}
+    own = _moments(place, identities, runs)
+    trained = [(identities[run], moment) for run, moment in own.items()] + _stored_before(place, identities)
+    before = _ledgers([folder, *_evidence(place, experiment.name)])
+    claims, attached = _stated(place.home, experiment, before, _listed(experiment, runs, own))
+    ledger = (before[0] if before else Ledger()).extended(claims, attached, trained)
+    first = _earliest([*(one.first() for one in _ledgers(_evidence(place, "*"))), ledger.first()])
+    return Found(
+        Firsts(
+            stated=_earliest({one.hash: one.moment} for one in ledger.claims),
+            rules={one.hash: one.rule for one in reversed(ledger.claims)},
+            attached=_earliest({(one.claim, one.statement): one.moment} for one in ledger.attached),
+            trained={run: first[identity] for run, identity in identities.items() if identity in first},
+        ),
+        ledger,
+    )
+
+
+def note(place: Study, experiment: Experiment) -> None:
+    """Where there is no git: enter the claims of an experiment before its runs are trained. Raises UsageError."""
+    if experiment.claims and not git.holds(place.home):
+        folder = place.results / experiment.name
+        try:
+            find(place, experiment, folder, [], pd.DataFrame()).ledger.write(folder / FILE)
+        except OSError as error:
+            raise UsageError(f"{folder / FILE} cannot be written ({error.strerror}); make it writable") from error
+
+
+def _evidence(place: Study, name: str) -> list[Path]:
+    """The folders of an experiment, or of all: of these results, and of those that came with the study."""
+    return [folder for results in (place.results, place.home / "results") for folder in sorted(results.glob(name))]
+
+
+def _ledgers(folders: Iterable[Path]) -> list[Ledger]:
+    paths = dict.fromkeys((folder / FILE).resolve() for folder in folders if (folder / FILE).is_file())
+    return [Ledger.read(path) for path in paths]
+
+
+def _earliest(found: Iterable[Mapping[Any, Moment]]) -> dict[Any, Moment]:
+    """Mappings put together, with the earliest moment of each key."""
+    merged: dict[Any, Moment] = {}
+    for one in found:
+        for key, moment in one.items():
+            merged[key] = min(moment, merged.get(key, moment))
+    return merged
+
+
+# --- runs -------------------------------------------------------------------------------------------------------------
+
+
+def _moments(place: Study, identities: Mapping[str, str], runs: pd.DataFrame) -> dict[str, Moment]:
+    """When each run that is there was trained itself, by its id; those of which nothing tells are left out."""
+    commits = dict(zip(runs["run"], runs["commit"], strict=True)) if len(runs) else {}
+    dates = {commit: git.moment(place.home, commit) for commit in set(commits.values())}
+    found = {run: _of_stored(place, run) or dates[commits[run]] for run in identities}
+    return {run: moment for run, moment in found.items() if moment is not None}
+
+
+def _of_stored(place: Study, run: str) -> Moment | None:
+    """By the run's own provenance: its commit, or where its date is not known the time when training began."""
+    if not place.store.done(run):
+        return None
+    try:
+        about = place.store.read(run).provenance
+    except DamagedRun:
+        return None
+    source = about.get("study") or about
+    commit = source.get("commit") or ""
+    if source.get("date"):
+        return Moment(source["date"], commit)
+    began = Moment(about["started"]) if about.get("started") else None
+    return git.moment(place.home, commit) or began
+
+
+def _stored_before(place: Study, identities: Mapping[str, str]) -> list[tuple[str, Moment]]:
+    """Other runs of the store that trained the same, by another recipe or with other measurements."""
+    wanted, prefixes = set(identities.values()), {_prefix(run) for run in identities}
+    found = []
+    for run in place.store.ids():
+        if _prefix(run) in prefixes and run not in identities:
+            try:
+                identity = training_of(place.store.read(run).spec["canonical"])
+            except DamagedRun:
+                continue
+            moment = _of_stored(place, run) if identity in wanted else None
+            if moment is not None:
+                found.append((identity, moment))
+    return found
+
+
+def _prefix(run: str) -> str:
+    """The part of an id that runs which train the same have in common: norm, model, data set and seed."""
+    return run.rpartition("-")[0]
+
+
+def _listed(experiment: Experiment, runs: pd.DataFrame, own: Mapping[str, Moment]) -> dict[str, Moment | None]:
+    """By hash of a claim when the first run was trained that says that it was stated; None if that is not known."""
+    found: dict[str, Moment | None] = {}
+    texts = list(zip(runs["run"], map(str.split, runs["stated"]), strict=True)) if len(runs) else []
+    for name, tested in experiment.stated().items():
+        listing = [run for run, stated in texts if f"{name}:{tested}" in stated]
+        if listing:
+            found[tested] = min((own[run] for run in listing if run in own), default=None)
+    return found
+
+
+# --- claims -----------------------------------------------------------------------------------------------------------
+
+
+def _stated(
+    home: Path, experiment: Experiment, before: Sequence[Ledger], listed: Mapping[str, Moment | None]
+) -> tuple[list[Stated], list[Attached]]:
+    """An entry for every claim and attachment of which a moment is known, from the ledgers if they have it."""
+    hashes = experiment.stated()
+    pairs = [(name, one) for name, claim in experiment.claims.items() for one in claim.statements]
+    claims = [one for ledger in before for one in ledger.claims if one.hash in hashes.values()]
+    attached = [one for ledger in before for one in ledger.attached if (one.claim, one.statement) in pairs]
+    new = {name: one for name, one in hashes.items() if one not in {entry.hash for entry in claims}}
+    later = [pair for pair in pairs if pair not in {(entry.claim, entry.statement) for entry in attached}]
+    if new or later:
+        found = history.search(home, experiment.name, set(new.values()), later)
+        default = None if git.holds(home) else now()
+        for name, tested in new.items():
+            moment = found.stated.get(tested) or listed.get(tested, default)
+            if moment is not None:
+                content = experiment.tested(name)
+                claims.append(Stated(**vars(moment), claim=name, hash=tested, tested=content, rule=RULE))
+        for name, statement in later:
+            moment = found.attached.get((name, statement)) or default
+            if moment is not None:
+                attached.append(Attached(**vars(moment), claim=name, statement=statement))
+    return claims, attached

@@ -1,0 +1,155 @@
+"""The runs of a request as tidy data frames: for notebooks, for export and for comparisons.
+
+Nothing is trained and TensorFlow is not imported. What the run cache lacks comes from the committed tables.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from bn_study import study
+from bn_study.analysis import tables
+from bn_study.analysis.verdict import verdicts_table
+from bn_study.errors import UsageError
+from bn_study.plan.compose import compose
+from bn_study.plan.experiment import Experiment
+from bn_study.report import evidence
+from bn_study.store.store import DamagedRun, StoredRun
+from bn_study.study import Study
+from bn_study.sweep.status import split_request
+
+RECORDS = ("run", "step", "name", "site", "value")
+VECTORS = ("run", "step", "name", "site", "unit", "value")
+Format = Literal["csv", "parquet"]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """What there is of the runs of an experiment, narrowed by overrides or not.
+
+    runs: a row a run: run (its id), grids, seed, status (complete or diverged), diverged_at, the commit that trained
+        it, every setting by its dotted name, and every measure that claims and tunings ask of it.
+    verdicts: a row a claim and context, as in verdicts.csv; empty without claims.
+    unfinished: in words, which runs of the plan are not there; "" if all are.
+    """
+
+    place: Study
+    experiment: Experiment
+    runs: pd.DataFrame
+    verdicts: pd.DataFrame
+    unfinished: str
+
+    @cached_property
+    def stored(self) -> dict[str, StoredRun]:
+        """The runs whose records are on this machine, by id; damaged ones are left out."""
+        found = {}
+        for run in self.runs["run"]:
+            stored = self.place.store.read(run)
+            if self.place.store.done(run) and stored.status() != "damaged":
+                found[run] = stored
+        return found
+
+    @property
+    def without_records(self) -> list[str]:
+        """Ids of runs of which this machine has only the committed tables: of these `records` holds what figures draw.
+
+        Training them again (`bn-study run`) brings the rest.
+        """
+        return [run for run in self.runs["run"] if run not in self.stored]
+
+    @cached_property
+    def records(self) -> pd.DataFrame:
+        """What runs recorded, a row a number: run, step, name (`test/accuracy`), site (`layer1/pre`, or ""), value.
+
+        Join it with `runs` on `run` to have the settings beside it.
+        """
+        found = [self._of(run, stored)[0] for run, stored in self.stored.items()]
+        drawn = self._drawn[self._drawn["unit"].isna()]
+        return _together([*found, drawn[list(RECORDS)]], RECORDS)
+
+    @cached_property
+    def vectors(self) -> pd.DataFrame:
+        """Histograms and values of each unit, a row a number: run, step, name, site, unit (its place), value."""
+        found = [self._of(run, stored)[1] for run, stored in self.stored.items()]
+        drawn = self._drawn[self._drawn["unit"].notna()]
+        return _together([*found, drawn[list(VECTORS)]], VECTORS).astype({"unit": "int64"})
+
+    @cached_property
+    def _drawn(self) -> pd.DataFrame:
+        """The rows of the committed curves.csv that belong to runs without records, by the runs' whole ids."""
+        path = self.place.results / self.experiment.name / "curves.csv"
+        ids = {run[-tables.HASH :]: run for run in self.without_records}
+        if not ids or not path.is_file():
+            return pd.DataFrame(columns=list(VECTORS))
+        curves = tables.read_csv(path)
+        curves = curves[curves["run"].isin(ids)]
+        return curves.assign(run=curves["run"].map(ids))
+
+    @staticmethod
+    def _of(run: str, stored: StoredRun) -> tuple[pd.DataFrame, pd.DataFrame]:
+        try:
+            records, vectors = stored.records, stored.vectors
+        except DamagedRun as error:
+            raise UsageError(f"{error}; `bn-study run` sets it aside and trains it anew") from None
+        values = [np.asarray(one, float) for one in vectors["value"]]
+        lengths = [len(one) for one in values]
+        tidy = vectors.loc[vectors.index.repeat(lengths), ["step", "name", "site"]].assign(
+            run=run, unit=[unit for length in lengths for unit in range(length)], value=_joined(values)
+        )
+        return records.assign(run=run)[list(RECORDS)], tidy[list(VECTORS)]
+
+    def tables(self) -> Iterator[tuple[str, pd.DataFrame]]:
+        """Name and content of each frame."""
+        yield from (("runs", self.runs), ("records", self.records), ("vectors", self.vectors))
+        if len(self.verdicts):
+            yield "verdicts", self.verdicts
+
+    def write(self, folder: Path, form: Format) -> list[Path]:
+        """Every frame as a file of the folder; the files. Raises UsageError where they cannot be written."""
+        written = []
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, table in self.tables():
+                written.append(folder / f"{name}.{form}")
+                if form == "csv":
+                    tables.write_csv(table, written[-1])
+                else:
+                    table.to_parquet(written[-1], index=False)
+        except OSError as error:
+            raise UsageError(f"{folder} cannot be written ({error.strerror}); give another one with --to") from error
+        return written
+
+
+def load(*request: str) -> Frames:
+    """The runs that a command line's words ask for, as far as they are there: `load("dropout", "dataset=mnist")`.
+
+    The words are those of `bn-study run`: an experiment's name, overrides of it, or overrides alone. Raises UsageError
+    if they cannot be planned or none of their runs is there.
+    """
+    place = study.locate()
+    if not request:
+        raise UsageError("say what to load: an experiment's name, or overrides as norm=none,batch")
+    name, overrides = split_request(request)
+    return of(place, compose(place.home, name, overrides)[0])
+
+
+def of(place: Study, experiment: Experiment) -> Frames:
+    """The same of a composed experiment."""
+    judged = evidence.judge(place, experiment)
+    return Frames(place, experiment, judged.runs, verdicts_table(judged.verdicts), judged.unfinished)
+
+
+def _together(found: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    whole = [one for one in found if len(one)]
+    if not whole:
+        return pd.DataFrame(columns=list(columns)).astype({"step": "int64", "value": "float64"})
+    return pd.concat(whole, ignore_index=True).astype({"step": "int64", "value": "float64"})
+
+
+def _joined(values: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate(values) if values else np.zeros(0)

@@ -1,0 +1,220 @@
+"""Committed rows trained again on this machine, and what that says of an experiment.
+
+Replicas are kept in a store of their own, results/local/replications/<numerics>/<trainer>/runs, so a call that was
+ended goes on where it was. <trainer> stands for the code, the libraries and the processor: what others trained says
+nothing of these. The summary is results/replications/<processor>.csv: on which kinds of processor this has been seen.
+"""
+
+import hashlib
+import platform
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bn_study.analysis import claims, replication, tables, tune
+from bn_study.analysis.replication import Replication
+from bn_study.errors import UsageError
+from bn_study.plan import numerics
+from bn_study.plan.experiment import Experiment
+from bn_study.report import sanity_checks
+from bn_study.store import provenance
+from bn_study.store.store import Store
+from bn_study.study import Study
+from bn_study.sweep import cost
+from bn_study.sweep import run as sweep
+from bn_study.sweep.call import Call
+from bn_study.sweep.sample import Sample
+from bn_study.sweep.status import agenda, planned
+
+FOLDER = "replications"
+LIBRARIES = ("tensorflow", "keras", "numpy")
+
+
+@dataclass(frozen=True)
+class Replicated:
+    """An experiment trained again. committed: its table. missing: rows of the sample that could not be trained.
+
+    verdicts: of each claim all of whose runs are there again its committed outcome and the replica's.
+    """
+
+    experiment: str
+    numerics: str
+    committed: pd.DataFrame
+    rows: Replication
+    missing: int
+    verdicts: dict[str, tuple[str, str]]
+
+    @property
+    def same(self) -> int:
+        """Verdicts that came out as they were."""
+        return sum(one == other for one, other in self.verdicts.values())
+
+    @property
+    def differs(self) -> bool:
+        return self.rows.differs
+
+
+def table_of(place: Study, name: str) -> Path:
+    """The committed runs of an experiment. Raises UsageError where there are none."""
+    path = place.results / name / "runs.csv"
+    if not path.is_file():
+        raise UsageError(f"{name}: {path} is not there: only committed rows can be trained again")
+    return path
+
+
+def place_of(place: Study, operation: dict[str, Any]) -> Study:
+    """Where replicas are trained and kept."""
+    return Study(place.home, place.results / "local" / FOLDER / _numerics(operation) / _trainer())
+
+
+def _numerics(operation: dict[str, Any]) -> str:
+    """Those that workers have here."""
+    return "portable" if operation["numerics"] == "portable" and numerics.supported() else "native"
+
+
+@cache
+def _trainer() -> str:
+    """Ten hex digits that stand for all that decides a run's numbers but its settings."""
+    digest = hashlib.sha256(repr((processor(), instruction_set(), versions())).encode())
+    for one in (provenance.PACKAGE / name for name in provenance.CODE):
+        for path in sorted(one.rglob("*.py")) if one.is_dir() else [one] if one.suffix == ".py" else []:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:10]
+
+
+def told(
+    place: Study, experiment: Experiment, sample: Sample, request: list[str], operation: dict[str, Any], calibrate: bool
+) -> Iterator[tuple[str, str]]:
+    """What it takes to train what the sample lacks; see `price.told`."""
+    replica, drawn = place_of(place, operation), sample.of(experiment)
+    call = Call("plan", replica, drawn, request, operation, sample=sample)
+    return cost.told(call, agenda(drawn, replica.store), calibrate)
+
+
+def train(
+    place: Study, experiment: Experiment, sample: Sample, request: list[str], operation: dict[str, Any]
+) -> sweep.Outcome:
+    """Train what the sample lacks. Raises UsageError for a launcher that cannot."""
+    if operation["launcher"] not in ("local", "inline"):
+        raise UsageError(f"launcher={operation['launcher']}: replicate trains with launcher=local or inline")
+    if operation["mirror"] is not None:
+        raise UsageError("mirror: replicas are not mirrored; leave it out")
+    replica, drawn = place_of(place, operation), sample.of(experiment)
+    replica.store.prepare()
+    replica.store.tidy()
+    sweep.set_damaged_aside(agenda(drawn, replica.store).runs, replica.store)
+    sweep.check_data(agenda(drawn, replica.store).missing)
+    return sweep.run(replica, drawn, request, operation, sample=sample)
+
+
+def compare(place: Study, experiment: Experiment, sample: Sample, operation: dict[str, Any]) -> Replicated:
+    """What of the sample has been trained again, against the committed rows."""
+    replica = place_of(place, operation)
+    committed = tables.read_csv(sample.table)
+    drawn = sample.of(experiment)
+    plan = agenda(drawn, replica.store).runs
+    again = tables.runs_table(plan, replica.store, tables.asked(experiment))
+    if again.empty:
+        raise UsageError(f"{experiment.name}: nothing has been trained again; `bn-study replicate` does it")
+    judged = replication.judge(experiment, committed, again)
+    verdicts = _verdicts(place, experiment, sample, replica.store)
+    return Replicated(experiment.name, _numerics(operation), committed, judged, len(plan) - len(again), verdicts)
+
+
+def _verdicts(place: Study, experiment: Experiment, sample: Sample, store: Store) -> dict[str, tuple[str, str]]:
+    """Of claims of which all runs, and all of their gates, are there again: committed outcome, replica's outcome.
+
+    At the committed tuned values.
+    """
+    committed = tables.read_csv(sample.table)
+    nowhere = Store(sample.table.parent / "no store")
+    plan, _ = planned(experiment, nowhere, committed)
+    there = set(store.ids())
+    complete = {
+        grid for grid in experiment.grids if all(run.spec.id in there for run in plan if grid in run.grids)
+    }  # fmt: skip
+
+    def whole(name: str) -> bool:
+        claim = experiment.claims[name]
+        return complete.issuperset(claim.grids) and all(map(whole, claim.gates))
+
+    full = [name for name in experiment.claims if whole(name)]
+    if not full:
+        return {}
+    measures = tables.asked(experiment)
+    tuned = tune.choose(experiment, tables.runs_table(plan, nowhere, measures, committed))
+    again = tables.runs_table([run for run in plan if run.spec.id in there], store, measures)
+    sanity = "" if experiment.oracle else sanity_checks.sanity(place)
+    found = {
+        kind: claims.verdicts(experiment, runs, tuned, sanity)
+        for kind, runs in (("committed", committed), ("again", again))
+    }
+    return {name: (found["committed"][name].outcome, found["again"][name].outcome) for name in full}
+
+
+# --- the summary of this processor ------------------------------------------------------------------------------------
+
+
+def write(place: Study, found: list[Replicated]) -> Path:
+    """Enter experiments into this processor's table, in place of what stands there of the same numerics."""
+    family, name = processor()
+    path = place.results / FOLDER / f"{family}-{instruction_set()}.csv"
+    rows = pd.DataFrame([_row(one, name) for one in found])
+    if path.is_file():
+        before = tables.read_csv(path)
+        keys = set(zip(rows["experiment"], rows["numerics"], strict=True))
+        kept = [key not in keys for key in zip(before["experiment"], before["numerics"], strict=True)]
+        rows = pd.concat([before[kept], rows])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tables.write_csv(rows.sort_values(["numerics", "experiment"]), path)
+    return path
+
+
+def _row(one: Replicated, name: str) -> dict[str, Any]:
+    commits = sorted({str(commit)[:10] for commit in one.committed["commit"]})
+    return {
+        "processor": name,
+        "instructions": instruction_set(),
+        "numerics": one.numerics,
+        "versions": versions(),
+        "experiment": one.experiment,
+        "evidence": " ".join(commits),
+        "rows": len(one.rows.rows),
+        **{outcome: one.rows.count(outcome) for outcome in ("identical", "agrees", "differs", "untold")},
+        "shifted": " ".join(shift.label for shift in one.rows.shifts),
+        "verdicts": len(one.verdicts),
+        "verdicts_same": one.same,
+    }
+
+
+def versions() -> str:
+    """Of Python and of the libraries that train."""
+    libraries = (f"{name} {metadata.version(name)}" for name in LIBRARIES)
+    return " ".join([f"python {platform.python_version()}", *libraries])
+
+
+def instruction_set() -> str:
+    """The widest vectors of this processor: avx512, avx2, avx or sse42; the machine's name where it is no x86."""
+    flags = numerics.processor_flags()
+    names = {"avx512f": "avx512", "avx2": "avx2", "avx": "avx", "sse4_2": "sse42"}
+    return next((name for flag, name in names.items() if flag in flags), platform.machine())
+
+
+def processor() -> tuple[str, str]:
+    """Maker, family and model, as a file may be called and as a reader sees them."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        text = ""
+    fields = dict(re.findall(r"^([\w ]+?)\s*: (.+)$", text.partition("\n\n")[0], flags=re.MULTILINE))
+    if "vendor_id" not in fields:
+        return platform.machine(), platform.machine()
+    maker = {"AuthenticAMD": "amd", "GenuineIntel": "intel"}.get(fields["vendor_id"], fields["vendor_id"].lower())
+    numbers = f"family {fields['cpu family']} model {fields['model']}"
+    return f"{maker}-{numbers.replace(' ', '')}".replace("model", "-model"), f"{fields['model name']} ({numbers})"

@@ -1,0 +1,71 @@
+"""Verdicts, and arms side by side, as tables for the terminal."""
+
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from bn_study.analysis.verdict import Row, Verdict
+from bn_study.report.words import interval, number, probability
+
+WIDTH = 18
+COLORS = {"supported": "green", "contradicted": "red", "inconclusive": "yellow", "missing": "dim"}
+
+
+def terminal(verdicts: Mapping[str, Verdict]) -> Table:
+    """A row per claim, followed by a row per context where there are several. Fits 100 columns."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=0)
+    table.add_column("claim", overflow="fold", max_width=WIDTH)
+    table.add_column("context", overflow="fold", max_width=WIDTH)
+    table.add_column("outcome", no_wrap=True)
+    table.add_column(Text("estimate\n[low, high]"), min_width=11, max_width=WIDTH)
+    table.add_column("p", justify="right", no_wrap=True)
+    table.add_column("n", justify="right", no_wrap=True)
+    table.add_column("reason", overflow="fold")
+    for verdict in verdicts.values():
+        _add(table, verdict.claim, "", verdict)
+        if len(verdict.rows) > 1:
+            for row in verdict.rows:
+                _add(table, "", row.context, row)
+    return table
+
+
+def _add(table: Table, claim: str, context: str, row: Row | Verdict) -> None:
+    """Every cell is a Text, so that brackets in a name are not taken for markup."""
+    if len(context) > WIDTH:
+        context = context.replace(".", ".\n", 1)  # rather than in the middle of a word
+    cells = [claim, context, row.outcome, interval(row), probability(row.p), str(row.n), row.reason]
+    style = {2: COLORS[row.outcome]}
+    table.add_row(*(Text(cell, style=style.get(index, "")) for index, cell in enumerate(cells)))
+
+
+def arms(comparison: pd.DataFrame) -> Group:
+    """A table for each context of `comparison.compare`, a row an arm."""
+    return Group(*(_arms(str(context), rows) for context, rows in comparison.groupby("context", sort=False)))
+
+
+def _arms(context: str, rows: pd.DataFrame) -> Table:
+    table = Table(
+        title=Text(context) if context else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False,
+        show_edge=False, padding=(0, 2, 0, 0),
+    )  # fmt: skip
+    for name in ("arm", "mean [low, high]", "n", "difference [low, high]", "pairs"):
+        table.add_column(Text(name), overflow="fold")
+    for row in rows.to_dict("records"):
+        lost = f" ✕ {row['diverged']}" if row["diverged"] else ""
+        cells = [row["arm"], _spread(row["mean"], row["low"], row["high"]), f"{row['n']}{lost}"]
+        if isinstance(row["against"], str):
+            difference = _spread(row["difference"], row["difference_low"], row["difference_high"])
+            cells += [difference, f"{int(row['pairs'])}, minus {row['against']}"]
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _spread(mean: float, low: float, high: float) -> str:
+    if math.isnan(mean):
+        return "–"
+    return number(mean) if math.isnan(low) else f"{number(mean)} [{number(low)}, {number(high)}]"

@@ -1,0 +1,214 @@
+"""The files of a report, of nothing but the experiment, the two tables and what was concluded from them.
+
+No dates, no machine names, no absolute paths: the same tables give the same bytes.
+"""
+
+import json
+import math
+import shlex
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bn_study.analysis import tables
+from bn_study.analysis.contrast import written
+from bn_study.analysis.figure import _style
+from bn_study.analysis.figure._tables import NOTES, Tables, arms, interval, of_grid, run_set
+from bn_study.analysis.stats import RULE
+from bn_study.analysis.verdict import Verdict, verdicts_table
+from bn_study.plan import parts
+from bn_study.plan.experiment import ADHOC, Experiment, PlannedRun, Tuned
+from bn_study.report import words
+from bn_study.report.page import render
+from bn_study.report.trace import traces
+from bn_study.store.store import Store
+
+
+def curves_table(
+    experiment: Experiment,
+    planned: Sequence[PlannedRun],
+    store: Store,
+    runs: pd.DataFrame,
+    kept: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """curves.csv: the records that the experiment's figures ask for, run by run (see `tables.curves_table`)."""
+    wanted: dict[str, list[tables.Curve]] = defaultdict(list)
+    for _, kind, options in _figures(experiment):
+        for run, curves in parts.find("figure", kind).curves(runs, **options).items():
+            wanted[run] += curves
+    return tables.curves_table(planned, store, wanted, kept)
+
+
+def write(
+    folder: Path,
+    experiment: Experiment,
+    runs: pd.DataFrame,
+    curves: pd.DataFrame,
+    verdicts: Mapping[str, Verdict],
+    tuned: Mapping[str, Tuned],
+) -> list[Path]:
+    """Write verdicts.csv, every figure (svg, png, csv of its numbers, json of its caption and runs) and report.md.
+
+    runs, curves: runs.csv and curves.csv of the folder, as `tables.read_csv` gives them back.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / "verdicts.csv"]
+    tables.write_csv(verdicts_table(verdicts), files[0])
+    figures, content = [], Tables(runs, curves, _in_words(tables.read_csv(files[0]), experiment))
+    for name, kind, options in _figures(experiment):
+        if experiment.name == ADHOC and not _recorded(kind, options, runs, curves):
+            continue
+        drawn, caption = _write_figure(folder, name, kind, options, experiment, content, verdicts)
+        files += drawn
+        figures.append({"name": name, "caption": caption})
+    page = folder / "report.md"
+    page.write_text(_page(experiment, runs, verdicts, tuned, figures), encoding="utf-8")
+    return [*files, page]
+
+
+def _in_words(verdicts: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
+    """verdicts.csv with what each claim measures and compares, as a figure may write it."""
+    claims = [experiment.claims[str(name)] for name in verdicts["claim"]]
+    return verdicts.assign(quantity=[*map(words.quantity, claims)], contrast=[*map(words.contrast, claims)])
+
+
+def _figures(experiment: Experiment) -> list[tuple[str, str, dict[str, Any]]]:
+    """Name, kind and checked options of each figure."""
+    found = []
+    for name, entry in experiment.figures.items():
+        options = {key: value for key, value in entry.items() if key != "kind"}
+        part = parts.checked("figure", str(entry.get("kind")), options, f"figures.{name}")
+        found.append((name, part.name, dict(part.args)))
+    return found
+
+
+def _recorded(kind: str, options: dict[str, Any], runs: pd.DataFrame, curves: pd.DataFrame) -> bool:
+    """Whether there is anything of what a figure draws: nobody asked for those of a sweep without a file."""
+    wanted = parts.find("figure", kind).curves(runs, **options)
+    return not {curve.name for found in wanted.values() for curve in found}.isdisjoint(curves["name"])
+
+
+def _write_figure(
+    folder: Path,
+    name: str,
+    kind: str,
+    options: dict[str, Any],
+    experiment: Experiment,
+    content: Tables,
+    verdicts: Mapping[str, Verdict],
+) -> tuple[list[Path], str]:
+    figure = parts.find("figure", kind)
+    files = _style.save(figure.draw(content, **options), folder, name)
+    numbers, about = folder / f"{name}.csv", folder / f"{name}.json"
+    tables.write_csv(figure.plotted(content, **options), numbers)
+    wanted = figure.curves(content.runs, **options)
+    shown = content.runs[[run in wanted for run in content.runs["run"]]]
+    grids = {*(options.get("grids") or []), options.get("grid")}
+    claims = [one for one in verdicts.values() if grids.intersection(experiment.claims[one.claim].grids)]
+    chips = [f"{one.claim}: {one.outcome}" for one in claims]
+    caption = " ".join(
+        [
+            figure.caption(content, **options),
+            *([f"Verdicts on these runs: {', '.join(chips)}."] if chips else []),
+            f"Run set {run_set(shown)}.",
+        ]
+    )
+    described = {"caption": caption, "kind": kind, "options": options, "run_set": run_set(shown)}
+    text = json.dumps(described | {"runs": sorted(shown["run"])}, indent=1, sort_keys=True, ensure_ascii=False)
+    about.write_text(text + "\n", encoding="utf-8")
+    return [*files, numbers, about], caption
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+def _page(
+    experiment: Experiment,
+    runs: pd.DataFrame,
+    verdicts: Mapping[str, Verdict],
+    tuned: Mapping[str, Tuned],
+    figures: list[dict[str, str]],
+) -> str:
+    return render(
+        "report.md.j2",
+        experiment=experiment,
+        command=_command(experiment),
+        nameless=experiment.name == ADHOC,
+        docs="../../../docs" if experiment.changed or experiment.name == ADHOC else "../../docs",
+        runs=runs,
+        grids=[_grid(name, len(grid.cells), of_grid(runs, name)) for name, grid in experiment.grids.items()],
+        datasets=[f"{name} ({NOTES[name]})" if name in NOTES else name for name in _values(runs, "dataset")],
+        seeds=sorted({int(seed) for seed in runs["seed"]}),
+        commits=sorted({str(one) or "unknown" for one in runs["commit"]}),
+        numerics=[one for one in _values(runs, "numerics") if one],
+        dirty=bool(len(runs)) and bool(runs["dirty"].any()),
+        arms=[] if verdicts else [(name, _arms(of_grid(runs, name))) for name in experiment.grids],
+        finals=[metric for metric in tables.FINALS if runs[tables.final(metric).label(None)].notna().any()],
+        claims=[(experiment.claims[name], verdict) for name, verdict in verdicts.items()],
+        traces={name: traces(experiment, name, verdicts, tuned) for name in verdicts},
+        tuned=[one for name, entry in tuned.items() for one in _choices(name, entry)],
+        diverged=runs[runs["status"] == "diverged"].to_dict("records"),
+        figures=figures,
+        rule=RULE,
+    )
+
+
+def _grid(name: str, planned: int, rows: pd.DataFrame) -> dict[str, Any]:
+    """What a grid asked for and what there is of it."""
+    return {
+        "name": name,
+        "planned": planned,
+        "there": len(rows),
+        "diverged": int((rows["status"] == "diverged").sum()),
+        "seeds": rows["seed"].nunique(),
+        "steps": " or ".join(f"{int(one):,}" for one in sorted(set(rows.get("steps", [])))),
+    }
+
+
+def _arms(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """For each arm of a grid the means of its FINALS over the runs that finished."""
+    found = []
+    for arm in arms(rows) if len(rows) else []:
+        finals = {metric: arm.rows[tables.final(metric).label(None)].dropna() for metric in tables.FINALS}
+        found.append(
+            {
+                "label": arm.label or "all runs",
+                "seeds": arm.rows["seed"].nunique(),
+                "finals": {metric: _mean(values) for metric, values in finals.items()},
+                "diverged": int((arm.rows["status"] == "diverged").sum()),
+            }
+        )
+    return found
+
+
+def _mean(values: pd.Series) -> str:
+    """`0.972 [0.965, 0.979]`: mean and 95 % t-interval over runs."""
+    low, high = interval(values.mean(), values.std(), len(values))
+    mean = words.number(values.mean())
+    return mean if math.isnan(low) else f"{mean} [{words.number(low)}, {words.number(high)}]"
+
+
+def _choices(name: str, entry: Tuned) -> list[dict[str, Any]]:
+    return [
+        {
+            "entry": name,
+            "arm": " ".join(f"{key}={written(value)}" for key, value in zip(entry.per, arm, strict=True)),
+            "chosen": " ".join(f"{key}={written(value)}" for key, value in factors.items()),
+            "edge": arm in entry.at_edge,
+        }
+        for arm, factors in entry.chosen.items()
+    ]
+
+
+def _command(experiment: Experiment) -> str:
+    """What makes this report from nothing."""
+    name = [] if experiment.name == ADHOC else [experiment.name]
+    words = " ".join(shlex.quote(one) for one in [*name, *experiment.changed])
+    return f"bn-study run {words} && bn-study report {words}"
+
+
+def _values(runs: pd.DataFrame, setting: str) -> list[str]:
+    return sorted({str(value) for value in runs.get(setting, [])})

@@ -1,0 +1,1 @@
+"""Run folders: leases, records, provenance and checkpoints. Here the two halves meet."""

@@ -1,0 +1,108 @@
+"""Under what circumstances a run was trained. Nothing here takes part in its identity."""
+
+import os
+import platform
+import resource
+import shlex
+import time
+from collections.abc import Sequence
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from bn_study.plan import git, numerics
+from bn_study.plan.secrets import without_credentials
+
+LIBRARIES = ("bn-study", "tensorflow", "keras", "numpy", "scipy", "pandas", "pyarrow")
+PACKAGE = Path(__file__).resolve().parents[2]
+CODE = (
+    *(f"bn_study/{name}" for name in ("training", "plan", "store")),
+    *(f"bn_study/sweep/{name}" for name in ("launcher", "child.py", "worker.py")),
+    "requirements.lock",
+)
+"""Of the package, what decides the numbers that a run records: what plans it, trains it, sets up its process and writes
+it down. What is measured of its records later, verdicts and pages are made anew with every report."""
+VOCABULARY = ("conf",)
+"""Of the study the same. What an experiment asks for is in the identity of its runs; what it claims, in `stated`."""
+THREADS = "TF_NUM_INTRAOP_THREADS"
+ENVIRONMENT = (
+    *("BN_STUDY_HOME", "BN_STUDY_RESULTS", "BN_STUDY_DATA"),
+    *(THREADS, "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
+    *("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES"),
+    *("TF_XLA_FLAGS", "XLA_FLAGS", "KERAS_BACKEND", "CUDA_VISIBLE_DEVICES", "PYTHONHASHSEED"),
+    *("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_JOB_PARTITION", "SLURM_CPUS_PER_TASK"),
+)
+"""All that is ever written down of the environment: names one by one, no pattern that a secret could match."""
+
+
+def circumstances(home: Path, request: Sequence[str]) -> dict[str, Any]:
+    """Code, versions, command, machine and the part of the environment that may decide numbers or speed.
+
+    request: the words after `bn-study run`. URLs lose their credentials. commit, dirty and date are the package's;
+    `study` has the same of the study, which may be a repository of its own.
+    """
+    return {
+        **source(PACKAGE, CODE),
+        "study": source(home, VOCABULARY),
+        "remote": without_credentials(git.answer(home, "remote", "get-url", "origin") or "") or None,
+        "versions": {name: _version(name) for name in LIBRARIES} | {"python": platform.python_version()},
+        "command": without_credentials(shlex.join(["bn-study", "run", *request])),
+        "machine": machine() | {"host": platform.node()},
+        "threads": threads(),
+        "numerics": numerics.in_force(),
+        "environment": {name: without_credentials(os.environ[name]) for name in ENVIRONMENT if name in os.environ},
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What decides how fast a run is: two machines of which this is the same are comparable."""
+    return {"system": platform.system(), "processor": _processor(), "cores": os.cpu_count()}
+
+
+def threads() -> int | None:
+    """Of this worker; None where nobody set them."""
+    value = os.environ.get(THREADS, "")
+    return int(value) if value.isdecimal() else None
+
+
+def peak_memory() -> int:
+    """Bytes: the most that this process had resident so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if platform.system() == "Darwin" else peak * 1024
+
+
+def age() -> float:
+    """Seconds since this process was started, its imports included; 0 where the system does not tell."""
+    try:
+        fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError):
+        return 0.0
+
+
+def source(folder: Path, paths: Sequence[str]) -> dict[str, Any]:
+    """Where these paths of a folder come from.
+
+    commit: "unknown" without a repository; date: its committer date, None if there is none; dirty: whether the paths
+    differ from it, true where there is no repository.
+    """
+    head = git.head(folder)
+    about = {"commit": "unknown", "date": None} if head is None else {"commit": head.commit, "date": head.date}
+    return about | {"dirty": git.changed(folder, *paths)}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@cache
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -1,0 +1,66 @@
+"""What a plan costs where nothing comparable is stored: each kind of its runs is trained for about a second.
+
+    python -m bn_study.sweep.calibration FOLDER [--sample ROWS TABLE] [EXPERIMENT] [OVERRIDE ...]
+
+leaves short runs in a store in FOLDER, of which only the timing is of interest. In a process of its own, because it
+imports TensorFlow and its threads are set before.
+"""
+
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from bn_study import study
+from bn_study.plan.compose import compose
+from bn_study.plan.spec import Part, RunSpec
+from bn_study.store import provenance
+from bn_study.store.store import Store
+from bn_study.sweep.cost import stored, to_train, unpriced
+from bn_study.sweep.sample import split
+from bn_study.sweep.status import agenda, split_request
+from bn_study.training.train import Programs
+
+FIRST, MOST = 60, 3000
+"""Steps of a first short run, which tells how many take a second; and the most that are taken."""
+
+
+def shortened(spec: RunSpec, steps: int) -> RunSpec:
+    """The same work in few steps, measured a few times on the way by every probe."""
+    probes = tuple(Part(probe.name, dict(probe.args) | {"every": None}) for probe in spec.probes)
+    return replace(spec, steps=steps, probes=probes, measure=dict(spec.measure) | {"points": 6, "first": 10})
+
+
+def main(arguments: list[str]) -> int:
+    folder, *request = arguments
+    place, store, programs = study.locate(), Store(Path(folder)), Programs()
+    store.prepare()
+    sample, words = split(request)
+    name, overrides = split_request(words)
+    experiment, operation = compose(place.home, name, overrides)
+    if sample is not None:
+        experiment = sample.of(experiment)
+    runs = to_train(experiment, agenda(experiment, place.store))
+    here = provenance.circumstances(place.home, request) | {"status": "complete", "threads": operation["threads"]}
+    start = {"worker": {"seconds": provenance.age(), "count": 1}}
+    for spec in unpriced(runs, stored(place.store, runs, operation["threads"])):
+        steps = FIRST
+        for _ in range(2):
+            short, clock = shortened(spec, steps), time.monotonic()
+            trained = programs.train(short, lambda step, state: None, None)
+            about = here | {
+                "seconds": time.monotonic() - clock,
+                "timing": start | trained.timing,
+                "peak_memory": provenance.peak_memory(),
+            }
+            store.publish(short, trained.records, trained.vectors, about)
+            training = trained.timing.get("training")
+            if not training:  # it diverged at once
+                break
+            steps = max(FIRST + 1, min(MOST, round(training["count"] / training["seconds"])))
+            start = {}
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

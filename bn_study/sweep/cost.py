@@ -1,0 +1,326 @@
+"""What a plan will cost, from what comparable stored runs took on this machine.
+
+Every run's provenance tells where its time went (training/stopwatch): a step, a measurement, a start. What a planned
+run costs is put together from those of the nearest stored ones: they have its sizes (every setting of the data set and
+of the model that is a whole number or a list, and the batch), and as many of its other settings as there is one with.
+"""
+
+import os
+import shutil
+import statistics
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bn_study.errors import UsageError
+from bn_study.plan.compose import expand
+from bn_study.plan.experiment import Experiment, Grid
+from bn_study.plan.schedule import measuring_points
+from bn_study.plan.spec import RunSpec
+from bn_study.store import provenance
+from bn_study.store.store import DamagedRun, Store, StoredRun
+from bn_study.sweep import child
+from bn_study.sweep.call import Call
+from bn_study.sweep.status import Agenda
+from bn_study.sweep.units import duration, size
+
+NEWEST = 30
+"""So many other runs of a normaliser, model and data set are looked at: older ones may be of slower code."""
+NEAREST = 32
+"""The figures of so many are put together."""
+_START_OPTIONS = ("model.initializer", "model.initializer_scale", "model.initializer_bias")
+"""They decide the values that a program starts from, not the program."""
+_RATE_OPTIONS = ("optimizer.learning_rate", "optimizer.decay_at", "optimizer.decay_factor")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What one run took. timing: see training/stopwatch. memory, size: bytes, resident and on disk."""
+
+    settings: Mapping[str, Any]
+    timing: Mapping[str, Mapping[str, float]]
+    seconds: float
+    memory: int
+    size: int
+
+    @property
+    def rest(self) -> float:
+        """Seconds that no activity accounts for: writing, mostly."""
+        return max(self.seconds - sum(one["seconds"] for name, one in self.timing.items() if name != "worker"), 0.0)
+
+    @property
+    def looks(self) -> int:
+        """How often a probe looked, but for the looks that were counted as compiling."""
+        return int(sum(one["count"] for name, one in self.timing.items() if "/" in name))
+
+
+Near = list[tuple[int, Known]]
+"""Known runs of one size, each with the number of other settings that differ."""
+
+
+@dataclass
+class Price:
+    """Of the runs that are missing. seconds: of wall clock. memory: bytes of all workers. disk: bytes.
+
+    None where nothing comparable is known. unknown: how many runs the figures leave out for that reason.
+    unmeasured: probes of which no known run tells what a look costs; their time is left out.
+    sources: the number of known runs that the figures come from.
+    """
+
+    workers: int
+    seconds: float | None = None
+    memory: int | None = None
+    disk: int | None = None
+    unknown: int = 0
+    unmeasured: set[str] = field(default_factory=set)
+    sources: int = 0
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """Of one run. seconds: without compiling, which a worker does once for all runs of a program."""
+
+    seconds: float
+    compiling: float
+    program: str
+    memory: int
+    disk: float
+    unmeasured: set[str]
+    sources: list[Known]
+
+
+def price(runs: Sequence[RunSpec], known: Sequence[Known], workers: int) -> Price:
+    """The price of training these runs, none of which is there, by so many workers side by side."""
+    answer = Price(min(workers, max(len(runs), 1)))
+    costs = [cost for _, cost in _costs(runs, known) if cost is not None]
+    answer.unknown = len(runs) - len(costs)
+    if costs:
+        compiling = {cost.program: cost.compiling for cost in costs}
+        programs = Counter(cost.program for cost in costs)
+        total = sum(cost.seconds for cost in costs)
+        total += sum(seconds * min(answer.workers, programs[one]) for one, seconds in compiling.items())
+        longest = max(cost.seconds + cost.compiling for cost in costs)
+        start = _rate([(0, one) for one in known], "worker") or 0.0
+        answer.seconds = start + max(total / answer.workers, longest)
+        answer.memory = max(cost.memory for cost in costs) * answer.workers
+        answer.disk = round(sum(cost.disk for cost in costs))
+        answer.unmeasured = {name for cost in costs for name in cost.unmeasured}
+        answer.sources = len({id(one) for cost in costs for one in cost.sources})
+    return answer
+
+
+def expected(runs: Sequence[RunSpec], known: Sequence[Known]) -> dict[str, float]:
+    """Seconds that a worker is busy with each of these runs, by id; empty unless they are known of all."""
+    found = {spec.id: cost.seconds for spec, cost in _costs(runs, known) if cost is not None}
+    return found if len(found) == len({spec.id for spec in runs}) else {}
+
+
+def _costs(runs: Iterable[RunSpec], known: Sequence[Known]) -> Iterator[tuple[RunSpec, _Cost | None]]:
+    """A seed changes no cost, so runs that differ in nothing else have theirs worked out once."""
+    costs: dict[str, _Cost | None] = {}
+    theirs = [(_program(one.settings), one) for one in known]
+    for spec in runs:
+        kind = replace(spec, seed=0).canonical()
+        if kind not in costs:
+            costs[kind] = _cost(spec, theirs)
+        yield spec, costs[kind]
+
+
+def _cost(spec: RunSpec, known: Sequence[tuple[dict[str, Any], Known]]) -> _Cost | None:
+    """known: with the settings that decide how fast each one's steps are. None if none of them has the run's sizes."""
+    settings = spec.settings
+    program = _program(settings)
+    distances = [(_distance(program, other), one) for other, one in known]
+    near: Near = [(far, one) for far, one in distances if far is not None]
+    step = _rate(near, "training") if spec.steps else 0.0
+    if step is None or not near:
+        return None
+    closest = _closest(near)
+    looks = Counter(probe.name for _, probes in measuring_points(spec) for probe in probes)
+    unmeasured = set()
+    seconds = spec.steps * step + (_rate(near, "starting") or 0.0) + statistics.median(one.rest for one in closest)
+    for name, count in looks.items():
+        like = [(far, one) for far, one in near if _same_probe(one.settings, settings, name)]
+        once, last = _rate(like, f"measuring/{name}"), _rate(like, f"final/{name}")
+        seconds += (count - 1) * (once or 0.0) + (last or 0.0)
+        if last is None or (once is None and count > 1):
+            unmeasured.add(name)
+    alike = [(far, one) for far, one in near if one.settings["probes"] == settings["probes"]] or near
+    disk = statistics.median(one.size / max(one.looks, 1) for one in _closest(alike)) * looks.total()
+    memory = max(one.memory for one in closest)
+    compiling = _rate(near, "compiling") or 0.0
+    return _Cost(seconds, compiling, repr(program), memory, disk, unmeasured, closest)
+
+
+def to_train(experiment: Experiment, plan: Agenda) -> list[RunSpec]:
+    """The runs that are missing, and those that will be once values are tuned, with some value in the place of each."""
+    missing = [run.spec for run in plan.missing]
+    if not plan.waiting:
+        return missing
+    from bn_study.analysis.tune import supposed  # with pandas, which takes longer than all the rest
+
+    later = {"waiting": Grid("waiting", {}, tuple(plan.waiting))}
+    waiting, _ = expand(replace(experiment, grids=later), supposed(experiment))
+    known = {run.spec.id for run in plan.runs}
+    return missing + [run.spec for run in waiting if run.spec.id not in known]
+
+
+def told(call: Call, plan: Agenda, calibrate: bool) -> Iterator[tuple[str, str]]:
+    """The price of what is missing, in lines with a name each, that say where the figures come from."""
+    store = call.place.store
+    runs = to_train(call.experiment, plan)
+    if not runs:
+        return
+    known, source = stored(store, runs, call.threads), "comparable run{} stored on this machine"
+    if calibrate and unpriced(runs, known):
+        known, source = known + calibrated(call, runs), "run{} stored on this machine or trained just now"
+    cost = price(runs, known, call.workers(len(runs)))
+    gaps = [f"{cost.unknown} of the runs"] if cost.unknown else []
+    gaps += [f"what the probe {name} takes" for name in sorted(cost.unmeasured)]
+    advice = "nothing comparable is stored on this machine; --calibrate measures it"
+    if cost.seconds is None or cost.memory is None or cost.disk is None:
+        yield "time left", f"unknown: {advice}"
+        return
+    side = f"{cost.workers} worker{'s' if cost.workers > 1 else ''}"
+    sources = f"{cost.sources} {source.format('s' if cost.sources > 1 else '')}"
+    yield "time left", f"about {duration(cost.seconds)} with {side}, by {sources}"
+    if gaps:
+        yield "", f"without {' and '.join(gaps)}: {advice}"
+    yield "memory", f"about {size(cost.memory)} for {side}; {size(_free_memory())} are free"
+    folder = next(one for one in (store.root, *store.root.parents) if one.exists())
+    yield "disk", f"about {size(cost.disk)}; {size(shutil.disk_usage(folder).free)} are free"
+
+
+def of_all(call: Call, plan: Agenda, calibrate: bool) -> tuple[Price, Price]:
+    """The price of what is missing, and of all there is to train if nothing were there."""
+    everything = to_train(call.experiment, replace(plan, done=frozenset()))
+    known = stored(call.place.store, everything, call.threads)
+    if calibrate and unpriced(everything, known):
+        known += calibrated(call, everything)
+    missing = to_train(call.experiment, plan)
+    cost, whole = (price(runs, known, call.workers(max(len(runs), 1))) for runs in (missing, everything))
+    return cost, whole
+
+
+def calibrated(call: Call, runs: Sequence[RunSpec]) -> list[Known]:
+    """What short runs of the kinds that nothing is known of take here, in a process of their own. Raises UsageError."""
+    with tempfile.TemporaryDirectory() as folder:
+        answer = subprocess.run(
+            [*child.PYTHON, "-m", "bn_study.sweep.calibration", folder, *call.words],
+            env=call.environment | child.environment(),
+            capture_output=True, encoding="utf-8", errors="replace",
+        )  # fmt: skip
+        if answer.returncode:
+            raise UsageError(f"--calibrate: {(answer.stderr.strip().splitlines() or ['it ended'])[-1]}")
+        return stored(Store(Path(folder)), runs, call.threads)
+
+
+def _free_memory() -> int:
+    """Bytes that programs may still take without anything being swapped out."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def unpriced(runs: Iterable[RunSpec], known: Sequence[Known]) -> list[RunSpec]:
+    """One run of each kind that the known ones do not tell the whole price of."""
+    kinds: dict[str, RunSpec] = {}
+    for spec in runs:
+        probes = {key: value for key, value in spec.settings.items() if key.startswith("probes") and "every" not in key}
+        kinds.setdefault(repr((_program(spec.settings), probes)), spec)
+    return [spec for spec in kinds.values() if (alone := price([spec], known, 1)).unknown or alone.unmeasured]
+
+
+def stored(store: Store, runs: Iterable[RunSpec], threads: int | None) -> list[Known]:
+    """Runs of the store that may tell what these cost: trained on a machine like this, by as many threads a worker.
+
+    First these runs themselves, where they are there, then the newest of the same normaliser, model and data set.
+    """
+    themselves = {spec.id for spec in runs}
+    wanted = {f"-{spec.model.name}-{spec.dataset.name}-s" for spec in runs}
+    ids = [run_id for run_id in store.ids() if any(one in run_id for one in wanted)]
+    ids.sort(key=lambda run_id: (run_id in themselves, _changed(store.root / run_id)), reverse=True)
+    seen: Counter[str] = Counter()
+    found = []
+    for run_id in ids:
+        kind = run_id.rpartition("-s")[0]
+        seen[kind] += 1
+        if (seen[kind] <= NEWEST or run_id in themselves) and (one := _known(store.read(run_id), threads)) is not None:
+            found.append(one)
+    return found
+
+
+def _known(run: StoredRun, threads: int | None) -> Known | None:
+    try:
+        about, settings = run.provenance, run.spec["settings"]
+        here = provenance.machine().items() <= about["machine"].items() and about["threads"] == threads
+        if not here or about["status"] != "complete":
+            return None
+        on_disk = sum(entry.stat().st_size for entry in os.scandir(run.folder))
+        return Known(settings, about["timing"], about["seconds"], about["peak_memory"], on_disk)
+    except (DamagedRun, KeyError, OSError):  # trained before all of this was written down
+        return None
+
+
+def _changed(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _closest(near: Near) -> list[Known]:
+    least = min(far for far, _ in near)
+    return [one for far, one in near if far == least][:NEAREST]
+
+
+def _program(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that decide how fast a step is."""
+    kinds = ("dataset", "model", "norm", "optimizer")
+    return {
+        key: value
+        for key, value in settings.items()
+        if key == "batch_size" or (key.split(".")[0] in kinds and key not in (*_RATE_OPTIONS, *_START_OPTIONS))
+    }
+
+
+def _distance(one: Mapping[str, Any], other: Mapping[str, Any]) -> int | None:
+    """The number of settings that differ; None if a size does."""
+    different = [key for key in one.keys() | other.keys() if one.get(key) != other.get(key)]
+    for key in different:
+        kind = key.split(".")[0]
+        if kind in ("dataset", "model", "batch_size") and (
+            "." not in key or _is_size(one, key) or _is_size(other, key)
+        ):
+            return None
+    return len(different)
+
+
+def _is_size(settings: Mapping[str, Any], key: str) -> bool:
+    value = settings.get(key)
+    return isinstance(value, (int, list)) and not isinstance(value, bool)
+
+
+def _same_probe(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool:
+    """Whether a probe looks at the same things. How often it does is another matter."""
+    prefix = f"probes.{name}."
+    asked = [
+        {key: value for key, value in settings.items() if key.startswith(prefix) and not key.endswith(".every")}
+        for settings in (one, other)
+    ]
+    return asked[0] == asked[1]
+
+
+def _rate(near: Near, activity: str) -> float | None:
+    """Seconds for one, from the nearest runs that tell."""
+    telling = [(far, one) for far, one in near if activity in one.timing]
+    if not telling:
+        return None
+    entries = [one.timing[activity] for one in _closest(telling)]
+    return sum(entry["seconds"] for entry in entries) / sum(entry["count"] for entry in entries)

@@ -1,0 +1,91 @@
+"""A follower: exports the runs of a call to a mirror while they are trained. It only reads the store.
+
+    python -m bn_study.sweep.follower SINCE [EXPERIMENT] [OVERRIDE ...]
+
+Each run is exported when it is published, and one that takes long at every checkpoint; what was written before SINCE,
+a time by the clock of the results' disk, is not. When its standard input ends, because the sweep is over or the process
+that started it is gone, the follower exports what is left and ends; an alarm ends it if its mirror hangs. Whatever goes
+wrong ends it alone: the error is its last line, and its exit code is 1.
+"""
+
+import math
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from bn_study import study
+from bn_study.analysis.mirror import _run
+from bn_study.plan import parts
+from bn_study.plan.compose import compose
+from bn_study.plan.experiment import PlannedRun
+from bn_study.store import checkpoint
+from bn_study.store.store import DamagedRun, Store
+from bn_study.sweep.status import agenda, split_request
+
+POLL = 2.0
+"""Seconds between looks at the store."""
+NICE = 10
+"""The follower gives way to workers."""
+
+
+def main(arguments: list[str]) -> int:
+    """Follow until standard input ends."""
+    os.nice(NICE)
+    since, request = float(arguments[0]), arguments[1:]
+    place = study.locate()
+    name, overrides = split_request(request)
+    experiment, operation = compose(place.home, name, overrides)
+    mirror = operation["mirror"]
+    over = threading.Event()
+
+    def wait_for_the_end() -> None:
+        sys.stdin.read()
+        over.set()
+        # whoever started it ends it after mirror_wait; after twice as much nobody is there to do so
+        signal.alarm(math.ceil(2 * operation["mirror_wait"]))
+
+    threading.Thread(target=wait_for_the_end, daemon=True).start()
+    folder = place.results / "mirror" / mirror.name
+    exported: dict[str, float] = {}
+    last = False
+    while True:
+        for run in agenda(experiment, place.store).runs:
+            found = _news(run, place.store, since, exported, experiment.name)
+            if found is not None:
+                parts.call("mirror", mirror, found, folder)
+        if last:
+            return 0
+        last = over.wait(POLL)
+
+
+def _news(
+    run: PlannedRun, store: Store, since: float, exported: dict[str, float], experiment: str
+) -> _run.Run | None:  # fmt: skip
+    """The run, if there is more of it than was exported; notes in `exported` what there is (infinity: all)."""
+    run_id = run.spec.id
+    if exported.get(run_id) == math.inf:
+        return None
+    try:
+        if store.done(run_id):
+            stored = store.read(run_id)
+            exported[run_id] = math.inf
+            return _run.of(stored, experiment) if _written(stored.folder / "provenance.json") >= since else None
+        path = store.checkpoint(run_id)
+        written = _written(path)
+        if written < since or written == exported.get(run_id):
+            return None
+        exported[run_id] = written
+        state = checkpoint.load(path, run.spec).state
+    except (FileNotFoundError, checkpoint.Unusable, DamagedRun):
+        return None  # gone, or not yet whole, or for `run` to see to
+    return None if state is None else _run.under_way(run.spec, state, experiment)
+
+
+def _written(path: Path) -> float:
+    return path.stat().st_mtime
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,39 @@
+"""This process trains, one run after another: for debugging."""
+
+import os
+import sys
+
+from bn_study.errors import UsageError
+from bn_study.plan import numerics
+from bn_study.sweep.call import Call, Ending, interrupts
+from bn_study.sweep.progress import Progress
+
+
+def run(call: Call, progress: Progress) -> Ending:
+    """Ctrl-C stops after the stretch of steps under way; once more, at once.
+
+    Raises UsageError where this process has TensorFlow already and it was imported for other numerics.
+    """
+    from bn_study.sweep.worker import Stopped, Worker
+
+    wanted = call.environment
+    if "tensorflow" in sys.modules and wanted.get(numerics.VARIABLE) != (numerics.in_force() or "native"):
+        chosen = call.operation["numerics"]
+        raise UsageError(f"launcher=inline: TensorFlow is loaded here without numerics={chosen}; use launcher=local")
+    for name in set(os.environ) - set(wanted):
+        del os.environ[name]
+    os.environ.update(wanted)
+    with progress, interrupts(raising=True) as asked:
+
+        def stop() -> bool:
+            progress.update()
+            return asked.count > 0 or call.too_many_failures()
+
+        try:
+            Worker(call, stop).work()
+        except Stopped:
+            return Ending(interrupted=asked.count > 0)
+        except KeyboardInterrupt:
+            return Ending(interrupted=True)
+        progress.update()
+    return Ending()

@@ -1,0 +1,66 @@
+"""The child process that mirrors a call's runs, and what is said if it does not end well."""
+
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from bn_study.sweep import child
+from bn_study.sweep.call import Call
+
+FOLLOWER = (*child.PYTHON, "-m", "bn_study.sweep.follower")
+
+
+@contextmanager
+def following(call: Call) -> Iterator[list[str]]:
+    """Mirror what the block trains, if the call asks for it. Yields lines to print afterwards.
+
+    Whatever becomes of the mirror, the block runs as it would without: a mirror that fails, hangs or dies is worth a
+    line. At the end it has `mirror_wait` seconds for what is left.
+    """
+    remarks: list[str] = []
+    mirror = call.operation.get("mirror")
+    if mirror is None:
+        yield remarks
+        return
+    log = call.place.store.log(f"{call.id}-mirror")
+    try:
+        with open(log, "wb") as file:
+            since = os.fstat(file.fileno()).st_mtime
+            command = [*FOLLOWER, str(since), *call.request]
+            process = subprocess.Popen(
+                command, env=os.environ | child.environment(),
+                stdin=subprocess.PIPE, stdout=file, stderr=file, start_new_session=True,
+            )  # fmt: skip
+    except OSError as error:
+        remarks.append(f"warning: the mirror {mirror.name} could not be started ({error.strerror})")
+        yield remarks
+        return
+    try:
+        yield remarks
+    finally:
+        reason = _ended(process, call.operation["mirror_wait"])
+        if reason:
+            said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            rest = f"`bn-study export {mirror.name} {shlex.join(call.request)}` exports what is missing"
+            words = f": {said[-1]}" if said and process.returncode == 1 else ""
+            remarks.append(f"warning: the mirror {mirror.name} {reason}{words}; {rest}; its log is {log}")
+        else:
+            log.unlink(missing_ok=True)
+
+
+def _ended(process: "subprocess.Popen[bytes]", wait: float) -> str:
+    """Let the follower finish; how it ended in words, "" if well."""
+    assert process.stdin is not None
+    with suppress(OSError):
+        process.stdin.close()
+    try:
+        code = process.wait(wait)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return f"was not done after {wait:g} seconds"
+    return f"ended with exit code {code}" if code else ""

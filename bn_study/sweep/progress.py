@@ -1,0 +1,123 @@
+"""How a sweep goes: a live table on a terminal, one plain line a minute elsewhere."""
+
+import time
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from bn_study.plan.spec import RunSpec
+from bn_study.store.lease import Holder
+from bn_study.sweep import cost
+from bn_study.sweep.call import Call
+from bn_study.sweep.status import agenda
+from bn_study.sweep.units import duration
+
+QUIET_INTERVAL = 60.0
+"""Seconds between lines where there is no terminal."""
+SETTLED = 0.02
+"""The share of the work from which the time left follows from this call's own speed; before, from stored runs."""
+
+
+class Progress:
+    """Looks at the store, never at the workers: a second call that shares the work sees the same."""
+
+    def __init__(self, call: Call) -> None:
+        self.call, self.store = call, call.place.store
+        self.leases = self.store.leases(call.operation["silence"])
+        self.console = Console(stderr=True)
+        self.live = (
+            Live(console=self.console, refresh_per_second=4, transient=True) if self.console.is_terminal else None
+        )
+        self.statuses: dict[str, str] = {}
+        self.known: list[cost.Known] = []
+        self.known = cost.stored(self.store, self._look(), call.threads)
+        later = self._look()
+        self.price = cost.price(later, self.known, call.workers(len(later)))
+        self.steps_at_start, self.first_work = self._done(self.leases.holders())
+        self.started = self.said = self.first_seen = time.monotonic()
+
+    def __enter__(self) -> "Progress":
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.live:
+            self.live.stop()
+
+    def update(self) -> None:
+        now = time.monotonic()
+        if self.live:
+            holders = self.leases.holders()
+            line = Text(self.line(now, holders), no_wrap=True)
+            self.live.update(Group(line, self.table(holders)) if holders else line)
+        elif now - self.said >= QUIET_INTERVAL:
+            self.said = now
+            self.console.print(self.line(now, self.leases.holders()), soft_wrap=True, highlight=False)
+
+    def line(self, now: float, holders: list[Holder]) -> str:
+        """`38/148 runs · 110 left · 5,214 steps/s · 2 diverged · 0 failed · 4m 10s left`."""
+        if self.plan.waiting and len(self.statuses) == len(self.plan.runs):
+            self._look()
+        steps, work = self._done(holders)
+        rate = (steps - self.steps_at_start) / max(now - self.started, 1e-9)
+        diverged = sum(status == "diverged" for status in self.statuses.values())
+        waiting = f" · {len(self.plan.waiting)} waiting for tuning" if self.plan.waiting else ""
+        runs, done = len(self.plan.runs), len(self.statuses)
+        failed = len(self.store.failures(self.call.id))
+        return (
+            f"{done}/{runs} runs · {runs - done} left{waiting} · {rate:,.0f} steps/s · {diverged} diverged · "
+            f"{failed} failed · {self._left(work, now)}"
+        )
+
+    def table(self, holders: list[Holder]) -> Table:
+        """What each worker does, those of other calls and machines too."""
+        steps = {run.spec.id: run.spec.steps for run in self.plan.runs}
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for name in ("worker", "run"):
+            table.add_column(name, no_wrap=True)
+        for name in ("step", "of", ""):
+            table.add_column(name, justify="right", no_wrap=True)
+        for one in holders:
+            if one.run in steps:
+                share = one.step / max(steps[one.run], 1)
+                table.add_row(f"{one.host} {one.pid}", one.run, f"{one.step:,}", f"{steps[one.run]:,}", f"{share:.0%}")
+        return table
+
+    def _look(self) -> list[RunSpec]:
+        """What there is by now, and how much work each run is: seconds if comparable runs tell, else steps."""
+        self.plan = agenda(self.call.experiment, self.store)
+        later = cost.to_train(self.call.experiment, self.plan)
+        everything = {run.spec.id: run.spec for run in self.plan.runs} | {spec.id: spec for spec in later}
+        runs = list(everything.values())
+        self.work = cost.expected(runs, self.known) or {spec.id: float(spec.steps) for spec in runs}
+        return later
+
+    def _left(self, done: float, now: float) -> str:
+        """By the speed since work was first seen to advance: starting workers takes seconds and tells nothing."""
+        left = sum(self.work.values()) - done
+        if left <= 0:  # all steps are taken; some runs may still be judged
+            return "finishing" if len(self.statuses) == len(self.plan.runs) else "last measurements"
+        if done == self.first_work:
+            self.first_seen = now
+        advanced = done - self.first_work
+        if advanced < SETTLED * left:
+            return "starting" if self.price.seconds is None else f"about {duration(self.price.seconds)} left"
+        return f"{duration(left * (now - self.first_seen) / advanced)} left"
+
+    def _done(self, holders: list[Holder]) -> tuple[int, float]:
+        """Steps and work of finished runs and of those under way; a diverged run counts as run to its end."""
+        under_way = {holder.run: holder.step for holder in holders}
+        there = set(self.store.ids())  # one look at the folder, however many runs there are
+        steps, work = 0, 0.0
+        for run in self.plan.runs:
+            run_id = run.spec.id
+            if run_id not in self.statuses and run_id in there:
+                self.statuses[run_id] = self.store.read(run_id).status()
+            taken = run.spec.steps if run_id in self.statuses else under_way.get(run_id, 0)
+            steps += taken
+            share = 1.0 if run_id in self.statuses else taken / max(run.spec.steps, 1)
+            work += share * self.work[run_id]
+        return steps, work

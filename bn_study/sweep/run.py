@@ -1,0 +1,118 @@
+"""Plan -> workers -> summary."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bn_study.errors import UsageError
+from bn_study.plan import parts
+from bn_study.plan.experiment import Experiment, PlannedRun
+from bn_study.store import checkpoint
+from bn_study.store.store import DamagedRun, Failure, Store
+from bn_study.study import Study
+from bn_study.sweep import mirroring
+from bn_study.sweep.call import Call
+from bn_study.sweep.launcher import inline, local
+from bn_study.sweep.progress import Progress
+from bn_study.sweep.sample import Sample
+from bn_study.sweep.status import Agenda, agenda
+from bn_study.training import batches
+
+
+def check_data(runs: Sequence[PlannedRun]) -> list[str]:
+    """Load every data set of a plan once, so that nothing starts on data that are missing or wrong.
+
+    Returns warnings. Raises UsageError for data that cannot be used, and for batches that cannot be made of them.
+    """
+    warnings: list[str] = []
+    known: dict[str, batches.Contents] = {}
+    for run in runs:
+        dataset = run.spec.dataset
+        key = repr(dataset)
+        if key not in known:
+            data = parts.call("dataset", dataset)
+            known[key] = batches.contents(data)
+            warnings += [one for one in data.warnings if one not in warnings]
+        batches.check(run.spec, known[key])
+    return warnings
+
+
+def set_damaged_aside(runs: Sequence[PlannedRun], store: Store) -> list[str]:
+    """Move what is not as it was written out of the way, runs to be trained anew and checkpoints; a line for each.
+
+    Tables are not read for it: see `StoredRun.glance`.
+    """
+    lines = []
+    for run in runs:
+        if store.done(run.spec.id):
+            try:
+                store.read(run.spec.id).glance(run.spec)
+            except DamagedRun as error:
+                lines.append(f"{error}; {store.set_aside(run.spec.id)}")
+    for path in store.checkpoints():
+        try:
+            checkpoint.load(path, None)
+        except checkpoint.Unusable as error:
+            lines.append(f"{error}; {store.set_checkpoint_aside(path.stem)} and its run starts from the beginning")
+        except FileNotFoundError:
+            pass  # its run was published meanwhile
+    return lines
+
+
+@dataclass
+class Outcome:
+    """How a call of `run` ended. remarks: a line for each worker that did not end by itself.
+
+    left: whether workers are still at work for it on a cluster.
+    """
+
+    agenda: Agenda
+    interrupted: bool = False
+    left: bool = False
+    failed: dict[str, Failure] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def code(self) -> int:
+        if self.interrupted:
+            return 3
+        if self.left:
+            return 0
+        if self.failed and all(one.usage for one in self.failed.values()) and not self.agenda.done:
+            return 2
+        return 1 if self.failed or self.agenda.missing or self.agenda.waiting else 0
+
+
+def run(
+    place: Study, experiment: Experiment, request: Sequence[str], operation: Mapping[str, Any],
+    max_failures: int | None = None, detach: bool = False, sample: Sample | None = None,
+) -> Outcome:  # fmt: skip
+    """Train what is missing. Raises CannotWrite where the results cannot be written.
+
+    request: the command line's words, from which every worker composes the same plan. operation: settings of the call.
+    max_failures: how many runs may fail before the call ends; None for any number. detach: leave a cluster's workers.
+    sample: what `experiment` was drawn by, None for a whole one.
+    """
+    if detach and operation["launcher"] != "slurm":
+        raise UsageError("--detach: only launcher=slurm has workers that go on by themselves")
+    todo = agenda(experiment, place.store)
+    if not todo.missing and not todo.waiting:
+        return Outcome(todo)
+    call = Call(uuid.uuid4().hex[:12], place, experiment, request, operation, max_failures, sample)
+    with mirroring.following(call) as remarks:
+        if operation["launcher"] == "slurm":
+            from bn_study.sweep.launcher import slurm  # imports submitit
+
+            call = slurm.joined(call)
+            ending = slurm.run(call, Progress(call), detach)
+        elif operation["launcher"] == "inline":
+            ending = inline.run(call, Progress(call))
+        else:
+            ending = local.run(call, range(call.workers(len(todo.missing))), Progress(call))
+    if ending.left and operation.get("mirror") is not None:
+        remarks.append(f"nobody mirrors what goes on now; `bn-study export {operation['mirror'].name}` does it later")
+    final = agenda(experiment, place.store)
+    missing = {run.spec.id for run in final.missing}
+    failures = {key: one for key, one in place.store.failures(call.id).items() if key in missing}
+    return Outcome(final, ending.interrupted, ending.left, failures, [*ending.remarks, *remarks])

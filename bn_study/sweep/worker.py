@@ -1,0 +1,252 @@
+"""A worker: pulls missing runs from the store until none is left. The only module that trains.
+
+    python -m bn_study.sweep.worker CALL PARENT [--sample ROWS TABLE] [EXPERIMENT] [OVERRIDE ...]
+
+CALL names the `bn-study run` that started it, PARENT is the process that looks after it. Thread counts come from the
+environment, set before the import. On SIGTERM, and when PARENT is gone, it stops after the steps under way.
+"""
+
+import faulthandler
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Protocol
+
+from bn_study import study
+from bn_study.errors import UsageError
+from bn_study.plan import history
+from bn_study.plan.compose import compose
+from bn_study.plan.experiment import PlannedRun
+from bn_study.plan.spec import RunSpec
+from bn_study.store import checkpoint, provenance
+from bn_study.store.checkpoint import Checkpoint, State
+from bn_study.store.lease import Lease, Lost
+from bn_study.store.store import CannotWrite
+from bn_study.sweep.call import Call
+from bn_study.sweep.sample import split
+from bn_study.sweep.status import agenda, split_request
+
+POLL = 0.5
+"""Seconds between looks at runs that other workers hold."""
+USAGE, STOPPED, CANNOT_WRITE = 2, 3, 4
+"""Exit codes."""
+
+
+class Stopped(Exception):
+    """Asked to stop; raised between two stretches of training."""
+
+
+class Trainer(Protocol):
+    """What a worker needs of `training.train.Programs`."""
+
+    def program(self, spec: RunSpec) -> str:
+        """Names what a run can take over from one before it, so that such runs follow each other."""
+
+    def train(
+        self, spec: RunSpec, between: Callable[[int, Callable[[], State]], None], state: State | None
+    ) -> Any:  # fmt: skip
+        """See `training.train.train`."""
+
+    def facts(self, spec: RunSpec) -> dict[str, Any]:
+        """What provenance is to say of the data: classes, fingerprint, warnings."""
+
+
+class Worker:
+    """One process's share of a call. stop: asked between stretches of steps whether to stop."""
+
+    def __init__(self, call: Call, stop: Callable[[], bool], trainer: Trainer | None = None) -> None:
+        self.call, self.store, self.stop = call, call.place.store, stop
+        self.leases = self.store.leases(call.operation["silence"])
+        self.start: dict[str, Any] = {}
+        self._trainer = trainer
+        self._programs: dict[str, str] = {}
+        self._last = ""
+
+    @property
+    def trainer(self) -> Trainer:
+        """Imports TensorFlow, which takes seconds: only once there is something to train."""
+        if self._trainer is None:
+            from bn_study.training.train import Programs
+
+            self._trainer = Programs()
+            self.start = {"worker": {"seconds": round(provenance.age(), 6), "count": 1}}
+        return self._trainer
+
+    @cached_property
+    def circumstances(self) -> dict[str, Any]:
+        experiment = self.call.experiment
+        return provenance.circumstances(self.call.place.home, self.call.request) | {
+            "experiment": {"name": experiment.name, "hash": experiment.digest},
+            "stated": history.committed(self.call.place.home, experiment),
+            "call": self.call.id,
+        }
+
+    def work(self) -> None:
+        """Train until every run of the experiment is done, failed in this call, or waits for one that failed.
+
+        Raises Stopped, and CannotWrite where the results cannot be written.
+        """
+        seen: set[str] = set()
+        while True:
+            plan = {run.spec.id: run for run in agenda(self.call.experiment, self.store).runs}
+            if set(plan) <= seen:
+                return
+            self._train_all(dict(plan))
+            seen |= set(plan)  # once more: a tuned value may have come in
+
+    def _train_all(self, todo: dict[str, PlannedRun]) -> None:
+        """Train until none of these runs is to be had or held by another worker, which may die."""
+        while True:
+            todo = {run_id: run for run_id, run in todo.items() if self._pending(run_id)}
+            if not todo:
+                return
+            left = sorted(todo, key=lambda run_id: -todo[run_id].spec.steps)
+            trained = False
+            while left:
+                run_id = self._next(left, todo)
+                left.remove(run_id)
+                trained |= self._attempt(todo[run_id])
+            if not trained:
+                if self.stop():
+                    raise Stopped
+                time.sleep(POLL)
+
+    def _next(self, left: list[str], todo: Mapping[str, PlannedRun]) -> str:
+        """A run whose program is at hand; else one whose program nobody else uses just now; else the longest."""
+
+        def program(run_id: str) -> str:
+            return self._program(todo[run_id].spec, run_id)
+
+        at_hand = next((run_id for run_id in left if program(run_id) == self._last), None)
+        if at_hand is not None:
+            return at_hand
+        used = {program(holder.run) for holder in self.leases.holders() if holder.run in todo}
+        return next((run_id for run_id in left if program(run_id) not in used), left[0])
+
+    def _program(self, spec: RunSpec, run_id: str) -> str:
+        if run_id not in self._programs:
+            self._programs[run_id] = self.trainer.program(spec)
+        return self._programs[run_id]
+
+    def _pending(self, run_id: str) -> bool:
+        return not self.store.done(run_id) and self.store.failed(run_id, self.call.id) is None
+
+    def _attempt(self, run: PlannedRun) -> bool:
+        """Train a run if it is still to be had; whether it was."""
+        run_id = run.spec.id
+        if not self._pending(run_id):
+            return False
+        with self.store.writing(), self.leases.take(run_id, self.call.id) as lease:
+            if lease is None or not self._pending(run_id):
+                if self.store.done(run_id):
+                    self.leases.clear(run_id)  # published, and cleared, just before this lease was made
+                return False
+            self._last = self._program(run.spec, run_id)
+            try:
+                self._train(run.spec, lease)
+            except (Stopped, CannotWrite):
+                raise
+            except Lost:
+                print(f"{run_id}: another worker has taken the run over", file=sys.stderr)
+            except UsageError as error:
+                self.store.fail(run_id, self.call.id, "failed", str(error), usage=True)
+            except (Exception, SystemExit):
+                self.store.fail(run_id, self.call.id, "failed", traceback.format_exc())
+            return True
+
+    def _train(self, spec: RunSpec, lease: Lease) -> None:
+        """From its checkpoint, or if that cannot be used, from the beginning."""
+        warnings: list[str] = []
+        try:
+            try:
+                found = checkpoint.load(self.store.checkpoint(spec.id), spec)
+            except FileNotFoundError:
+                found = checkpoint.BEGINNING
+            self._train_from(found, spec, lease, warnings)
+        except checkpoint.Unusable as error:
+            warnings.append(f"{error}; {self.store.set_checkpoint_aside(spec.id)} and the run began anew")
+            print(warnings[0], file=sys.stderr)
+            self._train_from(checkpoint.BEGINNING, spec, lease, warnings)
+
+    def _train_from(self, found: Checkpoint, spec: RunSpec, lease: Lease, warnings: list[str]) -> None:
+        started, clock = datetime.now(UTC), time.monotonic()
+        saved = clock
+
+        def between(step: int, state: Callable[[], State]) -> None:
+            nonlocal saved
+            with self.store.writing():
+                lease.note(step)
+                now, stopping = time.monotonic(), self.stop()
+                if stopping or now - saved >= self.call.operation["checkpoint"]:
+                    history = [*found.history, self._stretch(step, started, clock)]
+                    checkpoint.save(self.store.checkpoint(spec.id), spec, Checkpoint(state(), history))
+                    saved = now
+            if stopping:
+                raise Stopped
+
+        if self.stop():
+            raise Stopped
+        trained = self.trainer.train(spec, between, found.state)
+        timing, self.start = self.start | trained.timing, {}
+        facts = self.trainer.facts(spec)
+        self.store.publish(
+            spec,
+            trained.records,
+            trained.vectors,
+            self.circumstances
+            | facts
+            | {
+                "warnings": [*facts["warnings"], *warnings],
+                "status": "complete" if trained.diverged_at is None else "diverged",
+                "diverged_at": trained.diverged_at,
+                "started": started.isoformat(timespec="seconds"),
+                "seconds": round(time.monotonic() - clock, 3),
+                "timing": timing,
+                "peak_memory": provenance.peak_memory(),
+                "earlier": found.history,
+            },
+            lease,
+        )
+
+    def _stretch(self, step: int, started: datetime, clock: float) -> dict[str, Any]:
+        """What provenance says of the part of a run that ended with a checkpoint."""
+        names = ("commit", "dirty", "study", "versions", "machine", "threads", "numerics")
+        kept = {name: self.circumstances[name] for name in names}
+        seconds = round(time.monotonic() - clock, 3)
+        return kept | {"until_step": step, "started": started.isoformat(timespec="seconds"), "seconds": seconds}
+
+
+def main(arguments: list[str], trainer: Trainer | None = None) -> int:
+    """Exit codes: 0 nothing left, 2 the request cannot be planned, 3 stopped, 4 the results cannot be written."""
+    stopping: list[bool] = []
+    signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR2, all_threads=True)
+    call, parent, *words = arguments
+    sample, request = split(words)
+    place = study.locate()
+    name, overrides = split_request(request)
+
+    def stop() -> bool:
+        return bool(stopping) or os.getppid() != int(parent)
+
+    try:
+        experiment, operation = compose(place.home, name, overrides)
+        if sample is not None:
+            experiment = sample.of(experiment)
+        Worker(Call(call, place, experiment, request, operation), stop, trainer).work()
+    except Stopped:
+        return STOPPED
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return CANNOT_WRITE if isinstance(error, CannotWrite) else USAGE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,125 @@
+"""`bn-study figure`: what it draws of runs that nobody trained, against pandas and scipy on what was published."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from bn_study.analysis.tables import read_csv
+from bn_study.cli.main import main
+from bn_study.plan.compose import compose
+from bn_study.sweep.status import agenda
+
+REQUEST = ["dataset=digits", "norm=none,batch", "optimizer.learning_rate=0.1,1", "seed=range(3)", "steps=100"]
+
+
+def accuracy(spec, step):
+    return 0.5 + 0.1 * (spec.norm.name == "batch") + 0.01 * spec.seed**2 + step / 1000
+
+
+def lost(spec):
+    return spec.norm.name == "none" and spec.seed == 2 and spec.optimizer.args["learning_rate"] == 1
+
+
+@pytest.fixture
+def specs(study_here, tmp_path, monkeypatch):
+    place = study_here()
+    monkeypatch.chdir(tmp_path)
+    store = place.store
+    store.prepare()
+    found = [run.spec for run in agenda(compose(place.home, None, REQUEST)[0], store).missing]
+    for spec in found:
+        steps = (0,) if lost(spec) else (0, 50, 100)
+        rows = [(step, "test/accuracy", "", accuracy(spec, step)) for step in steps]
+        for layer in (1, 2):
+            rows += [(step, "gradient/delta", f"layer{layer}/linear", 10.0 ** -(layer + spec.seed)) for step in steps]
+            for quantile in (5, 15, 50, 85, 95):
+                rows += [(step, f"activation/q{quantile}", f"layer{layer}/pre", quantile + spec.seed) for step in steps]
+        records = pd.DataFrame(rows, columns=["step", "name", "site", "value"])
+        status, at = ("diverged", 7) if lost(spec) else ("complete", None)
+        store.publish(spec, records, records.iloc[:0], {"status": status, "diverged_at": at, "classes": 10})
+    return found
+
+
+def draw(*words):
+    assert main(["figure", *words[:1], *REQUEST, *words[1:], "--output", "out.svg"]) == 0
+    return read_csv("out.csv")
+
+
+def expected(values):
+    return (np.mean(values), *stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values)), len(values))
+
+
+def numbers(row):
+    return tuple(row[["value", "low", "high", "n"]].astype(float))
+
+
+def test_curves_in_a_panel_for_each_value(specs, tmp_path):
+    data = draw("curves", "--column", "optimizer.learning_rate")
+    assert list(dict.fromkeys(data["panel"])) == ["optimizer.learning_rate=0.1", "optimizer.learning_rate=1"]
+    for norm in ("none", "batch"):
+        own = data[(data["panel"] == "optimizer.learning_rate=1") & (data["line"] == f"norm={norm}")]
+        arm = [s for s in specs if s.norm.name == norm and s.optimizer.args["learning_rate"] == 1 and not lost(s)]
+        values = [accuracy(spec, 50) for spec in arm]
+        assert numbers(own[own["x"] == 50].iloc[0]) == pytest.approx(expected(values))
+    assert data.loc[data["series"] == "diverged", "x"].tolist() == [7]
+    about = json.loads((tmp_path / "out.json").read_text())
+    assert about["runs"] == sorted(spec.id for spec in specs) and "✕" in about["caption"]
+    assert "<svg" in (tmp_path / "out.svg").read_text()
+
+
+def test_final_values_over_a_setting(specs):
+    data = draw("final", "--over", "optimizer.learning_rate")
+    assert set(data["line"]) == {"norm=none", "norm=batch"} and sorted(set(data["x"])) == [0.1, 1]
+    row = data[(data["line"] == "norm=batch") & (data["x"] == 0.1)].iloc[0]
+    values = [accuracy(s, 100) for s in specs if s.norm.name == "batch" and s.optimizer.args["learning_rate"] == 0.1]
+    assert numbers(row) == pytest.approx(expected(values))
+    assert data[(data["line"] == "norm=none") & (data["x"] == 1)]["n"].tolist() == [2]  # one diverged
+
+
+def test_gradients_over_the_layers(specs):
+    data = draw("gradients", "--by", "norm")
+    row = data[(data["line"] == "norm=batch") & (data["x"] == 2)].iloc[0]
+    assert row["value"] == pytest.approx(-3) and row["n"] == 6
+    assert math.isclose(data[data["x"] == 1]["value"].max() - data[data["x"] == 2]["value"].max(), 1, abs_tol=0.2)
+
+
+def test_activations_have_a_row_a_layer(specs):
+    data = draw("activations", "--by", "norm", "--colour", "norm")
+    assert set(data["row"]) == {"layer1/pre", "layer2/pre"} and set(data["series"]) == {
+        "q5",
+        "q15",
+        "q50",
+        "q85",
+        "q95",
+    }
+    row = data[(data["row"] == "layer2/pre") & (data["series"] == "q85") & (data["line"] == "norm=batch")].iloc[0]
+    assert row["value"] == pytest.approx(86)
+
+
+def test_the_same_numbers_give_the_same_bytes(specs, tmp_path):
+    draw("curves")
+    first = (tmp_path / "out.svg").read_bytes()
+    draw("curves")
+    assert (tmp_path / "out.svg").read_bytes() == first
+    assert main(["figure", "curves", *REQUEST, "--output", "out.pdf"]) == 0
+    assert (tmp_path / "out.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["curves", "--colour", "nrm"], "unknown setting 'nrm'; did you mean norm?"),
+        (["curves", "--metric", "test/acuracy"], "unknown metric 'test/acuracy'; did you mean test/accuracy?"),
+        (["gradients", "--metric", "gradient/delta@post"], "was not recorded at post, but at"),
+        (["final"], "final needs --over"),
+        (["curves", "--over", "norm"], "the other kinds have none"),
+        (["curves", "--output", "out.doc"], "give it a name that ends in .svg, .png or .pdf"),
+    ],
+)
+def test_bad_figures_are_refused(specs, capsys, tmp_path, words, message):
+    assert main(["figure", words[0], *REQUEST, *words[1:]]) == 2
+    assert message in capsys.readouterr().err and not list(tmp_path.glob("*.svg"))

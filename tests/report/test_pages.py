@@ -1,0 +1,278 @@
+"""Pages of evidence in a real browser: headless Chromium, pages from the disk, no network, no error in its console."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bn_study.cli.main import main
+from bn_study.plan.compose import compose
+from bn_study.report import evidence
+from bn_study.report.web import content, write
+from bn_study.report.web import pages as rendered
+from bn_study.sweep.status import agenda
+
+HOSTILE = '"><img src=x onerror=alert(1)>'
+SCRIPT = "</script><script>alert(1)</script>"
+EXPERIMENT = """
+question: Is it <b>better</b>?
+base: {dataset: digits, model.widths: [8], steps: 100, probes: [curves, activations]}
+grids:
+  all: {norm: [none, batch], optimizer.learning_rate: [0.1, 1], seed: range(3)}
+claims:
+  better:
+    statements: []
+    measure: {final: {metric: test/accuracy}}
+    contrast: {norm=batch: 1, norm=none: -1}
+    contexts: [optimizer.learning_rate]
+    test: superiority
+    margin: 0.01
+figures:
+  curve: {kind: curves, grid: all, metric: test/accuracy}
+discussion: |
+  It is, says </script><script>alert(1)</script>.
+"""
+
+
+@pytest.fixture
+def visit(browser):
+    """Open a page and wait until its script is through; afterwards its console must be empty."""
+
+    def visit(path: Path):
+        browser.get(path.as_uri())
+        return Page(browser)
+
+    yield visit
+    assert browser.get_log("browser") == []
+
+
+class Page:
+    """What a user does and sees."""
+
+    def __init__(self, browser):
+        self.browser = browser
+
+    def run(self, script, *arguments):
+        return self.browser.execute_script(f"return {script}", *arguments)
+
+    def find(self, css):
+        return self.browser.find_elements("css selector", css)
+
+    def column(self, name):
+        """The cells of a column of the runs' table, from top to bottom."""
+        names = [one.get_attribute("data-sort") for one in self.find("#table thead button")]
+        return [one.text for one in self.find(f"#table tbody td:nth-child({names.index(name) + 2})")]
+
+    def click(self, css):
+        (one,) = self.find(css)
+        self.run("arguments[0].scrollIntoView({block: 'center'})", one)
+        one.click()
+
+    def select(self, run):
+        self.click(f'#table input[aria-label="select {run}"]')
+
+    def choose(self, css, text):
+        from selenium.webdriver.support.select import Select
+
+        Select(self.find(css)[0]).select_by_visible_text(text)
+
+    def slide(self, css, value):
+        script = "arguments[0].value = arguments[1], arguments[0].dispatchEvent(new Event('input', {bubbles: true}))"
+        self.run(script, self.find(css)[0], value)
+
+    def drawn(self, chart):
+        """Name, x and y of each line of a Plotly chart."""
+        wanted = "(document.getElementById(arguments[0]).data || []).map(one => [one.name, [...one.x], [...one.y]])"
+        return {name: (x, y) for name, x, y in self.run(wanted, chart)}
+
+
+def accuracy(spec):
+    base = 0.2 * (spec.norm.name == "batch") + 0.01 * spec.seed
+    return {0: 0.1, 50: 0.4 + base, 100: 0.5 + base}
+
+
+@pytest.fixture(scope="module")
+def place(make_study, tmp_path_factory):
+    """A study with one experiment, as `report` leaves it."""
+    place = make_study(tmp_path_factory.mktemp("pages") / "study", first=EXPERIMENT)
+    place.store.prepare()
+    experiment, _ = compose(place.home, "first", [])
+    for run in agenda(experiment, place.store).missing:
+        rows = [(step, "test/accuracy", "", value) for step, value in accuracy(run.spec).items()]
+        records = pd.DataFrame(rows, columns=["step", "name", "site", "value"])
+        vectors = pd.DataFrame(
+            [
+                (step, f"activation/{name}", "layer1/pre", np.array(values, float))
+                for step, counts in ((0, [3, 1]), (100, [1, 3]))
+                for name, values in (("histogram", counts), ("edges", [0, 0.5, 2.5]))
+            ],
+            columns=records.columns,
+        )
+        facts = {"status": "complete", "classes": 10, "commit": "a" * 40, "dirty": False, "seconds": 1.5}
+        place.store.publish(run.spec, records, vectors, facts | {"stated": experiment.stated(), "versions": {"x": "1"}})
+    write.write(place, experiment, evidence.report(place, experiment))
+    write.write_overview(place)
+    return place
+
+
+@pytest.fixture
+def first(place, visit):
+    return visit(place.results / "first" / "index.html")
+
+
+def specs(place):
+    return [run.spec for run in agenda(compose(place.home, "first", [])[0], place.store).runs]
+
+
+def test_it_opens_with_verdicts_figures_and_runs(first, place):
+    assert first.run("document.documentElement.dataset.ready") == "yes"
+    assert sorted(first.column("run")) == sorted(spec.id for spec in specs(place))
+    assert first.find(".question")[0].text == "Is it <b>better</b>?"
+    assert "alert(1)" in first.find("main")[0].text  # the discussion, as text
+    (image,) = first.find("figure img")
+    assert first.run("arguments[0].naturalWidth", image) > 100
+    assert (
+        "better" in first.find("#verdicts summary")[0].text and first.find("#verdicts .chip")[0].text == "inconclusive"
+    )
+
+
+def test_runs_are_filtered(first):
+    first.choose('[data-filter="norm"]', "batch")
+    assert set(first.column("norm")) == {"batch"} and len(first.column("run")) == 6
+    first.choose('[data-filter="optimizer.learning_rate"]', "1")
+    assert len(first.column("run")) == 3
+    first.find("#words")[0].send_keys("seed=2")
+    assert first.column("seed") == ["2"] and "1 of 12 runs" in first.find("#count")[0].text
+
+
+def test_runs_are_sorted(first):
+    for descending in (False, True):
+        first.click('[data-sort="final(metric=test/accuracy)"]')
+        values = [float(one) for one in first.column("final(metric=test/accuracy)")]
+        assert values == sorted(values, reverse=descending) and len(set(values)) > 3
+    first.click('[data-sort="run"]')
+    assert first.column("run") == sorted(first.column("run"))
+
+
+def test_selected_runs_are_overlaid(first, place):
+    assert first.drawn("curves-chart") == {} and "Select runs" in first.find("#curves-empty")[0].text
+    chosen = [specs(place)[0], specs(place)[-1]]
+    for spec in chosen:
+        first.select(spec.id)
+    drawn = first.drawn("curves-chart")
+    assert set(drawn) == {spec.id for spec in chosen}
+    for spec in chosen:
+        steps, values = drawn[spec.id]
+        assert dict(zip(steps, values, strict=True)) == pytest.approx(accuracy(spec))
+    first.slide("#smoothing", "0.5")
+    weights = np.array([0.125, 0.25, 0.5])
+    expected = np.dot(weights, list(accuracy(chosen[0]).values())) / weights.sum()
+    assert first.drawn("curves-chart")[chosen[0].id][1][-1] == pytest.approx(expected)
+    first.click("#logx")
+    assert first.run("document.getElementById('curves-chart').layout.xaxis.type") == "log"
+    assert first.run("document.getElementById('curves-chart').layout.yaxis.type") == "linear"
+    first.select(chosen[0].id)
+    assert set(first.drawn("curves-chart")) == {chosen[1].id}
+
+
+def test_the_slider_moves_through_training(first):
+    before = first.drawn("distributions-chart")
+    assert len(before) == 4  # one seed an arm
+    for x, y in before.values():
+        assert x == [0, 0.5, 2.5] and y[:2] == pytest.approx([0.75 / 0.5, 0.25 / 2])  # densities
+    first.slide("#step", "1")
+    assert "100" in first.find("#at")[0].text
+    for _, y in first.drawn("distributions-chart").values():
+        assert y[:2] == pytest.approx([0.25 / 0.5, 0.75 / 2])
+
+
+def test_two_runs_differ_in_what_is_shown(first, place):
+    one, other = specs(place)[0], specs(place)[-1]
+    first.select(one.id)
+    assert "Select two runs" in first.find("#difference-empty")[0].text
+    first.select(other.id)
+    rows = [
+        [cell.text for cell in row.find_elements("css selector", "td")] for row in first.find("#difference tbody tr")
+    ]
+    shown = {name: (a, b) for name, a, b in rows}
+    assert shown["norm"] == (one.norm.name, other.norm.name) and "batch_size" not in shown
+    assert all(a != b for a, b in shown.values())
+    first.click("#all")
+    assert len(first.find("#difference tbody tr")) > len(rows) + 10
+    assert "versions.x" in first.find("#difference tbody")[0].text
+
+
+def test_the_overview_leads_to_each_experiment(visit, place):
+    page = visit(place.results / "index.html")
+    (link,) = page.find("article h3 a")
+    link.click()
+    assert page.find("h1")[0].text == "first"
+
+
+def synthetic(count, names=lambda at: f"norm-mlp-x-s{at}-{at:010x}"):
+    runs = pd.DataFrame(
+        {
+            "run": [names(at) for at in range(count)], "grids": "all", "seed": range(count), "status": "complete",
+            "diverged_at": None, "classes": 10, "commit": "c", "dirty": False, "stated": "", "measured": "",
+            "norm": ["none", "batch"] * (count // 2), "optimizer.learning_rate": np.arange(count) / 7, "dataset": "x",
+            "final(metric=test/accuracy)": np.linspace(0, 1, count),
+        }
+    )  # fmt: skip
+    steps = np.arange(200)
+    records = pd.DataFrame(
+        {
+            "run": np.repeat(runs["run"], len(steps)), "step": np.tile(steps, count), "name": "test/accuracy",
+            "site": "", "value": np.random.default_rng(0).random(count * len(steps)),
+        }
+    )  # fmt: skip
+    return content.of_runs(runs, records, pd.DataFrame(columns=["run", "step", "name", "site", "unit", "value"]), {})
+
+
+def page_of(place, found, path):
+    experiment, _ = compose(place.home, "first", [])
+    path.write_text(rendered.experiment(experiment, {}, {}, [], found, "bn-study run first", None), encoding="utf-8")
+    return path
+
+
+def test_a_thousand_runs_are_a_page_at_a_time(visit, place, tmp_path):
+    found = synthetic(1000)
+    assert all(len(steps) <= content.POINTS for steps in found["steps"])
+    path = page_of(place, found, tmp_path / "many.html")
+    own = path.stat().st_size - len(rendered._plotly())
+    assert own < 2_000_000
+    page = visit(path)
+    assert len(page.find("#table tbody tr")) == 50 and "1000 of 1000 runs" in page.find("#count")[0].text
+    page.click("#next")
+    assert "page 2 of 20" in page.find("#pager")[0].text
+    page.find("#words")[0].send_keys("norm=batch seed=99")
+    assert {seed[:2] for seed in page.column("seed")} == {"99"} and set(page.column("norm")) == {"batch"}
+
+
+def test_hostile_names_are_text(visit, place, tmp_path):
+    names = [HOSTILE, SCRIPT, "a & b", "\u2028"]
+    found = synthetic(4, names.__getitem__)
+    found["varied"]["tag"] = [HOSTILE, SCRIPT, "x", "y"]
+    path = page_of(place, found, tmp_path / "hostile.html")
+    assert SCRIPT not in path.read_text(encoding="utf-8").split(str(rendered._plotly()))[0].split("Discussion")[0]
+    page = visit(path)
+    assert set(page.column("run")) >= {HOSTILE, SCRIPT, "a & b"} and {HOSTILE, SCRIPT} <= set(page.column("tag"))
+    for box in page.find("#table tbody input"):
+        box.click()
+    legend = page.find("#curves-chart .legendtext")
+    assert {one.text for one in legend} >= {HOSTILE, SCRIPT}
+    assert not page.find("#table img") and page.run("document.querySelectorAll('img[src=x]').length") == 0
+
+
+def test_report_writes_pages_that_are_no_evidence(place, monkeypatch, capsys):
+    monkeypatch.setenv("BN_STUDY_HOME", str(place.home))
+    monkeypatch.delenv("BN_STUDY_RESULTS", raising=False)
+    opened = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or True)
+    assert main(["report", "first", "--open"]) == 0
+    said = capsys.readouterr().out
+    page = place.results / "first" / "index.html"
+    assert str(page) in said and opened == [page.as_uri()]
+    page.write_text("")
+    assert main(["report", "first", "--check"]) == 0
+    assert main(["report", "first", "--check", "--open"]) == 2

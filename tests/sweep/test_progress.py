@@ -1,0 +1,77 @@
+"""What is said of a sweep under way: from the store and its leases, whoever trains."""
+
+import pandas as pd
+import pytest
+
+from bn_study.plan.compose import compose
+from bn_study.store.store import Store
+from bn_study.study import Study
+from bn_study.sweep import progress as module
+from bn_study.sweep.call import Call
+from bn_study.sweep.progress import Progress
+
+EMPTY = pd.DataFrame({"step": [0], "name": [""], "site": [""], "value": [0.0]})
+REQUEST = ["steps=1000", "seed=range(4)"]
+
+
+@pytest.fixture
+def call(home, tmp_path):
+    experiment, operation = compose(home, None, REQUEST)
+    Store(tmp_path / "runs").prepare()
+    return Call("abc", Study(home, tmp_path), experiment, REQUEST, operation)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """`clock.now` is the time."""
+
+    class Clock:
+        now = 1000.0
+
+        def monotonic(self):
+            return self.now
+
+    made = Clock()
+    monkeypatch.setattr(module, "time", made)
+    return made
+
+
+def test_the_line_counts_runs_and_its_time_left_settles(call, clock):
+    progress = Progress(call)
+    runs = [run.spec for run in progress.plan.runs]
+    assert progress.line(clock.now, []).startswith("0/4 runs · 4 left · 0 steps/s") and "starting" in progress.line(
+        1, []
+    )
+    clock.now += 30  # workers import and compile, which tells nothing about the speed
+    assert "starting" in progress.line(clock.now, [])
+    for number, left in enumerate(("30s left", "20s left", "10s left")):
+        clock.now += 10
+        call.place.store.publish(runs[number], EMPTY, EMPTY, {"status": "complete"})
+        assert progress.line(clock.now, []).endswith(left)
+    call.place.store.publish(runs[3], EMPTY, EMPTY, {"status": "diverged"})
+    assert "4/4 runs · 0 left" in progress.line(clock.now, []) and "1 diverged" in progress.line(clock.now, [])
+
+
+def test_the_table_shows_who_trains_what(call):
+    progress = Progress(call)
+    run = progress.plan.runs[1].spec
+    with call.place.store.leases().take(run.id, "another") as lease:
+        lease.note(250)
+        table = progress.table(progress.leases.holders())
+        assert table.row_count == 1
+        cells = [next(iter(column.cells)) for column in table.columns]
+        assert cells[1:] == [run.id, "250", "1,000", "25%"]
+        assert "0/4 runs" in progress.line(progress.started + 10, progress.leases.holders())
+    assert progress.table(progress.leases.holders()).row_count == 0
+
+
+def test_failures_are_counted_and_no_terminal_gets_a_line_a_minute(call, clock, capsys):
+    progress = Progress(call)
+    assert progress.live is None
+    call.place.store.fail(progress.plan.runs[0].spec.id, call.id, "failed", "ValueError: no")
+    with progress:
+        for _ in range(150):
+            progress.update()
+            clock.now += 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and all("1 failed" in line for line in lines)
