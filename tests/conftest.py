@@ -16,7 +16,8 @@ os.environ.update(numerics.environment(os.environ, "portable"))
 
 import pytest
 
-from bn_study.plan.compose import compose, expand
+from bn_study.plan.compose import compose
+from bn_study.plan.expand import expand
 from bn_study.plan.spec import RunSpec
 from bn_study.study import Study
 

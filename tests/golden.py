@@ -42,7 +42,8 @@ RUNS = {
 
 def checksum(name: str) -> str:
     """Of all that a run records: steps, names, sites and the bits of every value."""
-    from bn_study.plan.compose import compose, expand
+    from bn_study.plan.compose import compose
+    from bn_study.plan.expand import expand
     from bn_study.training.train import Programs, train
 
     (run,), _ = expand(compose(HOME, None, words(name))[0], {})

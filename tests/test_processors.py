@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
-from bn_study.analysis import rounding, tables
+from bn_study.analysis import csv_files, rounding, tables
 from bn_study.plan import parts
 from bn_study.plan.compose import compose
 from bn_study.report import evidence
@@ -79,7 +79,7 @@ def shaken(monkeypatch):
     for name in parts.names("figure"):
         parts.find("figure", name)
     draw = random.Random(0)
-    original, read = rounding.rounded, tables.read_csv
+    original, read = rounding.rounded, csv_files.read_csv
 
     def noisy(value):
         return value * (1 + draw.choice((-3e-16, 0.0, 3e-16)))

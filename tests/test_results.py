@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bn_study.analysis import tables
+from bn_study.analysis import csv_files
 from bn_study.plan.compose import compose
 from bn_study.report import evidence
 from bn_study.report.ledger import FILE, Ledger
@@ -104,7 +104,7 @@ def test_the_readme_shows_the_verdicts_of_the_committed_folders(home):
 def test_evidence_was_trained_from_a_clean_tree_in_portable_numerics(home):
     """Rows of before there were numerics to choose have none; they are the AVX-512 processor's that trained them."""
     for path in (home / "results").glob("*/runs.csv"):
-        runs = tables.read_csv(path)
+        runs = csv_files.read_csv(path)
         assert not runs["dirty"].any() and set(runs["commit"].str.len()) == {40}
         assert set(runs.get("numerics", [])) <= {"", "portable"}
 
@@ -122,7 +122,7 @@ def test_claims_are_as_the_ledger_has_them(home, name):
         digest = hashlib.sha256(json.dumps(one.tested, sort_keys=True).encode()).hexdigest()
         assert one.hash == digest[:10] and len(one.commit) == 40
     stated = {one.hash: one for one in ledger.claims}
-    verdicts = tables.read_csv(home / "results" / name / "verdicts.csv")
+    verdicts = csv_files.read_csv(home / "results" / name / "verdicts.csv")
     found = dict(zip(verdicts["claim"], verdicts["stated"], strict=True))
     for claim, digest in experiment.stated().items():
         assert stated[digest].tested == experiment.tested(claim)
@@ -134,7 +134,7 @@ def test_claims_are_as_the_ledger_has_them(home, name):
 def test_the_ledger_has_when_every_row_was_trained_first(home, name):
     first, runs = (
         Ledger.read(home / "results" / name / FILE).first(),
-        tables.read_csv(home / "results" / name / "runs.csv"),
+        csv_files.read_csv(home / "results" / name / "runs.csv"),
     )
     plan, waiting = planned(compose(home, name, [])[0], Study(home, home / "nowhere").store, runs)
     assert not waiting and len(plan) == len(runs)
@@ -156,7 +156,7 @@ def drawn(home):
 def test_committed_rows_can_be_trained_again(home, tmp_path, place):
     """A row of each arm, by the rule of `replicate` (docs/verdicts.md): on another kind of processor, too."""
     experiment = drawn(home)[place]
-    rows = tables.read_csv(home / "results" / experiment / "runs.csv")
+    rows = csv_files.read_csv(home / "results" / experiment / "runs.csv")
     root = Path(os.environ.get("BN_STUDY_DATA", "nowhere"))
     downloaded = sorted(set(rows["dataset"]) - {"toy_regression", "digits"})
     if lacking := [one for one in downloaded if not (root / f"{one}.npz").is_file()]:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from bn_study.analysis import contrast
+from bn_study.analysis.arms import CONSTANT, Arm, arms, contexts, left_open, narrowed, points
 from bn_study.analysis.measures import Measure, parse
 from bn_study.analysis.over import LOGARITHMIC, Over
+from bn_study.analysis.settings import GRID, cells_table, comparable, parse_selector, where, written
 from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.experiment import Claim, Experiment, Factors, Tune
@@ -35,7 +36,7 @@ def check(experiment: Experiment) -> None:
             _check_figure(name, figure, experiment, strict=not experiment.changed)
     if not (experiment.tune or experiment.claims):
         return
-    cells = {name: contrast.cells_table([grid]) for name, grid in experiment.grids.items()}
+    cells = {name: cells_table([grid]) for name, grid in experiment.grids.items()}
     for name, entry in experiment.tune.items():
         with _place(experiment, f"tune.{name}"):
             _check_tune(entry, cells, strict=not experiment.changed)
@@ -68,7 +69,7 @@ def _check_figure(name: str, figure: Factors, experiment: Experiment, strict: bo
             if one not in known:
                 raise UsageError(parts.unknown(what, str(one), known))
     if strict and "factor" in options:
-        cells = {one: contrast.cells_table([experiment.grids[one]]) for one in options["grids"]}
+        cells = {one: cells_table([experiment.grids[one]]) for one in options["grids"]}
         _known_factor(options["factor"], _grids(options["grids"], cells))
 
 
@@ -89,7 +90,7 @@ def _check_tune(entry: Tune, cells: Mapping[str, pd.DataFrame], strict: bool) ->
     for factor in (*entry.factors, *entry.per):
         _known_factor(factor, table)
     for _, rows in table.groupby([_column(table, one) for one in (*entry.factors, *entry.per)], sort=False):
-        left = [one for one in contrast.left_open(rows) if one != contrast.GRID]
+        left = [one for one in left_open(rows) if one != GRID]
         if left:
             names = " or ".join(left)
             grids = " and ".join(entry.grids)
@@ -103,11 +104,11 @@ def _check_claim(
     measure = parse(claim.measure)
     _check_levels(measure, claim.level, table)
     _check_gates(name, experiment, [])
-    selectors = [one for one in claim.contrast if one != contrast.CONSTANT]
+    selectors = [one for one in claim.contrast if one != CONSTANT]
     if not selectors:
         raise UsageError("the contrast names no arm; give a weight to a selector, such as norm=batch: 1")
     for selector in selectors:
-        contrast.parse_selector(selector)
+        parse_selector(selector)
     if not any(claim.contrast[one] for one in selectors):
         raise UsageError("the contrast gives no arm a weight other than 0")
     if "seed" in claim.contexts:
@@ -119,9 +120,9 @@ def _check_claim(
         return
     fixed = {factor: value for factor, value in claim.at.items() if value not in list(experiment.tune)}
     for selector in selectors:
-        for factor in contrast.parse_selector(selector):
+        for factor in parse_selector(selector):
             _known_factor(factor, table)
-        if contrast.where(table, contrast.parse_selector(selector)).empty:
+        if where(table, parse_selector(selector)).empty:
             raise UsageError(f"no cell of the grid {grids} has {selector}")
     for factor in (*claim.contexts, *claim.at):
         _known_factor(factor, table)
@@ -130,24 +131,24 @@ def _check_claim(
         if factor not in experiment.tune[entry].factors:
             choices = ", ".join(experiment.tune[entry].factors)
             raise UsageError(f"at: the tuning {entry} chooses {choices}, not {factor}")
-    arms = contrast.arms(table, claim.contrast, fixed, None)
-    for arm in arms:
+    found = arms(table, claim.contrast, fixed, None)
+    for arm in found:
         if arm.rows.empty:
             raise UsageError(f"no cell of the grid {grids} has {arm.selector} at {_words(fixed)}")
     if measure.over is not None:
-        _check_over(measure.over, claim, table, arms)
-    for context in contrast.contexts(arms, claim.contexts):
-        for arm in arms:
+        _check_over(measure.over, claim, table, found)
+    for context in contexts(found, claim.contexts):
+        for arm in found:
             _check_arm(arm, context | dict.fromkeys(tuned), measure.over_factor)
 
 
-def _check_over(over: Over, claim: Claim, table: pd.DataFrame, arms: list[contrast.Arm]) -> None:
+def _check_over(over: Over, claim: Claim, table: pd.DataFrame, arms: list[Arm]) -> None:
     factor = over.factor
     _known_factor(factor, table)
     if factor in claim.at or factor in claim.contexts:
         raise UsageError(f"over: {factor} is held in `at` or `contexts`; it has to have several values")
     for arm in arms:
-        values = {contrast.comparable(one) for one in arm.rows[factor]}
+        values = {comparable(one) for one in arm.rows[factor]}
         numbers = [one for one in values if isinstance(one, (int, float))]
         if len(numbers) < len(values):
             raise UsageError(f"over: {factor} is not a number in every cell of {arm.selector}")
@@ -157,17 +158,17 @@ def _check_over(over: Over, claim: Claim, table: pd.DataFrame, arms: list[contra
             raise UsageError(f"over: {over.take} takes the logarithm of {factor}, which must be above 0")
 
 
-def _check_arm(arm: contrast.Arm, context: dict[str, Any], over: str | None) -> None:
+def _check_arm(arm: Arm, context: dict[str, Any], over: str | None) -> None:
     """A context must hold a cell a seed (and a value of the factor `over`); what tuning will fix has the value None."""
     named = {key: value for key, value in context.items() if value is not None}
-    rows = contrast.narrowed(arm, named)
+    rows = narrowed(arm, named)
     if rows.empty:
         raise UsageError(f"{arm.selector} has no cell in the context {_words(named)}")
     free = [key for key, value in context.items() if value is None and key in rows]
-    left = [one for one in contrast.left_open(rows.drop(columns=free), over) if one not in free]
+    left = [one for one in left_open(rows.drop(columns=free), over) if one not in free]
     if left:
         raise UsageError(f"{arm.selector} has several runs of one seed; name {' or '.join(left)} in `at` or `contexts`")
-    if len(set(contrast.points(rows, over))) < len(rows) and not free:
+    if len(set(points(rows, over))) < len(rows) and not free:
         raise UsageError(f"{arm.selector} has several equal cells of one seed")
 
 
@@ -241,8 +242,8 @@ def _known_factor(factor: str, table: pd.DataFrame) -> None:
 
 
 def _column(table: pd.DataFrame, factor: str) -> pd.Series:
-    return table[factor].map(lambda value: repr(contrast.comparable(value)))
+    return table[factor].map(lambda value: repr(comparable(value)))
 
 
 def _words(factors: Mapping[str, Any]) -> str:
-    return " ".join(f"{key}={contrast.written(value)}" for key, value in factors.items())
+    return " ".join(f"{key}={written(value)}" for key, value in factors.items())

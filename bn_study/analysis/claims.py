@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bn_study.analysis import contrast
+from bn_study.analysis.arms import CONSTANT, Arm, ambiguous, arms, contexts, in_context, narrowed, points, tuning_keys
 from bn_study.analysis.measures import Measure, parse
+from bn_study.analysis.settings import cells_table, comparable, of_grids, written
 from bn_study.analysis.stated import UNKNOWN, Firsts, attached_later, stated
 from bn_study.analysis.stats import RULE, Estimate, Finding, decide, estimate, holm
 from bn_study.analysis.verdict import NO_PAIRS, Pairs, Row, Verdict, aggregate
@@ -68,22 +70,22 @@ def verdict(
     `missing`.
     """
     claim, measure = experiment.claims[name], parse(experiment.claims[name].measure)
-    table = contrast.of_grids(runs, claim.grids)
-    cells = contrast.cells_table([experiment.grids[grid] for grid in claim.grids])
+    table = of_grids(runs, claim.grids)
+    cells = cells_table([experiment.grids[grid] for grid in claim.grids])
     fixed = {factor: value for factor, value in claim.at.items() if value not in list(experiment.tune)}
-    planned = contrast.arms(cells, claim.contrast, fixed, None)
-    found = contrast.arms(table, claim.contrast, claim.at, tuned) if _tuned(claim, experiment, tuned) else []
+    planned = arms(cells, claim.contrast, fixed, None)
+    found = arms(table, claim.contrast, claim.at, tuned) if _tuned(claim, experiment, tuned) else []
     gates = {one: verdict(one, experiment, runs, tuned, sanity) for one in claim.gates}
     absent = [arm.selector for arm in planned if arm.rows.empty]
-    contexts = contrast.contexts(planned, claim.contexts)
-    if absent or not contexts:
+    places = contexts(planned, claim.contexts)
+    if absent or not places:
         what = absent or claim.contexts
         rows: tuple[Row, ...] = (Row("", "missing", f"no run of the plan has {' or '.join(what)}"),)
     else:
         judged = [
             _opened(claim, measure, experiment, planned, one)
             or _context(claim, measure, planned, found, one, _gate(gates, one, sanity), tuned)
-            for one in contexts
+            for one in places
         ]
         rows = _rows(claim, judged)
     levels = [claim.level.get(dataset) for dataset in sorted(set(cells["dataset"]))]
@@ -109,28 +111,28 @@ def _gate(gates: Mapping[str, Verdict], context: Factors, sanity: str) -> str:
 
 
 def _opened(
-    claim: Claim, measure: Measure, experiment: Experiment, planned: list[contrast.Arm], context: Factors
+    claim: Claim, measure: Measure, experiment: Experiment, planned: list[Arm], context: Factors
 ) -> _Context | None:
     """A context in which overrides sweep a setting that the claim takes to be one: its verdict is missing."""
     if not experiment.changed:
         return None
     tuned = [factor for factor, value in claim.at.items() if value in list(experiment.tune)]
-    cells = {arm.selector: contrast.narrowed(arm, context).drop(columns=tuned, errors="ignore") for arm in planned}
+    cells = {arm.selector: narrowed(arm, context).drop(columns=tuned, errors="ignore") for arm in planned}
     reason = "; ".join(
-        filter(None, (contrast.ambiguous(selector, rows, measure.over_factor) for selector, rows in cells.items()))
+        filter(None, (ambiguous(selector, rows, measure.over_factor) for selector, rows in cells.items()))
     )
     return _Context(_name(context), "", missing=reason) if reason else None
 
 
 def _name(context: Factors) -> str:
-    return " ".join(f"{factor}={contrast.written(value)}" for factor, value in context.items())
+    return " ".join(f"{factor}={written(value)}" for factor, value in context.items())
 
 
 def _context(
     claim: Claim,
     measure: Measure,
-    planned: list[contrast.Arm],
-    found: list[contrast.Arm],
+    planned: list[Arm],
+    found: list[Arm],
     context: Factors,
     gate: str,
     tuned: Mapping[str, Tuned],
@@ -143,11 +145,11 @@ def _context(
         return _Context(name, "", missing=waiting)
     values, absent, edges = [], [], []
     for plan, arm in zip(planned, found, strict=True):
-        rows = contrast.in_context(arm, context, measure.over_factor)
-        wanted = set(contrast.points(contrast.narrowed(plan, context), measure.over_factor))
+        rows = in_context(arm, context, measure.over_factor)
+        wanted = set(points(narrowed(plan, context), measure.over_factor))
         if not wanted:
             return _Context(name, "", missing=f"no run of the plan has {arm.selector} here")
-        lost = wanted - set(contrast.points(rows, measure.over_factor))
+        lost = wanted - set(points(rows, measure.over_factor))
         if lost:
             named = ", ".join(map(str, sorted({seed for seed, _ in lost})))
             seeds = f" (seed {named})" if len(lost) < len(wanted) else ""
@@ -158,7 +160,7 @@ def _context(
     replaced = sum(len(one.replaced) for one in values)
     unit = "runs" if measure.over is None else "seeds"
     undefined = [f"{one.undefined} {unit} of {one.selector}" for one in values if one.undefined]
-    constant = claim.contrast.get(contrast.CONSTANT, 0.0)
+    constant = claim.contrast.get(CONSTANT, 0.0)
     down, up = (contrast.differences(values, constant, sign=sign) for sign in (-1, 1))
     against, favour = _ends(claim.test, down, up)
     equal = contrast.resolution(values, logarithmic=measure.scale is not None)
@@ -182,9 +184,9 @@ def _edges(claim: Claim, selector: str, rows: pd.DataFrame, tuned: Mapping[str, 
     for factor, value in claim.at.items():
         if isinstance(value, str) and value in tuned and len(rows):
             entry = tuned[value]
-            edges = {tuple(contrast.comparable(one) for one in key) for key in entry.at_edge}
-            if set(contrast.tuning_keys(rows, entry)) & edges:
-                chosen = contrast.written(rows[factor].iloc[0])
+            edges = {tuple(comparable(one) for one in key) for key in entry.at_edge}
+            if set(tuning_keys(rows, entry)) & edges:
+                chosen = written(rows[factor].iloc[0])
                 reasons.append(f"the tuned {factor}={chosen} of {selector} is at the edge of its grid")
     return reasons
 

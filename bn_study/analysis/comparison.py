@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bn_study.analysis.contrast import RESULTS, comparable, rank, written
 from bn_study.analysis.figure._tables import interval
+from bn_study.analysis.settings import RESULTS, comparable, rank, written
 from bn_study.errors import UsageError
 from bn_study.plan import parts
 

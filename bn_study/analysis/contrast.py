@@ -5,214 +5,19 @@ a column per setting by dotted name. Values are compared as they are written in 
 CSV, where a list is JSON text and a missing option an empty field, selects the same rows.
 """
 
-import json
 import math
-from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bn_study.analysis.arms import Arm
 from bn_study.analysis.measures import Measure
 from bn_study.analysis.over import Over
 from bn_study.analysis.rounding import DIGITS
-from bn_study.errors import UsageError
-from bn_study.plan.experiment import Factors, Grid, Tuned, flatten, plain
 
-CONSTANT = "constant"
 ROUNDED = 10.0 ** (1 - DIGITS) / 2  # what rounding changes at most of a number, relative to it
-GRID = "grid"
-"""The name of the grid that asks for a run, as a factor."""
-RESULTS = (
-    *("run", "grids", "seed", "status", "diverged_at", "classes"),
-    *("commit", "dirty", "numerics", "stated", "measured"),
-)
-"""The columns of a table of runs that are no settings; a measure's column has brackets in its name."""
-
-
-def comparable(value: Any) -> Hashable:
-    """A value with its spelling removed: `3`, `3.0` and `"3"` are one, as are `None`, NaN and an empty field."""
-    value = plain(value.item() if isinstance(value, np.generic) else value)
-    if isinstance(value, str) and value.startswith("["):
-        return tuple(comparable(one) for one in json.loads(value))
-    if isinstance(value, str):
-        value = _scalar(value)
-    return None if missing(value) else str(value) if isinstance(value, bool) else value
-
-
-def missing(value: Any) -> bool:
-    return value is None or value is pd.NA or value == "" or (isinstance(value, float) and math.isnan(value))
-
-
-def written(value: Any) -> str:
-    """A value as one would write it on the command line."""
-    found = comparable(value)
-    if found is None:
-        return "null"
-    if isinstance(found, tuple):
-        return f"[{','.join(written(one) for one in found)}]"
-    return str(int(found)) if isinstance(found, float) and found.is_integer() else str(found)
-
-
-def parse_selector(text: str) -> Factors:
-    """`norm=batch norm.placement=before` as `{"norm": "batch", "norm.placement": "before"}`. Raises UsageError."""
-    factors: Factors = {}
-    for condition in text.split():
-        factor, equals, value = condition.partition("=")
-        if not (factor and equals and value):
-            raise UsageError(f"{text!r} is not a selector; write factor=value, several separated by spaces")
-        factors[factor] = _scalar(value)
-    if not factors:
-        raise UsageError("a selector is empty; write factor=value")
-    return factors
-
-
-def cells_table(grids: Sequence[Grid]) -> pd.DataFrame:
-    """The cells of grids, a row each. A factor that waits for tuning is missing from its row."""
-    known: dict[tuple[str, int], Factors] = {}  # cells share the entries of their configurations
-    rows = []
-    for name, cell in ((grid.name, cell) for grid in grids for cell in grid.cells):
-        row: Factors = {GRID: name}
-        for key, value in cell.config.items():
-            if (key, id(value)) not in known:
-                known[key, id(value)] = {name: plain(one) for name, one in flatten({key: value}).items()}
-            row |= known[key, id(value)]
-        rows.append(row | dict.fromkeys(cell.waits))
-    return pd.DataFrame(rows, dtype=object)
-
-
-def of_grids(runs: pd.DataFrame, grids: Sequence[str]) -> pd.DataFrame:
-    """The rows of a table of runs that these grids ask for, with the column `grid`; a row for each grid that does."""
-    found = [runs[[grid in one.split() for one in runs["grids"]]].assign(**{GRID: grid}) for grid in grids if len(runs)]
-    return pd.concat(found, ignore_index=True) if found else runs
-
-
-def where(table: pd.DataFrame, factors: Factors) -> pd.DataFrame:
-    """The rows that have these values."""
-    for factor, value in factors.items():
-        if factor not in table:
-            return table.iloc[:0]
-        wanted = comparable(value)
-        table = table[[comparable(one) == wanted for one in table[factor]]]
-    return table
-
-
-def lacks(table: pd.DataFrame, factor: str) -> bool:
-    """Whether no row has the option: `norm.placement` with `norm=none`. Such an arm takes part in every context."""
-    return factor not in table or all(comparable(one) is None for one in table[factor])
-
-
-@dataclass(frozen=True)
-class Arm:
-    """The rows of one selector at the values a claim holds fixed; `waits`: why it has none before tuning is done."""
-
-    selector: str
-    weight: float
-    rows: pd.DataFrame
-    waits: str = ""
-
-
-def arms(table: pd.DataFrame, contrast: dict[str, float], at: Factors, tuned: Mapping[str, Tuned] | None) -> list[Arm]:
-    """The arms of a contrast, each at its values `at`.
-
-    at: factor -> value, or name of an entry of `tuned`, which gives each row the value chosen for its arm. With
-    `tuned=None` values that come from tuning are left open (to look at a plan before tuning); `at` then holds only
-    the fixed ones.
-    """
-    weights = {selector: weight for selector, weight in contrast.items() if selector != CONSTANT}
-    return [_arm(table, selector, weight, at, tuned or {}) for selector, weight in weights.items()]
-
-
-def _arm(table: pd.DataFrame, selector: str, weight: float, at: Factors, tuned: Mapping[str, Tuned]) -> Arm:
-    rows = where(table, parse_selector(selector))
-    for factor, value in at.items():
-        if isinstance(value, str) and value in tuned:
-            entry = tuned[value]
-            keys = tuning_keys(rows, entry)
-            if not entry.chosen or (keys and not set(keys) & set(comparable_choices(entry))):
-                return Arm(selector, weight, rows.iloc[:0], f"{selector} waits for the tuning {value!r}")
-            chosen = {key: comparable(choice[factor]) for key, choice in comparable_choices(entry).items()}
-            column = [None] * len(rows) if factor not in rows else [comparable(one) for one in rows[factor]]
-            rows = rows[[key in chosen and one == chosen[key] for key, one in zip(keys, column, strict=True)]]
-        elif not lacks(rows, factor):
-            rows = where(rows, {factor: value})
-    return Arm(selector, weight, rows)
-
-
-def tuning_keys(rows: pd.DataFrame, entry: Tuned) -> list[tuple[Hashable, ...]]:
-    """For each row its values of the factors that a tuning entry distinguishes."""
-    columns = [[None] * len(rows) if one not in rows else [comparable(v) for v in rows[one]] for one in entry.per]
-    return list(zip(*columns, strict=True)) if columns else [()] * len(rows)
-
-
-def comparable_choices(entry: Tuned) -> dict[tuple[Hashable, ...], Factors]:
-    return {tuple(comparable(one) for one in key): choice for key, choice in entry.chosen.items()}
-
-
-def contexts(found: list[Arm], factors: list[str]) -> list[Factors]:
-    """Every combination of values of the context factors that an arm has, in order of value; `[{}]` without factors."""
-    if not factors:
-        return [{}]
-    combinations: dict[tuple[Hashable, ...], None] = {}
-    for arm in found:
-        if len(arm.rows) and not any(lacks(arm.rows, factor) for factor in factors):
-            combinations |= dict.fromkeys(zip(*([comparable(v) for v in arm.rows[f]] for f in factors), strict=True))
-    ordered = sorted(combinations, key=lambda combination: [rank(value) for value in combination])
-    return [dict(zip(factors, one, strict=True)) for one in ordered]
-
-
-def rank(value: Any) -> tuple[int, float, str]:
-    """A sort key for values of any type: missing, then numbers by size, then text."""
-    found = comparable(value)
-    if found is None:
-        return (0, 0.0, "")
-    return (1, float(found), "") if isinstance(found, (int, float)) else (2, 0.0, str(found))
-
-
-def narrowed(arm: Arm, context: Factors) -> pd.DataFrame:
-    """The arm's rows with a context's values; a factor that the arm lacks is no condition."""
-    return where(arm.rows, {factor: value for factor, value in context.items() if not lacks(arm.rows, factor)})
-
-
-def in_context(arm: Arm, context: Factors, over: str | None) -> pd.DataFrame:
-    """The arm's rows in a context: a row a seed, and a value of the factor `over`.
-
-    Raises UsageError if the claim leaves another factor open.
-    """
-    rows = narrowed(arm, context)
-    if several := ambiguous(arm.selector, rows, over):
-        raise UsageError(several)
-    return rows if rows.empty else rows.sort_values("seed")
-
-
-def ambiguous(selector: str, rows: pd.DataFrame, over: str | None) -> str:
-    """Why an arm's rows in a context are not a row a seed (and a value of the factor `over`), in words, or ""."""
-    left = left_open(rows, over)
-    return f"{selector} has several runs of one seed; name {' or '.join(left)} in `at` or `contexts`" if left else ""
-
-
-def points(rows: pd.DataFrame, over: str | None) -> list[tuple[int, Hashable]]:
-    """Seed and value of the factor `over` of each row; the latter None if there is no such factor."""
-    factor = [comparable(one) for one in rows[over]] if over in rows else [None] * len(rows)
-    return list(zip(map(int, rows.get("seed", [])), factor, strict=True))
-
-
-def left_open(rows: pd.DataFrame, over: str | None = None) -> list[str]:
-    """The settings in which rows of one seed differ (the part, not its options); none where there is a row a seed.
-
-    over: a factor that may differ.
-    """
-    place = points(rows, over)
-    count = Counter(place)
-    doubled = rows[[count[one] > 1 for one in place]]
-    if doubled.empty:
-        return []
-    same = where(doubled, {"seed": doubled["seed"].iloc[0]})
-    settings = [key for key in same if key not in RESULTS and key != over and "(" not in key]
-    varied = [key for key in settings if len({comparable(value) for value in same[key]}) > 1]
-    return [key for key in varied if key.partition(".")[0] not in varied or "." not in key]
 
 
 @dataclass(frozen=True)
@@ -307,19 +112,3 @@ def resolution(found: list[Values], *, logarithmic: bool) -> float:
     moved = ROUNDED / math.log(2) if logarithmic else ROUNDED
     sizes = [1.0 if logarithmic else one.values.abs().fillna(0.0).max() for one in found]
     return 2 * moved * sum(abs(one.weight) * size for one, size in zip(found, sizes, strict=True))
-
-
-def _scalar(text: str) -> Any:
-    """A YAML scalar, with `1e-3` a float as in experiment files."""
-    word = text.strip()
-    if word.lower() in ("null", "~", ""):
-        return None
-    if word.lower() in ("true", "false"):
-        return word.lower() == "true"
-    for number in (int, float):
-        try:
-            value = number(word)
-        except ValueError:
-            continue
-        return value if math.isfinite(value) and "_" not in word else word
-    return word

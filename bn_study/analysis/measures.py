@@ -19,7 +19,7 @@ from bn_study.analysis.over import Over, parse_over
 from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.types import Count, Natural, Number
-from bn_study.store.store import StoredRun
+from bn_study.store.stored_run import StoredRun
 
 Quantiles = Annotated[list[Annotated[float, Field(ge=0, le=100)]], Field(min_length=1)]
 """Percentiles, 0 to 100, as in the names of the records: 15 is `activation/unit_q15`."""

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from bn_study.analysis import contrast, tables
+from bn_study.analysis import tables
 from bn_study.analysis.measures import Measure, parse
+from bn_study.analysis.settings import RESULTS, comparable, missing
 from bn_study.analysis.stats import ROUNDING
 from bn_study.plan.experiment import Experiment
 
@@ -185,8 +186,8 @@ def exact(experiment: Experiment) -> dict[str, float]:
 
 def arms(table: pd.DataFrame) -> np.ndarray:
     """A number for each row, equal where all settings but the seed are."""
-    settings = [key for key in table if key not in contrast.RESULTS and "(" not in key]
-    keys = [tuple(contrast.comparable(value) for value in row) for row in table[settings].itertuples(index=False)]
+    settings = [key for key in table if key not in RESULTS and "(" not in key]
+    keys = [tuple(comparable(value) for value in row) for row in table[settings].itertuples(index=False)]
     known = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     return np.array([known[key] for key in keys], int)
 
@@ -201,7 +202,7 @@ def _values(table: pd.DataFrame, labels: Sequence[str], measures: Mapping[str, M
 
 def _value(row: Mapping[Any, Any], label: str, measure: Measure) -> float:
     """With what stands for a missing value in claims; NaN where nothing does."""
-    number, lost = math.nan if contrast.missing(row[label]) else float(row[label]), row["status"] == DIVERGED
+    number, lost = math.nan if missing(row[label]) else float(row[label]), row["status"] == DIVERGED
     if measure.replacement == "length" and (lost or math.isnan(number)):
         number = float(row["steps"])
     if measure.replacement == "chance" and lost and row["classes"]:

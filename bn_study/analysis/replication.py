@@ -21,9 +21,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from bn_study.analysis import contrast
 from bn_study.analysis.numbers import DIVERGED, FEWEST, LEVEL, Numbers, arrays, interval
 from bn_study.analysis.rounding import rounded
+from bn_study.analysis.settings import missing
 from bn_study.analysis.stats import sign_flips
 from bn_study.plan.experiment import Experiment
 
@@ -112,7 +112,7 @@ def _identical(old: pd.Series, new: pd.Series) -> bool:
 
 
 def _written(value: Any) -> float | None:
-    return None if contrast.missing(value) else rounded(float(value))
+    return None if missing(value) else rounded(float(value))
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------

@@ -5,27 +5,24 @@ same. A planned run comes from the store; if it is not there, a committed row of
 measure that is asked of the run now, but for those that only a figure draws. A run that is in neither is absent.
 """
 
-import csv
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from bn_study.analysis.contrast import RESULTS, missing, rank
+from bn_study.analysis.csv_files import TEXT, column
 from bn_study.analysis.measures import Measure, NotMeasured, parse
 from bn_study.analysis.rounding import rounded, rounded_table
-from bn_study.errors import UsageError
+from bn_study.analysis.settings import RESULTS, missing, rank
 from bn_study.plan.experiment import Experiment, PlannedRun, plain
-from bn_study.store.store import DamagedRun, Store, StoredRun
+from bn_study.store.store import Store
+from bn_study.store.stored_run import DamagedRun, StoredRun
 
-TEXT = ("run", "grids", "status", "commit", "numerics", "stated", "attached_later", "measured", "name", "site")
-"""Columns that are text whatever they look like (a commit may be all digits), with "" where there is nothing."""
 CURVES = ("run", "step", "name", "site", "unit", "value")
 FINALS = ("test/accuracy", "test/loss")
 """What every run is asked the last value of, if it recorded it."""
@@ -131,7 +128,7 @@ def runs_table(
         return [row["grids"], *(rank(row.get(key)) for key in order)]
 
     rows.sort(key=place)
-    table = pd.DataFrame({key: _column([row.get(key) for row in rows], key in TEXT) for key in columns})
+    table = pd.DataFrame({key: column([row.get(key) for row in rows], key in TEXT) for key in columns})
     return rounded_table(table.astype(dict.fromkeys(labels, "float64")), labels)
 
 
@@ -157,26 +154,8 @@ def curves_table(
             for name, site, unit in sorted(found or {}):
                 rows += [(digits, step, name, site, unit, value) for step, value in found[name, site, unit]]
     columns = zip(*rows, strict=True) if rows else [()] * len(CURVES)
-    table = pd.DataFrame({key: _column(list(one), key in TEXT) for key, one in zip(CURVES, columns, strict=True)})
+    table = pd.DataFrame({key: column(list(one), key in TEXT) for key, one in zip(CURVES, columns, strict=True)})
     return table.astype({"value": "float64"})
-
-
-def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Numbers are written as their shortest exact text, lines end in a line feed."""
-    table.to_csv(path, index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
-
-
-def read_csv(path: Path) -> pd.DataFrame:
-    """The table as written, bit for bit.
-
-    A column becomes whole numbers, floats or truth values only if that gives back its text exactly; otherwise it stays
-    text. Only an empty field is missing, so that the normaliser `none` is a name.
-    """
-    try:
-        texts = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[])
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
-        raise UsageError(f"{path}: not readable as CSV ({error}); restore it, or remove it and report again") from None
-    return pd.DataFrame({key: _typed(list(texts[key]), key in TEXT) for key in texts}, columns=texts.columns)
 
 
 def _labels(run: PlannedRun, measures: Sequence[Asked]) -> dict[str, Asked]:
@@ -275,31 +254,3 @@ def _kept_records(curves: Sequence[Curve], rows: pd.DataFrame) -> Points:
             unit = None if missing(row["unit"]) else row["unit"]
             found.setdefault((row["name"], row["site"], unit), []).append((row["step"], row["value"]))
     return found
-
-
-def _column(values: list[Any], text: bool) -> pd.Series:
-    """Values of one column with the type that `_typed` gives them back with."""
-    if text:
-        return pd.Series(values, dtype=str)
-    values = [None if missing(value) else value for value in values]
-    present = [value for value in values if value is not None]
-    complete = len(present) == len(values)
-    if present and all(isinstance(value, bool) for value in present):
-        return pd.Series(values, dtype=bool if complete else "boolean")
-    if present and all(isinstance(value, int) and not isinstance(value, bool) for value in present):
-        return pd.Series(values, dtype="int64" if complete else "Int64")
-    if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in present):
-        return pd.Series(values, dtype="float64")
-    return pd.Series(values, dtype=object)
-
-
-def _typed(texts: list[str], text: bool) -> pd.Series:
-    if not text:
-        present = {one for one in texts if one}
-        for read in ({"True": True, "False": False}.__getitem__, int, float) if "nan" not in present else ():
-            try:
-                if all(repr(read(one)) == one for one in present):
-                    return _column([read(one) if one else None for one in texts], text=False)
-            except (KeyError, ValueError):
-                continue
-    return _column(texts, text)

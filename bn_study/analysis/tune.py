@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from bn_study.analysis import contrast
 from bn_study.analysis.measures import Measure, parse
 from bn_study.analysis.rounding import rounded
-from bn_study.plan.experiment import Experiment, Factors, Grid, Tune, Tuned, plain
+from bn_study.analysis.settings import comparable, rank
+from bn_study.plan.experiment import Experiment, Factors, Grid, Tune, Tuned, flatten, plain
 
 Key = tuple[Hashable, ...]
 
@@ -33,7 +33,7 @@ def supposed(experiment: Experiment) -> dict[str, Tuned]:
     for name, entry in experiment.tune.items():
         chosen: dict[tuple[Any, ...], Factors] = {}
         for cell in (cell for grid in entry.grids for cell in experiment.grids[grid].cells):
-            flat = contrast.flatten(cell.config)
+            flat = flatten(cell.config)
             arm = tuple(plain(flat.get(one)) for one in entry.per)
             chosen.setdefault(arm, {factor: flat.get(factor) for factor in entry.factors})
         answer[name] = Tuned(tuple(entry.per), chosen, frozenset())
@@ -48,17 +48,17 @@ def _choose(entry: Tune, grids: Sequence[Grid], runs: pd.DataFrame) -> Tuned:
         flat = cell.settings
         arm = tuple(plain(flat.get(one)) for one in entry.per)
         values = {factor: flat.get(factor) for factor in entry.factors}
-        candidate = tuple(contrast.comparable(one) for one in values.values())
+        candidate = tuple(comparable(one) for one in values.values())
         arms.setdefault(arm, {})[candidate] = values
         seeds.setdefault(arm, set()).add((candidate, int(flat["seed"])))
     chosen, at_edge = {}, set()
     for arm, candidates in arms.items():
-        key = tuple(contrast.comparable(one) for one in arm)
+        key = tuple(comparable(one) for one in arm)
         if not all((key, candidate, seed) in scores for candidate, seed in seeds[arm]):
             continue
         means = {one: _mean([scores[key, one, seed] for same, seed in seeds[arm] if same == one]) for one in candidates}
         sign = 1 if entry.best == "min" else -1
-        best = min(means, key=lambda one: (sign * means[one], [contrast.rank(value) for value in one]))
+        best = min(means, key=lambda one: (sign * means[one], [rank(value) for value in one]))
         chosen[arm] = candidates[best]
         if entry.ends is None and _at_edge(best, list(candidates)):
             at_edge.add(arm)
@@ -70,8 +70,8 @@ def _scores(entry: Tune, measure: Measure, runs: pd.DataFrame) -> dict[tuple[Key
     found: dict[tuple[Key, Key, int], float] = {}
     for row in runs.to_dict("records"):
         if not set(entry.grids).isdisjoint(row["grids"].split()):
-            arm = tuple(contrast.comparable(row.get(one)) for one in entry.per)
-            candidate = tuple(contrast.comparable(row.get(one)) for one in entry.factors)
+            arm = tuple(comparable(row.get(one)) for one in entry.per)
+            candidate = tuple(comparable(row.get(one)) for one in entry.factors)
             found[arm, candidate, int(row["seed"])] = _score(entry, measure, row)
     return found
 

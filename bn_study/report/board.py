@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from bn_study.analysis import tables
+from bn_study.analysis import csv_files
 from bn_study.analysis.figure._tables import NOTES
 from bn_study.analysis.stated import POST_HOC
 from bn_study.analysis.stats import RULE, Outcome
@@ -124,7 +124,7 @@ def _evidence(home: Path, folder: Path) -> Evidence:
     sections = Sections(f"experiments/{name}.yaml", read_experiment(home, name))
     first = next(iter(sections.entries("grids", like=True)), "")
     figures = sections.entries("figures")
-    verdicts = tables.read_csv(folder / "verdicts.csv")
+    verdicts = csv_files.read_csv(folder / "verdicts.csv")
     runs = pd.read_csv(folder / "runs.csv", usecols=["grids", "dataset"], dtype=str, keep_default_na=False)
     tested = []
     for key, entry in sections.entries("claims", like=True).items():

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from bn_study.analysis import tables
+from bn_study.analysis import csv_files
 from bn_study.analysis.figure import _style
 from bn_study.analysis.figure.effects import COLORS
 from bn_study.report import words
@@ -80,7 +80,7 @@ def write(folder: Path, evidence: list[Evidence]) -> list[Path]:
         return []
     paths = _style.save(draw(evidence), folder, NAME)
     numbers, about = folder / f"{NAME}.csv", folder / f"{NAME}.json"
-    tables.write_csv(data, numbers)
+    csv_files.write_csv(data, numbers)
     about.write_text(json.dumps({"caption": caption(evidence)}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return [*paths, numbers, about]
 

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from bn_study import report as writer
-from bn_study.analysis import claims, tables, tune
+from bn_study.analysis import claims, csv_files, tables, tune
 from bn_study.analysis.verdict import Verdict
 from bn_study.errors import UsageError
 from bn_study.plan import statements
@@ -154,14 +154,14 @@ def _judge(place: Study, experiment: Experiment, source: Path, target: Path, san
 
     The ledger beside `source` is read and not written.
     """
-    kept = tables.read_csv(source) if source.is_file() else None
+    kept = csv_files.read_csv(source) if source.is_file() else None
     plan, waiting = planned(experiment, place.store, kept)
     runs = tables.runs_table(plan, place.store, tables.asked(experiment), kept)
     if runs.empty:
         raise UsageError(f"{experiment.name}: no run is there yet; train with `bn-study run` and the same words")
     target.parent.mkdir(parents=True, exist_ok=True)
-    tables.write_csv(runs, target)
-    runs = tables.read_csv(target)
+    csv_files.write_csv(runs, target)
+    runs = csv_files.read_csv(target)
     tuned = tune.choose(experiment, runs)
     if experiment.oracle or not experiment.claims:
         sanity = ""
@@ -179,10 +179,10 @@ def _judge(place: Study, experiment: Experiment, source: Path, target: Path, san
 def _write(place: Study, experiment: Experiment, source: Path, target: Path, sanity: str | None) -> Report:
     """Tables of the runs that are in the store or in `source`, and all that follows from them, into `target`."""
     judged = _judge(place, experiment, source / "runs.csv", target / "runs.csv", sanity)
-    kept = tables.read_csv(source / "curves.csv") if (source / "curves.csv").is_file() else None
+    kept = csv_files.read_csv(source / "curves.csv") if (source / "curves.csv").is_file() else None
     curves = writer.curves_table(experiment, judged.plan, place.store, judged.runs, kept)
-    tables.write_csv(curves, target / "curves.csv")
-    curves = tables.read_csv(target / "curves.csv")
+    csv_files.write_csv(curves, target / "curves.csv")
+    curves = csv_files.read_csv(target / "curves.csv")
     files = writer.write(target, experiment, judged.runs, curves, judged.verdicts, judged.tuned)
     if experiment.name != ADHOC:
         judged.ledger.write(target / FILE)

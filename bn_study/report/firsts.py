@@ -19,7 +19,7 @@ from bn_study.plan.experiment import Experiment, PlannedRun
 from bn_study.plan.moment import Moment, now
 from bn_study.plan.spec import training_of
 from bn_study.report.ledger import FILE, Attached, Ledger, Stated
-from bn_study.store.store import DamagedRun
+from bn_study.store.stored_run import DamagedRun
 from bn_study.study import Study
 
 

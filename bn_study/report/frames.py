@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 
 from bn_study import study
-from bn_study.analysis import tables
+from bn_study.analysis import csv_files, tables
 from bn_study.analysis.verdict import verdicts_table
 from bn_study.errors import UsageError
 from bn_study.plan.compose import compose
 from bn_study.plan.experiment import Experiment
 from bn_study.report import evidence
-from bn_study.store.store import DamagedRun, StoredRun
+from bn_study.store.stored_run import DamagedRun, StoredRun
 from bn_study.study import Study
 from bn_study.sweep.status import split_request
 
@@ -86,7 +86,7 @@ class Frames:
         ids = {run[-tables.HASH :]: run for run in self.without_records}
         if not ids or not path.is_file():
             return pd.DataFrame(columns=list(VECTORS))
-        curves = tables.read_csv(path)
+        curves = csv_files.read_csv(path)
         curves = curves[curves["run"].isin(ids)]
         return curves.assign(run=curves["run"].map(ids))
 
@@ -117,7 +117,7 @@ class Frames:
             for name, table in self.tables():
                 written.append(folder / f"{name}.{form}")
                 if form == "csv":
-                    tables.write_csv(table, written[-1])
+                    csv_files.write_csv(table, written[-1])
                 else:
                     table.to_parquet(written[-1], index=False)
         except OSError as error:

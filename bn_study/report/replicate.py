@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from bn_study.analysis import claims, replication, tables, tune
+from bn_study.analysis import claims, csv_files, replication, tables, tune
 from bn_study.analysis.replication import Replication
 from bn_study.errors import UsageError
 from bn_study.plan import numerics
@@ -116,7 +116,7 @@ def train(
 def compare(place: Study, experiment: Experiment, sample: Sample, operation: dict[str, Any]) -> Replicated:
     """What of the sample has been trained again, against the committed rows."""
     replica = place_of(place, operation)
-    committed = tables.read_csv(sample.table)
+    committed = csv_files.read_csv(sample.table)
     drawn = sample.of(experiment)
     plan = agenda(drawn, replica.store).runs
     again = tables.runs_table(plan, replica.store, tables.asked(experiment))
@@ -132,7 +132,7 @@ def _verdicts(place: Study, experiment: Experiment, sample: Sample, store: Store
 
     At the committed tuned values.
     """
-    committed = tables.read_csv(sample.table)
+    committed = csv_files.read_csv(sample.table)
     nowhere = Store(sample.table.parent / "no store")
     plan, _ = planned(experiment, nowhere, committed)
     there = set(store.ids())
@@ -167,12 +167,12 @@ def write(place: Study, found: list[Replicated]) -> Path:
     path = place.results / FOLDER / f"{family}-{instruction_set()}.csv"
     rows = pd.DataFrame([_row(one, name) for one in found])
     if path.is_file():
-        before = tables.read_csv(path)
+        before = csv_files.read_csv(path)
         keys = set(zip(rows["experiment"], rows["numerics"], strict=True))
         kept = [key not in keys for key in zip(before["experiment"], before["numerics"], strict=True)]
         rows = pd.concat([before[kept], rows])
     path.parent.mkdir(parents=True, exist_ok=True)
-    tables.write_csv(rows.sort_values(["numerics", "experiment"]), path)
+    csv_files.write_csv(rows.sort_values(["numerics", "experiment"]), path)
     return path
 
 

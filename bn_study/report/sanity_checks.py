@@ -4,7 +4,7 @@ An experiment whose file says `oracle: true` states claims that are known to hol
 learn. As long as one of them is not supported at the current recipe, no claim of another experiment has a verdict.
 """
 
-from bn_study.analysis import claims, tables, tune
+from bn_study.analysis import claims, csv_files, tables, tune
 from bn_study.plan.compose import compose
 from bn_study.plan.reading import experiment_names, read_experiment
 from bn_study.study import Study
@@ -23,7 +23,7 @@ def sanity(place: Study) -> str:
 def _failing(place: Study, name: str) -> str:
     experiment, _ = compose(place.home, name, [])
     folders = (place.results / name, place.home / "results" / name)
-    kept = next((tables.read_csv(one / "runs.csv") for one in folders if (one / "runs.csv").is_file()), None)
+    kept = next((csv_files.read_csv(one / "runs.csv") for one in folders if (one / "runs.csv").is_file()), None)
     plan, _ = planned(experiment, place.store, kept)
     runs = tables.runs_table(plan, place.store, tables.asked(experiment), kept)
     found = claims.verdicts(experiment, runs, tune.choose(experiment, runs))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bn_study.analysis import tables
+from bn_study.analysis import csv_files
 
 COUNTS = ("rows", "identical", "agrees", "differs", "untold", "verdicts", "verdicts_same")
 
@@ -44,7 +44,9 @@ def read(results: Path) -> list[Seen]:
     """A line for each kind of processor and numerics, by file."""
     found = []
     for path in sorted((results / "replications").glob("*.csv")):
-        for (name, vectors, numerics), rows in tables.read_csv(path).groupby(["processor", "instructions", "numerics"]):
+        for (name, vectors, numerics), rows in csv_files.read_csv(path).groupby(
+            ["processor", "instructions", "numerics"]
+        ):
             counts = {key: int(rows[key].sum()) for key in COUNTS}
             shifted = tuple(str(one) for one in rows["experiment"][rows["shifted"].notna() & (rows["shifted"] != "")])
             found.append(Seen(str(name), str(vectors), str(numerics), len(rows), counts, shifted))

@@ -8,8 +8,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from bn_study.analysis.contrast import written
 from bn_study.analysis.rounding import rounded
+from bn_study.analysis.settings import written
 from bn_study.analysis.verdict import Row, Verdict
 from bn_study.plan.experiment import Claim, Experiment, Tuned
 from bn_study.report import words

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from bn_study.analysis.contrast import CONSTANT
+from bn_study.analysis.arms import CONSTANT
 from bn_study.analysis.measures import parse
 from bn_study.analysis.rounding import rounded
 from bn_study.analysis.stated import POST_HOC

@@ -13,10 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-from bn_study.analysis import tables
-from bn_study.analysis.contrast import written
+from bn_study.analysis import csv_files, tables
 from bn_study.analysis.figure import _style
 from bn_study.analysis.figure._tables import NOTES, Tables, arms, interval, of_grid, run_set
+from bn_study.analysis.settings import written
 from bn_study.analysis.stats import RULE
 from bn_study.analysis.verdict import Verdict, verdicts_table
 from bn_study.plan import parts
@@ -56,8 +56,8 @@ def write(
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "verdicts.csv"]
-    tables.write_csv(verdicts_table(verdicts), files[0])
-    figures, content = [], Tables(runs, curves, _in_words(tables.read_csv(files[0]), experiment))
+    csv_files.write_csv(verdicts_table(verdicts), files[0])
+    figures, content = [], Tables(runs, curves, _in_words(csv_files.read_csv(files[0]), experiment))
     for name, kind, options in _figures(experiment):
         if experiment.name == ADHOC and not _recorded(kind, options, runs, curves):
             continue
@@ -103,7 +103,7 @@ def _write_figure(
     figure = parts.find("figure", kind)
     files = _style.save(figure.draw(content, **options), folder, name)
     numbers, about = folder / f"{name}.csv", folder / f"{name}.json"
-    tables.write_csv(figure.plotted(content, **options), numbers)
+    csv_files.write_csv(figure.plotted(content, **options), numbers)
     wanted = figure.curves(content.runs, **options)
     shown = content.runs[[run in wanted for run in content.runs["run"]]]
     grids = {*(options.get("grids") or []), options.get("grid")}

@@ -16,9 +16,10 @@ from bn_study.plan.compose import compose
 from bn_study.plan.spec import Part, RunSpec
 from bn_study.store import provenance
 from bn_study.store.store import Store
-from bn_study.sweep.cost import stored, to_train, unpriced
+from bn_study.sweep.cost import to_train, unpriced
 from bn_study.sweep.sample import split
 from bn_study.sweep.status import agenda, split_request
+from bn_study.sweep.timings import stored
 from bn_study.training.train import Programs
 
 FIRST, MOST = 60, 3000

@@ -11,55 +11,22 @@ import statistics
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bn_study.errors import UsageError
-from bn_study.plan.compose import expand
+from bn_study.plan.expand import expand
 from bn_study.plan.experiment import Experiment, Grid
 from bn_study.plan.schedule import measuring_points
 from bn_study.plan.spec import RunSpec
-from bn_study.store import provenance
-from bn_study.store.store import DamagedRun, Store, StoredRun
+from bn_study.store.store import Store
 from bn_study.sweep import child
 from bn_study.sweep.call import Call
 from bn_study.sweep.status import Agenda
+from bn_study.sweep.timings import Known, Near, closest, distance, program, rate, same_probe, stored
 from bn_study.sweep.units import duration, size
-
-NEWEST = 30
-"""So many other runs of a normaliser, model and data set are looked at: older ones may be of slower code."""
-NEAREST = 32
-"""The figures of so many are put together."""
-_START_OPTIONS = ("model.initializer", "model.initializer_scale", "model.initializer_bias")
-"""They decide the values that a program starts from, not the program."""
-_RATE_OPTIONS = ("optimizer.learning_rate", "optimizer.decay_at", "optimizer.decay_factor")
-
-
-@dataclass(frozen=True)
-class Known:
-    """What one run took. timing: see training/stopwatch. memory, size: bytes, resident and on disk."""
-
-    settings: Mapping[str, Any]
-    timing: Mapping[str, Mapping[str, float]]
-    seconds: float
-    memory: int
-    size: int
-
-    @property
-    def rest(self) -> float:
-        """Seconds that no activity accounts for: writing, mostly."""
-        return max(self.seconds - sum(one["seconds"] for name, one in self.timing.items() if name != "worker"), 0.0)
-
-    @property
-    def looks(self) -> int:
-        """How often a probe looked, but for the looks that were counted as compiling."""
-        return int(sum(one["count"] for name, one in self.timing.items() if "/" in name))
-
-
-Near = list[tuple[int, Known]]
-"""Known runs of one size, each with the number of other settings that differ."""
 
 
 @dataclass
@@ -104,7 +71,7 @@ def price(runs: Sequence[RunSpec], known: Sequence[Known], workers: int) -> Pric
         total = sum(cost.seconds for cost in costs)
         total += sum(seconds * min(answer.workers, programs[one]) for one, seconds in compiling.items())
         longest = max(cost.seconds + cost.compiling for cost in costs)
-        start = _rate([(0, one) for one in known], "worker") or 0.0
+        start = rate([(0, one) for one in known], "worker") or 0.0
         answer.seconds = start + max(total / answer.workers, longest)
         answer.memory = max(cost.memory for cost in costs) * answer.workers
         answer.disk = round(sum(cost.disk for cost in costs))
@@ -122,7 +89,7 @@ def expected(runs: Sequence[RunSpec], known: Sequence[Known]) -> dict[str, float
 def _costs(runs: Iterable[RunSpec], known: Sequence[Known]) -> Iterator[tuple[RunSpec, _Cost | None]]:
     """A seed changes no cost, so runs that differ in nothing else have theirs worked out once."""
     costs: dict[str, _Cost | None] = {}
-    theirs = [(_program(one.settings), one) for one in known]
+    theirs = [(program(one.settings), one) for one in known]
     for spec in runs:
         kind = replace(spec, seed=0).canonical()
         if kind not in costs:
@@ -133,27 +100,27 @@ def _costs(runs: Iterable[RunSpec], known: Sequence[Known]) -> Iterator[tuple[Ru
 def _cost(spec: RunSpec, known: Sequence[tuple[dict[str, Any], Known]]) -> _Cost | None:
     """known: with the settings that decide how fast each one's steps are. None if none of them has the run's sizes."""
     settings = spec.settings
-    program = _program(settings)
-    distances = [(_distance(program, other), one) for other, one in known]
+    own = program(settings)
+    distances = [(distance(own, other), one) for other, one in known]
     near: Near = [(far, one) for far, one in distances if far is not None]
-    step = _rate(near, "training") if spec.steps else 0.0
+    step = rate(near, "training") if spec.steps else 0.0
     if step is None or not near:
         return None
-    closest = _closest(near)
+    nearest = closest(near)
     looks = Counter(probe.name for _, probes in measuring_points(spec) for probe in probes)
     unmeasured = set()
-    seconds = spec.steps * step + (_rate(near, "starting") or 0.0) + statistics.median(one.rest for one in closest)
+    seconds = spec.steps * step + (rate(near, "starting") or 0.0) + statistics.median(one.rest for one in nearest)
     for name, count in looks.items():
-        like = [(far, one) for far, one in near if _same_probe(one.settings, settings, name)]
-        once, last = _rate(like, f"measuring/{name}"), _rate(like, f"final/{name}")
+        like = [(far, one) for far, one in near if same_probe(one.settings, settings, name)]
+        once, last = rate(like, f"measuring/{name}"), rate(like, f"final/{name}")
         seconds += (count - 1) * (once or 0.0) + (last or 0.0)
         if last is None or (once is None and count > 1):
             unmeasured.add(name)
     alike = [(far, one) for far, one in near if one.settings["probes"] == settings["probes"]] or near
-    disk = statistics.median(one.size / max(one.looks, 1) for one in _closest(alike)) * looks.total()
-    memory = max(one.memory for one in closest)
-    compiling = _rate(near, "compiling") or 0.0
-    return _Cost(seconds, compiling, repr(program), memory, disk, unmeasured, closest)
+    disk = statistics.median(one.size / max(one.looks, 1) for one in closest(alike)) * looks.total()
+    memory = max(one.memory for one in nearest)
+    compiling = rate(near, "compiling") or 0.0
+    return _Cost(seconds, compiling, repr(own), memory, disk, unmeasured, nearest)
 
 
 def to_train(experiment: Experiment, plan: Agenda) -> list[RunSpec]:
@@ -233,94 +200,5 @@ def unpriced(runs: Iterable[RunSpec], known: Sequence[Known]) -> list[RunSpec]:
     kinds: dict[str, RunSpec] = {}
     for spec in runs:
         probes = {key: value for key, value in spec.settings.items() if key.startswith("probes") and "every" not in key}
-        kinds.setdefault(repr((_program(spec.settings), probes)), spec)
+        kinds.setdefault(repr((program(spec.settings), probes)), spec)
     return [spec for spec in kinds.values() if (alone := price([spec], known, 1)).unknown or alone.unmeasured]
-
-
-def stored(store: Store, runs: Iterable[RunSpec], threads: int | None) -> list[Known]:
-    """Runs of the store that may tell what these cost: trained on a machine like this, by as many threads a worker.
-
-    First these runs themselves, where they are there, then the newest of the same normaliser, model and data set.
-    """
-    themselves = {spec.id for spec in runs}
-    wanted = {f"-{spec.model.name}-{spec.dataset.name}-s" for spec in runs}
-    ids = [run_id for run_id in store.ids() if any(one in run_id for one in wanted)]
-    ids.sort(key=lambda run_id: (run_id in themselves, _changed(store.root / run_id)), reverse=True)
-    seen: Counter[str] = Counter()
-    found = []
-    for run_id in ids:
-        kind = run_id.rpartition("-s")[0]
-        seen[kind] += 1
-        if (seen[kind] <= NEWEST or run_id in themselves) and (one := _known(store.read(run_id), threads)) is not None:
-            found.append(one)
-    return found
-
-
-def _known(run: StoredRun, threads: int | None) -> Known | None:
-    try:
-        about, settings = run.provenance, run.spec["settings"]
-        here = provenance.machine().items() <= about["machine"].items() and about["threads"] == threads
-        if not here or about["status"] != "complete":
-            return None
-        on_disk = sum(entry.stat().st_size for entry in os.scandir(run.folder))
-        return Known(settings, about["timing"], about["seconds"], about["peak_memory"], on_disk)
-    except (DamagedRun, KeyError, OSError):  # trained before all of this was written down
-        return None
-
-
-def _changed(folder: Path) -> float:
-    try:
-        return folder.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _closest(near: Near) -> list[Known]:
-    least = min(far for far, _ in near)
-    return [one for far, one in near if far == least][:NEAREST]
-
-
-def _program(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that decide how fast a step is."""
-    kinds = ("dataset", "model", "norm", "optimizer")
-    return {
-        key: value
-        for key, value in settings.items()
-        if key == "batch_size" or (key.split(".")[0] in kinds and key not in (*_RATE_OPTIONS, *_START_OPTIONS))
-    }
-
-
-def _distance(one: Mapping[str, Any], other: Mapping[str, Any]) -> int | None:
-    """The number of settings that differ; None if a size does."""
-    different = [key for key in one.keys() | other.keys() if one.get(key) != other.get(key)]
-    for key in different:
-        kind = key.split(".")[0]
-        if kind in ("dataset", "model", "batch_size") and (
-            "." not in key or _is_size(one, key) or _is_size(other, key)
-        ):
-            return None
-    return len(different)
-
-
-def _is_size(settings: Mapping[str, Any], key: str) -> bool:
-    value = settings.get(key)
-    return isinstance(value, (int, list)) and not isinstance(value, bool)
-
-
-def _same_probe(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool:
-    """Whether a probe looks at the same things. How often it does is another matter."""
-    prefix = f"probes.{name}."
-    asked = [
-        {key: value for key, value in settings.items() if key.startswith(prefix) and not key.endswith(".every")}
-        for settings in (one, other)
-    ]
-    return asked[0] == asked[1]
-
-
-def _rate(near: Near, activity: str) -> float | None:
-    """Seconds for one, from the nearest runs that tell."""
-    telling = [(far, one) for far, one in near if activity in one.timing]
-    if not telling:
-        return None
-    entries = [one.timing[activity] for one in _closest(telling)]
-    return sum(entry["seconds"] for entry in entries) / sum(entry["count"] for entry in entries)

@@ -21,7 +21,8 @@ from bn_study.plan import parts
 from bn_study.plan.compose import compose
 from bn_study.plan.experiment import PlannedRun
 from bn_study.store import checkpoint
-from bn_study.store.store import DamagedRun, Store
+from bn_study.store.store import Store
+from bn_study.store.stored_run import DamagedRun
 from bn_study.sweep.status import agenda, split_request
 
 POLL = 2.0

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from bn_study.plan.spec import RunSpec
 from bn_study.store.lease import Holder
-from bn_study.sweep import cost
+from bn_study.sweep import cost, timings
 from bn_study.sweep.call import Call
 from bn_study.sweep.status import agenda
 from bn_study.sweep.units import duration
@@ -31,8 +31,8 @@ class Progress:
             Live(console=self.console, refresh_per_second=4, transient=True) if self.console.is_terminal else None
         )
         self.statuses: dict[str, str] = {}
-        self.known: list[cost.Known] = []
-        self.known = cost.stored(self.store, self._look(), call.threads)
+        self.known: list[timings.Known] = []
+        self.known = timings.stored(self.store, self._look(), call.threads)
         later = self._look()
         self.price = cost.price(later, self.known, call.workers(len(later)))
         self.steps_at_start, self.first_work = self._done(self.leases.holders())

@@ -9,7 +9,8 @@ from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.experiment import Experiment, PlannedRun
 from bn_study.store import checkpoint
-from bn_study.store.store import DamagedRun, Failure, Store
+from bn_study.store.store import Failure, Store
+from bn_study.store.stored_run import DamagedRun
 from bn_study.study import Study
 from bn_study.sweep import mirroring
 from bn_study.sweep.call import Call

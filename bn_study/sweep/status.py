@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from bn_study.plan.compose import expand
+from bn_study.plan.expand import expand
 from bn_study.plan.experiment import Cell, Experiment, PlannedRun, Tuned
 from bn_study.store.store import Store
 

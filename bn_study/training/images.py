@@ -49,10 +49,27 @@ def prepare(
     _check_counts(validation, subset, len(pixels))
 
     inputs = [_pooled(split, pool, precision) for split in (pixels[kept], pixels[held_out], test)]
+    _scale(inputs, low, high, binarise, scaling)
+    y_train, y_test = (labels.reshape(-1).astype(np.int32) for labels in (arrays.y_train, arrays.y_test))
+    targets = (y_train[kept], y_train[held_out], y_test)
+    train, held, tested = (
+        Split(split.astype(np.float32, copy=False), labels) for split, labels in zip(inputs, targets, strict=True)
+    )
+    return Data(train, held, tested, int(y_train.max()) + 1, fingerprint, warnings)
+
+
+def _scale(
+    inputs: list[np.ndarray],
+    low: float | np.ndarray,
+    high: float | np.ndarray,
+    binarise: float | None,
+    scaling: Literal["unit", "standard", "raw"],
+) -> None:
+    """Binarise and scale splits, of which the first is for training, in place: CIFAR-10 is 0.6 GB as float32."""
     if scaling == "unit" or binarise is not None:
-        span = np.where(np.equal(high, low), 1, np.subtract(high, low)).astype(precision)
-        for split in inputs:  # in place: CIFAR-10 is 0.6 GB as float32
-            split -= np.asarray(low, precision)
+        span = np.where(np.equal(high, low), 1, np.subtract(high, low)).astype(inputs[0].dtype)
+        for split in inputs:
+            split -= np.asarray(low, inputs[0].dtype)
             split /= span
             if binarise is not None:
                 split[...] = split > binarise
@@ -61,13 +78,6 @@ def prepare(
         for split in inputs:
             split -= mean
             split /= deviation
-
-    y_train, y_test = (labels.reshape(-1).astype(np.int32) for labels in (arrays.y_train, arrays.y_test))
-    targets = (y_train[kept], y_train[held_out], y_test)
-    train, held, tested = (
-        Split(split.astype(np.float32, copy=False), labels) for split, labels in zip(inputs, targets, strict=True)
-    )
-    return Data(train, held, tested, int(y_train.max()) + 1, fingerprint, warnings)
 
 
 def _check_counts(validation: int, subset: int | None, count: int) -> None:

@@ -11,7 +11,8 @@ from _common import seconds
 from steps import CLASSES, CNN, OURS, STEPS, Case, Contestant
 
 from bn_study import study
-from bn_study.plan.compose import compose, expand
+from bn_study.plan.compose import compose
+from bn_study.plan.expand import expand
 from bn_study.training.batches import Batches, learning_rates
 from bn_study.training.train import Programs
 

@@ -26,7 +26,8 @@ REPEATS = {"mlp": 3, "cnn": 1}
 def measure() -> list[dict[str, object]]:
     """A row per network, normaliser and probe."""
     from bn_study import study
-    from bn_study.plan.compose import compose, expand
+    from bn_study.plan.compose import compose
+    from bn_study.plan.expand import expand
     from bn_study.training.train import Programs, train
 
     rows: list[dict[str, object]] = []

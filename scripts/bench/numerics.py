@@ -24,7 +24,8 @@ REPEATS = 3
 def child(model: str, norm: str) -> float:
     """Milliseconds of a step, on one core."""
     from bn_study import study
-    from bn_study.plan.compose import compose, expand
+    from bn_study.plan.compose import compose
+    from bn_study.plan.expand import expand
     from bn_study.training import batches
     from bn_study.training.train import Programs
 

@@ -23,7 +23,7 @@ import pandas as pd
 from _common import write
 
 from bn_study import report
-from bn_study.analysis import claims, tables, tune
+from bn_study.analysis import claims, csv_files, tables, tune
 from bn_study.plan.compose import compose
 from bn_study.plan.experiment import PlannedRun
 from bn_study.plan.spec import RunSpec
@@ -217,13 +217,13 @@ def stages(place: Study, asked: Any) -> Iterator[tuple[str, Timed]]:
         folder = Path(temporary)
 
         def make_runs() -> None:
-            tables.write_csv(tables.runs_table(runs, place.store, measures), folder / "runs.csv")
-            kept["runs"] = tables.read_csv(folder / "runs.csv")
+            csv_files.write_csv(tables.runs_table(runs, place.store, measures), folder / "runs.csv")
+            kept["runs"] = csv_files.read_csv(folder / "runs.csv")
 
         def make_curves() -> None:
             table = report.curves_table(asked, runs, place.store, kept["runs"])
-            tables.write_csv(table, folder / "curves.csv")
-            kept["curves"] = tables.read_csv(folder / "curves.csv")
+            csv_files.write_csv(table, folder / "curves.csv")
+            kept["curves"] = csv_files.read_csv(folder / "curves.csv")
 
         def judge() -> None:
             kept["tuned"] = tune.choose(asked, kept["runs"])

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from bn_study.analysis.check import check
 from bn_study.analysis.claims import verdict, verdicts
-from bn_study.analysis.contrast import comparable, parse_selector
 from bn_study.analysis.measures import parse
+from bn_study.analysis.settings import comparable, parse_selector
 from bn_study.analysis.stats import holm
 from bn_study.analysis.verdict import Row, aggregate, verdicts_table
 from bn_study.errors import UsageError

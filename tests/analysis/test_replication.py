@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bn_study.analysis import numbers, replication, tables
+from bn_study.analysis import csv_files, numbers, replication
 from bn_study.analysis.stats import sign_flip, sign_flips
 from bn_study.plan.compose import compose
 from bn_study.plan.reading import experiment_names
@@ -90,7 +90,7 @@ def test_committed_runs_in_place_of_new_ones_raise_as_few(home):
         path = home / "results" / name / "runs.csv"
         if not path.is_file():
             continue
-        table = tables.read_csv(path)
+        table = csv_files.read_csv(path)
         whole = numbers.arrays(compose(home, name, [])[0], table, table)
         for _ in range(12):
             new, old = [], []

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bn_study.analysis.csv_files import read_csv, write_csv
 from bn_study.analysis.measures import parse
-from bn_study.analysis.tables import EVERY, Asked, Curve, asked, curves_table, final, read_csv, runs_table, write_csv
+from bn_study.analysis.tables import EVERY, Asked, Curve, asked, curves_table, final, runs_table
 from bn_study.errors import UsageError
 from bn_study.plan.experiment import Experiment, Grid, PlannedRun, Tune
 from bn_study.plan.spec import Part, RunSpec

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bn_study.analysis.tables import read_csv
+from bn_study.analysis.csv_files import read_csv
 from bn_study.cli.main import main
 from bn_study.plan.compose import compose
 from bn_study.sweep.status import agenda

@@ -17,7 +17,8 @@ from hydra.version import getbase
 from bn_study.errors import UsageError
 from bn_study.plan import compose as compose_module
 from bn_study.plan import parts
-from bn_study.plan.compose import compose, expand
+from bn_study.plan.compose import compose
+from bn_study.plan.expand import expand
 from bn_study.plan.experiment import Tuned
 
 EXPERIMENT = """

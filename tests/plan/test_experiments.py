@@ -7,7 +7,8 @@ import pytest
 from bn_study.analysis import tune
 from bn_study.analysis.check import PROBES, check
 from bn_study.analysis.measures import parse
-from bn_study.plan.compose import _compose, _Composer, expand
+from bn_study.plan.compose import _compose, _Composer
+from bn_study.plan.expand import expand
 from bn_study.plan.reading import experiment_names
 from bn_study.plan.schedule import measuring_points
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from bn_study.analysis import tables
+from bn_study.analysis import csv_files
 from bn_study.analysis.figure.effects import COLORS
 from bn_study.analysis.verdict import Row, Verdict, verdicts_table
 from bn_study.plan import statements
@@ -82,8 +82,8 @@ def folder(place, name, text, found, runs):
     (place.home / "experiments" / f"{name}.yaml").write_text(text)
     target = place.results / name
     target.mkdir(parents=True)
-    tables.write_csv(verdicts_table({one.claim: one for one in found}), target / "verdicts.csv")
-    tables.write_csv(pd.DataFrame(runs, columns=["run", "grids", "dataset"]), target / "runs.csv")
+    csv_files.write_csv(verdicts_table({one.claim: one for one in found}), target / "verdicts.csv")
+    csv_files.write_csv(pd.DataFrame(runs, columns=["run", "grids", "dataset"]), target / "runs.csv")
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ import subprocess
 import pandas as pd
 import pytest
 
-from bn_study.analysis import tables
+from bn_study.analysis import csv_files, tables
 from bn_study.plan import git, history
-from bn_study.plan.compose import compose, expand
+from bn_study.plan.compose import compose
+from bn_study.plan.expand import expand
 from bn_study.plan.moment import now
 from bn_study.report import evidence, firsts
 from bn_study.report.ledger import FILE, Ledger
@@ -98,7 +99,7 @@ class Studied:
         for section in Ledger.model_fields:
             assert getattr(after, section)[: len(getattr(before, section))] == getattr(before, section)
         assert evidence.differences(self.place, self.experiment(name)) == []
-        found = tables.read_csv(path.with_name("verdicts.csv"))
+        found = csv_files.read_csv(path.with_name("verdicts.csv"))
         self.verdicts = found[found["context"].isna() | (found["context"] == "")].set_index("claim")
         return dict(self.verdicts["stated"])
 
@@ -117,7 +118,7 @@ def test_claims_count_from_the_commit_that_stated_them(studied):
     assert {one.commit for one in ledger.claims} == {first}
     (trained,) = ledger.trained
     assert trained.commit == studied.git("rev-parse", "HEAD") and len(trained.runs) == 9
-    runs = tables.read_csv(studied.place.results / "tiny" / "runs.csv")
+    runs = csv_files.read_csv(studied.place.results / "tiny" / "runs.csv")
     assert set(runs["commit"]) == {trained.commit}
 
 

@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 import bn_study
-from bn_study.analysis.tables import read_csv
+from bn_study.analysis.csv_files import read_csv
 from bn_study.cli.main import main
 from bn_study.errors import UsageError
 from bn_study.plan.compose import compose

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from bn_study.analysis import tables
+from bn_study.analysis import csv_files
 from bn_study.cli.main import main
 from bn_study.plan.compose import compose
 from bn_study.report import evidence, replicate, seen
@@ -90,21 +90,21 @@ def test_rows_trained_again_by_workers_are_identical_and_a_second_call_trains_no
     before = {run: (store.root / run / "provenance.json").stat().st_mtime_ns for run in store.ids()}
     assert len(before) == 4 and not here.store.root.exists()
     (path,) = (here.results / "replications").glob("*.csv")
-    (row,) = tables.read_csv(path).to_dict("records")
+    (row,) = csv_files.read_csv(path).to_dict("records")
     assert (row["rows"], row["identical"], row["differs"], row["untold"]) == (4, 4, 0, 0)
     assert row["numerics"] == "portable" and row["verdicts"] == 0 and str(path) in said
     assert main(["replicate", "small", "--rows", "1"]) == 0
     assert {run: (store.root / run / "provenance.json").stat().st_mtime_ns for run in store.ids()} == before
-    assert len(tables.read_csv(path)) == 1
+    assert len(csv_files.read_csv(path)) == 1
 
 
 def test_rows_that_cannot_be_of_their_arms_differ_and_the_exit_code_says_so(here, capfd):
     table = here.results / "small" / "runs.csv"
-    rows = tables.read_csv(table)
+    rows = csv_files.read_csv(table)
     label = "final(metric=test/accuracy)"
     (victim, *_) = [run.spec.id for run in drawn(here, 1)]
     rows[label] = [0.01 + 1e-4 * (one % 8) for one in range(len(rows))]  # as somebody else saw them
-    tables.write_csv(rows, table)
+    csv_files.write_csv(rows, table)
     assert main(["replicate", "small", "--rows", "1", "launcher=inline"]) == 1
     said = capfd.readouterr().out
     assert f"{victim} differs: {label}" in " ".join(said.split())
@@ -115,7 +115,7 @@ def test_every_run_of_a_claim_gives_its_verdict_again(here, capfd):
     assert main(["replicate", "small", "--verdicts", "launcher=inline"]) == 0
     assert "2 of 2" in capfd.readouterr().out
     (path,) = (here.results / "replications").glob("*.csv")
-    (row,) = tables.read_csv(path).to_dict("records")
+    (row,) = csv_files.read_csv(path).to_dict("records")
     assert (row["rows"], row["identical"], row["verdicts"], row["verdicts_same"]) == (32, 32, 2, 2)
 
 
@@ -187,7 +187,7 @@ def test_a_summary_keeps_other_experiments_and_numerics(here):
     one = replicate.compare(here, experiment, sample, operation)
     replicate.write(here, [one, replace(one, experiment="other"), replace(one, numerics="native")])
     path = replicate.write(here, [replace(one, missing=3)])
-    found = tables.read_csv(path)
+    found = csv_files.read_csv(path)
     assert list(zip(found["numerics"], found["experiment"], strict=True)) == [
         ("native", "small"), ("portable", "other"), ("portable", "small"),
     ]  # fmt: skip

@@ -14,11 +14,12 @@ from rich.console import Console
 from scipy import stats
 
 from bn_study import report
-from bn_study.analysis import tables, tune
+from bn_study.analysis import csv_files, tables, tune
 from bn_study.analysis.claims import verdicts
 from bn_study.analysis.measures import median_unit
 from bn_study.analysis.verdict import Row, Verdict
-from bn_study.plan.compose import _parse, _text, compose, expand
+from bn_study.plan.compose import _parse, _text, compose
+from bn_study.plan.expand import expand
 from bn_study.report import words
 from bn_study.store.store import Store
 
@@ -117,14 +118,14 @@ def trained(experiment, root, leave_out=lambda spec: False, diverge=lambda spec:
 def reported(experiment, store, folder):
     """What the command line does. Returns what `write` was given and the files it wrote."""
     folder.mkdir(exist_ok=True)
-    kept = [tables.read_csv(folder / one) if (folder / one).exists() else None for one in ("runs.csv", "curves.csv")]
+    kept = [csv_files.read_csv(folder / one) if (folder / one).exists() else None for one in ("runs.csv", "curves.csv")]
     planned, _ = expand(experiment, {})
     runs = tables.runs_table(planned, store, tables.asked(experiment), kept[0])
-    tables.write_csv(runs, folder / "runs.csv")
-    runs = tables.read_csv(folder / "runs.csv")
+    csv_files.write_csv(runs, folder / "runs.csv")
+    runs = csv_files.read_csv(folder / "runs.csv")
     curves = report.curves_table(experiment, planned, store, runs, kept[1])
-    tables.write_csv(curves, folder / "curves.csv")
-    curves = tables.read_csv(folder / "curves.csv")
+    csv_files.write_csv(curves, folder / "curves.csv")
+    curves = csv_files.read_csv(folder / "curves.csv")
     tuned = tune.choose(experiment, runs)
     found = verdicts(experiment, runs, tuned)
     return (runs, curves, found, tuned), report.write(folder, experiment, runs, curves, found, tuned)
@@ -231,13 +232,13 @@ def test_the_page(whole, experiment):
 
 def test_verdicts_and_captions_as_data(whole, experiment):
     folder, _, (runs, _, found, _), _ = whole
-    table = tables.read_csv(folder / "tiny" / "verdicts.csv")
+    table = csv_files.read_csv(folder / "tiny" / "verdicts.csv")
     assert table["claim"].tolist() == ["faster", *["faster_everywhere"] * 4, "steadier"]
     assert table["estimate"].iloc[0] == found["faster"].estimate
     about = json.loads((folder / "tiny" / "figure1.json").read_text())
     assert about["runs"] == sorted(runs.loc[runs["grids"].str.contains("figure1"), "run"])
     assert about["run_set"] in about["caption"] and "3 seeds" in about["caption"]
-    numbers = tables.read_csv(folder / "tiny" / "figure1.csv")
+    numbers = csv_files.read_csv(folder / "tiny" / "figure1.csv")
     assert numbers["series"].unique().tolist() == ["accuracy", "p15", "p50", "p85", "path_length", "ratio"]
 
 

@@ -5,7 +5,8 @@ import shutil
 import pandas as pd
 import pytest
 
-from bn_study.plan.compose import compose, expand
+from bn_study.plan.compose import compose
+from bn_study.plan.expand import expand
 from bn_study.report import evidence, sanity_checks
 from bn_study.study import Study
 

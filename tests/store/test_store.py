@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from bn_study.errors import UsageError
-from bn_study.store.store import DamagedRun, Store
+from bn_study.store.store import Store
+from bn_study.store.stored_run import DamagedRun
 
 RECORDS = pd.DataFrame({"step": [0, 5], "name": ["test/loss"] * 2, "site": [""] * 2, "value": [0.1, float("nan")]})
 VECTORS = pd.DataFrame(

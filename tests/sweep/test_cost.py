@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from bn_study.sweep.cost import Known, price
+from bn_study.sweep.cost import price
+from bn_study.sweep.timings import Known
 
 
 @pytest.fixture

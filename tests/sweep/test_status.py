@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 
 from bn_study import report
-from bn_study.analysis import tables, tune
+from bn_study.analysis import csv_files, tables, tune
 from bn_study.analysis.check import check
 from bn_study.analysis.claims import verdicts
 from bn_study.errors import UsageError
-from bn_study.plan.compose import compose, expand
+from bn_study.plan.compose import compose
+from bn_study.plan.expand import expand
 from bn_study.store.store import Store
 from bn_study.sweep.cost import to_train
 from bn_study.sweep.status import agenda, planned
@@ -124,8 +125,8 @@ def test_no_dropout_at_all_is_not_the_edge_of_a_grid(experiment, store):
 
 def test_the_committed_table_serves_each_of_the_tunings(experiment, store, tmp_path):
     runs = trained(experiment, store)
-    tables.write_csv(tables.runs_table(runs, store, tables.asked(experiment)), tmp_path / "runs.csv")
-    kept, nothing = tables.read_csv(tmp_path / "runs.csv"), Store(tmp_path / "nothing")
+    csv_files.write_csv(tables.runs_table(runs, store, tables.asked(experiment)), tmp_path / "runs.csv")
+    kept, nothing = csv_files.read_csv(tmp_path / "runs.csv"), Store(tmp_path / "nothing")
     again, waiting = planned(experiment, nothing, kept)
     assert waiting == [] and [run.spec.id for run in again] == [run.spec.id for run in runs]
     part = kept[kept["grids"].str.contains("select_rate")]

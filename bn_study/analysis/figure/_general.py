@@ -19,10 +19,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bn_study.analysis import tables
-from bn_study.analysis.contrast import RESULTS, comparable, rank, written
+from bn_study.analysis import csv_files
 from bn_study.analysis.figure import _tables
 from bn_study.analysis.figure._style import BLACK, LOOKS, PAGE, PALETTE, cross, save_as, style
+from bn_study.analysis.settings import RESULTS, comparable, rank, written
 from bn_study.errors import UsageError
 from bn_study.plan import parts
 
@@ -148,7 +148,7 @@ def save(path: Path, runs: pd.DataFrame, data: pd.DataFrame, asked: Asked) -> li
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_as(draw(data, asked), path)
-        tables.write_csv(data, numbers)
+        csv_files.write_csv(data, numbers)
         about.write_text(json.dumps(described, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror}); give another one with --output") from error

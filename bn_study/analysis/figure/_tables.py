@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from bn_study.analysis.contrast import RESULTS, comparable, lacks, left_open, rank, where, written
+from bn_study.analysis.arms import left_open
 from bn_study.analysis.rounding import rounded
+from bn_study.analysis.settings import RESULTS, comparable, lacks, rank, where, written
 from bn_study.analysis.stats import CONFIDENCE
 from bn_study.analysis.tables import HASH
 

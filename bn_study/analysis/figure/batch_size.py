@@ -13,11 +13,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bn_study.analysis.contrast import missing
 from bn_study.analysis.figure import _tables
 from bn_study.analysis.figure._style import BLUE, PAGE, PALETTE, say, style
 from bn_study.analysis.figure._tables import Tables, of_grid
 from bn_study.analysis.rounding import rounded_table
+from bn_study.analysis.settings import missing
 from bn_study.analysis.tables import Curve, final
 
 SIZE = "norm.group_size"

@@ -11,11 +11,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bn_study.analysis.contrast import rank, written
 from bn_study.analysis.figure import _tables
 from bn_study.analysis.figure._style import PAGE, PALETTE, cross, dashes, say, style
 from bn_study.analysis.figure._tables import Tables, of_grid
 from bn_study.analysis.rounding import rounded_table
+from bn_study.analysis.settings import rank, written
 from bn_study.analysis.tables import Curve
 
 METRICS = ("train/accuracy", "test/accuracy")

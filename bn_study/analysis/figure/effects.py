@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
-from bn_study.analysis.contrast import missing
 from bn_study.analysis.figure import _tables
 from bn_study.analysis.figure._style import BLACK, PAGE, style
 from bn_study.analysis.figure._tables import Tables
 from bn_study.analysis.rounding import rounded_table
+from bn_study.analysis.settings import missing
 from bn_study.analysis.stats import CONFIDENCE, NEGLIGIBLE_CONFIDENCE
 from bn_study.analysis.tables import Curve
 

@@ -17,12 +17,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
-from bn_study.analysis.contrast import RESULTS, comparable, missing, rank, written
 from bn_study.analysis.figure import _tables
 from bn_study.analysis.figure._style import LOOKS, MARKERS, PAGE, PALETTE, say, style
 from bn_study.analysis.figure._tables import Tables, of_grid
 from bn_study.analysis.over import largest_usable
 from bn_study.analysis.rounding import rounded, rounded_table
+from bn_study.analysis.settings import RESULTS, comparable, missing, rank, written
 from bn_study.analysis.tables import Curve, final
 from bn_study.plan.types import Fraction
 

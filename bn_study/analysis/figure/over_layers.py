@@ -14,11 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bn_study.analysis.contrast import comparable, rank, written
 from bn_study.analysis.figure import _tables
 from bn_study.analysis.figure._style import BLACK, PAGE, colors, dashes, say, style
 from bn_study.analysis.figure._tables import Tables, of_grid
 from bn_study.analysis.rounding import rounded_table
+from bn_study.analysis.settings import comparable, rank, written
 from bn_study.analysis.tables import HASH, Curve
 from bn_study.plan.types import Natural, Number, Positive
 

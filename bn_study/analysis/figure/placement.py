@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bn_study.analysis.contrast import written
 from bn_study.analysis.figure import _tables
 from bn_study.analysis.figure._style import BLACK, BLUE, PAGE, say, style
 from bn_study.analysis.figure._tables import Tables, of_grid
 from bn_study.analysis.rounding import rounded_table
+from bn_study.analysis.settings import written
 from bn_study.analysis.tables import Curve, final
 
 PLACES = {

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bn_study.plan.spec import RunSpec
-from bn_study.store.store import StoredRun
+from bn_study.store.stored_run import StoredRun
 
 Row = tuple[int, str, str, Any]
 """Step, name, site and value of a record."""

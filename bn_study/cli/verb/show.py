@@ -33,7 +33,7 @@ def command(options: argparse.Namespace) -> int:
 
 
 def _show_run(run: Any) -> None:
-    from bn_study.store.store import DamagedRun
+    from bn_study.store.stored_run import DamagedRun
 
     try:
         records, provenance, settings = run.records, run.provenance, run.spec["settings"]

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bn_study.analysis.contrast import RESULTS, comparable, missing, written
 from bn_study.analysis.figure._tables import arms, varying
+from bn_study.analysis.settings import RESULTS, comparable, missing, written
 
 POINTS = 60  # of a curve at most
 DIGITS = 5  # of a number in a curve

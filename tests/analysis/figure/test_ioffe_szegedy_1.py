@@ -11,10 +11,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from scipy import stats
 
+from bn_study.analysis.csv_files import read_csv, write_csv
 from bn_study.analysis.figure import _style
 from bn_study.analysis.figure import ioffe_szegedy_1 as figure
 from bn_study.analysis.figure._tables import Tables
-from bn_study.analysis.tables import HASH, read_csv, write_csv
+from bn_study.analysis.tables import HASH
 from bn_study.plan import parts
 
 DRIFT = "path_length(end=10000,quantiles=[15,50,85],relative=false,site=layer3/pre,start=500)"

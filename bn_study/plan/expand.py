@@ -1,0 +1,40 @@
+"""An experiment and its tuned values -> the runs that are to be, and the cells that wait."""
+
+from collections.abc import Mapping
+
+from bn_study.plan import parts
+from bn_study.plan.experiment import Cell, Experiment, PlannedRun, Tuned, plain
+from bn_study.plan.spec import RunSpec
+
+
+def expand(experiment: Experiment, tuned: Mapping[str, Tuned]) -> tuple[list[PlannedRun], list[Cell]]:
+    """The runs of an experiment, each once, in the order of its grids; and the cells that still wait for tuning.
+
+    A function of the experiment and the tuned values alone, so whoever expands again finds the same runs.
+    """
+    specs: dict[str, RunSpec] = {}
+    grids: dict[str, list[str]] = {}
+    waiting: list[Cell] = []
+    for grid in experiment.grids.values():
+        for cell in grid.cells:
+            spec = cell.spec or _filled(cell, experiment, tuned)
+            if spec is None:
+                waiting.append(cell)
+                continue
+            known = specs.setdefault(spec.id, spec)
+            if known is not spec and known.canonical() != spec.canonical():
+                raise AssertionError(f"two different runs share the id {spec.id}")
+            asking = grids.setdefault(spec.id, [])
+            if grid.name not in asking:
+                asking.append(grid.name)
+    return [PlannedRun(spec, tuple(grids[run_id])) for run_id, spec in specs.items()], waiting
+
+
+def _filled(cell: Cell, experiment: Experiment, tuned: Mapping[str, Tuned]) -> RunSpec | None:
+    config, settings = dict(cell.config), cell.settings
+    for factor, entry in cell.waits.items():
+        arm = tuple(plain(settings.get(key)) for key in experiment.tune[entry].per)
+        if entry not in tuned or arm not in tuned[entry].chosen:
+            return None
+        _set(config, factor, tuned[entry].chosen[arm][factor])
+    return parts.specify(config)

@@ -1,0 +1,172 @@
+"""Grids of cells: the product of the axes of an experiment, each cell a complete configuration."""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+from bn_study.errors import UsageError
+from bn_study.plan import parts
+from bn_study.plan.experiment import Cell, Factors, Grid, Tune
+from bn_study.plan.spec import RunSpec
+
+GROUPS = {
+    "dataset": "dataset",
+    "model": "model",
+    "norm": "norm",
+    "optimizer": "optimizer",
+    "measure": "measure",
+    "probes": "probe",
+}
+"""Setting that chooses a part -> its Hydra group, the folder in conf/."""
+
+
+FIXED = ("name", "keras")
+"""What a file in conf/ says of its part; an override may repeat it, as a run's settings do, but not change it."""
+
+
+Axes = dict[str, list[Any]]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """An entry of a configuration with values of the axes filled in. It is made and checked once; many cells share it.
+
+    content: as it stands in the cell's config. waits: see Cell. field: its field of the RunSpec, if nothing waits.
+    """
+
+    name: str
+    content: Any
+    waits: dict[str, str]
+    field: Any
+
+
+class _GridBuilder:
+    """Grids of one experiment, and a check that every setting it names reached at least one run.
+
+    The parts that are chosen decide which entry of the configuration each axis reaches. An entry has few values, so a
+    cell is only a combination of pieces that are there already; that is why a grid may have a hundred thousand.
+    """
+
+    def __init__(self, composer: _Composer, tune: Mapping[str, Tune]) -> None:
+        self.composer = composer
+        self.tune = tune
+        self.grids: dict[str, Grid] = {}
+        self.pieces: dict[str, _Piece] = {}
+        self.reached: set[str] = set()
+        self.options: set[str] = set()
+
+    def add(self, where: str, name: str, base: Factors, factors: Factors, profile: Axes, asked: Axes) -> None:
+        own = {key: _axis(key, value, where) for key, value in factors.items()}
+        axes = {key: [value] for key, value in base.items()} | own | profile | asked
+        reached: set[str] = set()
+        options: set[str] = set(GROUPS)
+        cells: dict[tuple[int, ...], Cell] = {}
+        try:
+            for pieces in self._combinations(axes, reached, options):
+                same = tuple(map(id, pieces))
+                if same not in cells:
+                    cells[same] = _cell(pieces)
+        except UsageError as error:
+            overridden = any(key in str(error) for key in asked)
+            raise UsageError(str(error) if overridden else f"{where}: {error}") from None
+        self.reached |= reached
+        self.options |= options
+        for key in own:
+            if key not in profile and key not in asked and key not in reached:
+                raise UsageError(f"{where}: {parts.unknown('setting', key, options)}")
+        stated = {key: axis if len(axis) > 1 else axis[0] for key, axis in axes.items()}
+        self.grids[name] = Grid(name, stated, tuple(cells.values()), math.prod(map(len, axes.values())))
+
+    def finish(self, where: str, base: Factors, asked: Axes) -> None:
+        for source, keys in ((f"{where}: base", base), ("command line", asked)):
+            for key in keys:
+                if key not in self.reached and (source == "command line" or key not in asked):
+                    raise UsageError(f"{source}: {parts.unknown('setting', key, self.options)}")
+
+    def _combinations(self, axes: Axes, reached: set[str], options: set[str]) -> Iterator[list[_Piece]]:
+        """The product of the axes, the last one fastest; of each the place in its axis is what is combined."""
+        choosing = [number for number, key in enumerate(axes) if key in GROUPS]
+        known: dict[tuple[int, ...], list[tuple[Callable[..., _Piece], list[int]]]] = {}
+        for places in itertools.product(*(range(len(axis)) for axis in axes.values())):
+            choice = tuple(places[number] for number in choosing)
+            if choice not in known:
+                chosen = {key: axis[place] for (key, axis), place in zip(axes.items(), places, strict=True)}
+                choices = {key: chosen[key] for key in GROUPS if key in chosen}
+                known[choice] = self._slots(choices, axes, reached, options)
+            yield [piece(*[places[number] for number in numbers]) for piece, numbers in known[choice]]
+
+    def _slots(
+        self, choices: Factors, axes: Axes, reached: set[str], options: set[str]
+    ) -> list[tuple[Callable[..., _Piece], list[int]]]:
+        """For each entry of the configuration that a choice of parts makes: its piece by places, and of which axes."""
+        for key, value in choices.items():
+            if not isinstance(value, list if key == "probes" else str):
+                hint = "a list of probes in brackets" if key == "probes" else "the name of one part"
+                raise UsageError(f"{key}={value}: give {hint}")
+        config = self.composer(choices)
+        for key in OPERATION:
+            del config[key]
+        options |= set(_dotted(config))
+        settings = [key for key in axes if key not in GROUPS and _has(config, key)]
+        fixed = [key for key in settings if key.split(".")[-1] in FIXED]
+        reached |= {*choices, *settings} - {key for key in fixed if _get(config, key) not in axes[key]}
+        slots: list[tuple[Callable[..., _Piece], list[int]]] = []
+        for name, content in config.items():
+            own = {key: axes[key] for key in settings if key.split(".")[0] == name and key not in fixed}
+            numbers = [number for number, key in enumerate(axes) if key in own]
+            slots.append((cache(partial(self._piece, name, content, own)), numbers))
+        return slots
+
+    def _piece(self, name: str, content: Any, axes: Axes, *places: int) -> _Piece:
+        config, waits = {name: content}, {}
+        for (key, axis), place in zip(axes.items(), places, strict=True):
+            value = axis[place]
+            if isinstance(value, str) and value in self.tune and key in self.tune[value].factors:
+                waits[key] = value
+            _set(config, key, value)
+        same = repr((config, waits))
+        if same not in self.pieces:
+            field = parts.checked_field(name, config[name]) if name in parts.FIELDS and not waits else None
+            self.pieces[same] = _Piece(name, config[name], waits, field)
+        return self.pieces[same]
+
+
+def _cell(pieces: list[_Piece]) -> Cell:
+    config = {one.name: one.content for one in pieces}
+    waits = {factor: entry for one in pieces for factor, entry in one.waits.items()}
+    fields = {one.name: one.content if one.waits else one.field for one in pieces if one.name in parts.FIELDS}
+    return Cell(config, waits, None, fields) if waits else Cell(config, waits, RunSpec(**fields))
+
+
+def _dotted(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in config.items():
+        if isinstance(value, dict):
+            yield from _dotted(value, f"{prefix}{key}.")
+        elif key not in FIXED:
+            yield prefix + key
+
+
+def _has(config: Any, key: str) -> bool:
+    for one in key.split("."):
+        if not isinstance(config, dict) or one not in config:
+            return False
+        config = config[one]
+    return not isinstance(config, dict)
+
+
+def _get(config: Any, key: str) -> Any:
+    for one in key.split("."):
+        config = config[one]
+    return config["name"] if isinstance(config, dict) else config
+
+
+def _set(config: dict[str, Any], key: str, value: Any) -> None:
+    """Change a setting in place, but for the folders on the way to it: those are copied, as others may share them."""
+    *folders, last = key.split(".")
+    for one in folders:
+        config[one] = dict(config[one])
+        config = config[one]
+    config[last] = value
