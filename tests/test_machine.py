@@ -152,8 +152,8 @@ def test_slurm_starts_its_tasks_like_other_children(make_study, tmp_path, monkey
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["", "/some where"]))
     place, request = make_study(tmp_path / "study"), ["seed=0", "launcher=slurm"]
-    experiment, operation = compose(place.home, None, request)
-    slurm.submit(Call("call", place, experiment, request, operation))
+    experiment, settings = compose(place.home, None, request)
+    slurm.submit(Call("call", place, experiment, request, settings))
     script = next((place.store.jobs() / "call").glob("*.sh")).read_text(encoding="utf-8")
     assert f"export PYTHONPATH='{child.FOLDER}:/some where'" in script.splitlines()
     assert f"{shlex.join(child.PYTHON)} -u -m submitit" in script

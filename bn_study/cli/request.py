@@ -7,16 +7,16 @@ from typing import Any
 from bn_study.errors import UsageError
 
 
-def composed(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any], list[str]]:
+def composed(options: argparse.Namespace) -> tuple[Any, Any, Any, list[str]]:
     from bn_study import study
     from bn_study.plan.compose import compose
 
     place = study.locate()
     name, overrides = split(options.request)
-    experiment, operation = compose(place.home, name, overrides)
+    experiment, settings = compose(place.home, name, overrides)
     if name is not None:  # a sweep of the command line states nothing that could be wrong
         check(place, experiment)
-    return place, experiment, operation, options.request
+    return place, experiment, settings, options.request
 
 
 def check(place: Any, experiment: Any) -> None:

@@ -6,7 +6,6 @@ as a list of lists there. An axis that replaces `seed` leaves tuning grids alone
 """
 
 import copy
-import math
 import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,22 +26,19 @@ from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from bn_study.errors import UsageError
-from bn_study.plan import numerics, parts, secrets
-from bn_study.plan.experiment import ADHOC, Claim, Experiment, Factors, Tune
-from bn_study.plan.grids import GROUPS, Axes, _dotted, _GridBuilder
+from bn_study.plan import call_settings, parts, secrets
+from bn_study.plan.call_settings import CallSettings
+from bn_study.plan.experiment import ADHOC, Claim, Experiment, Tune
+from bn_study.plan.grids import GROUPS, Axes, GridBuilder, dotted
 from bn_study.plan.reading import Sections, checked, load, read_experiment, unreadable
-from bn_study.plan.spec import Part
 
-NUMBERS = ("workers", "threads", "timeout", "checkpoint", "silence", "mirror_wait")
-OPERATION = ("launcher", "numerics", *NUMBERS, "mirror")
-"""Settings of the call, not of a run; and so are those that begin with `launcher.`."""
 ADHOC_FIGURES = {name: {"kind": "curves", "grid": "sweep", "metric": f"test/{name}"} for name in ("accuracy", "loss")}
 """Of these the report draws what the runs recorded: a regression has no accuracy."""
 _ALONE = RLock()
 """Hydra keeps its state in the process: one thread composes at a time."""
 
 
-def compose(home: Path, name: str | None, overrides: Iterable[str]) -> tuple[Experiment, Factors]:
+def compose(home: Path, name: str | None, overrides: Iterable[str]) -> tuple[Experiment, CallSettings]:
     """The experiment that a command line asks for, and the settings of the call (launcher, workers, threads).
 
     name: a file in experiments/, or None for the one grid that the overrides describe.
@@ -56,10 +52,9 @@ def compose(home: Path, name: str | None, overrides: Iterable[str]) -> tuple[Exp
         return _compose(_Composer(home), name, overrides)
 
 
-def _compose(composer: "_Composer", name: str | None, overrides: Iterable[str]) -> tuple[Experiment, Factors]:
+def _compose(composer: "_Composer", name: str | None, overrides: Iterable[str]) -> tuple[Experiment, CallSettings]:
     home, asked = composer.home, _parse(overrides)
-    of_call = [key for key in asked if key in OPERATION or key.startswith(("launcher.", "mirror."))]
-    operation = _operation(composer, {key: asked.pop(key) for key in of_call})
+    settings = _call_settings(composer, {key: asked.pop(key) for key in list(asked) if call_settings.belongs(key)})
     profile: Axes = {}
     if "profile" in asked:
         profile = _profile(home, asked.pop("profile"))
@@ -76,11 +71,13 @@ def _compose(composer: "_Composer", name: str | None, overrides: Iterable[str]) 
     for entry in claims.values():
         entry.setdefault("grid", next(iter(written)))
     tuning_grids = {grid for entry in tune.values() for grid in entry.grids}
-    builder = _GridBuilder(composer, tune)
+    builder = GridBuilder(composer.of_run, tune)
     for grid, factors in written.items():
         changed = {key: axis for key, axis in asked.items() if not (key == "seed" and grid in tuning_grids)}
         fixed = {key: axis for key, axis in profile.items() if not (key == "seed" and grid in tuning_grids)}
-        builder.add(f"{where}: grids.{grid}", grid, sections.section("base"), factors, fixed, changed)
+        here = f"{where}: grids.{grid}"
+        own = {key: _axis(key, value, here) for key, value in factors.items()}
+        builder.add(here, grid, sections.section("base"), own, fixed, changed)
     builder.finish(where, sections.section("base"), asked)
     experiment = Experiment(
         name=name or ADHOC,
@@ -98,7 +95,7 @@ def _compose(composer: "_Composer", name: str | None, overrides: Iterable[str]) 
         oracle=sections.flag("oracle"),
     )
     sections.nothing_else()
-    return experiment, operation
+    return experiment, settings
 
 
 # --- the command line -------------------------------------------------------------------------------------------------
@@ -115,7 +112,7 @@ def _parse(overrides: Iterable[str]) -> Axes:
         if override.is_add() or override.is_delete() or override.package is not None:
             raise UsageError(f"{text!r}: only `setting=value` is understood here, without + or ~ or @")
         axes[override.key_or_group] = values = _values(override, text)
-        for key in (key for value in values if isinstance(value, dict) for key in _dotted(value)):
+        for key in (key for value in values if isinstance(value, dict) for key in dotted(value)):
             secrets.refuse(key, "command line")
     return axes
 
@@ -170,54 +167,14 @@ def _axis(key: str, value: Any, where: str) -> list[Any]:
     return [value]
 
 
-def _operation(composer: "_Composer", asked: Axes) -> Factors:
+def _call_settings(composer: "_Composer", asked: Axes) -> CallSettings:
     for key, axis in asked.items():
         if len(axis) > 1:
             raise UsageError(f"{key}={_text(axis)}: give one value, not a sweep")
-    config = composer({"launcher": asked["launcher"][0]} if "launcher" in asked else {})
-    operation: Factors = dict.fromkeys(OPERATION) | {"launcher": config["launcher"]["name"]}
-    for key in NUMBERS:
-        value = asked.get(key, [config[key]])[0]
-        whole = key in ("workers", "threads")
-        numbers, least = (int, 1) if whole else ((int, float), 0)
-        if value is None and key in ("workers", "timeout"):
-            continue
-        if not isinstance(value, numbers) or isinstance(value, bool) or not least <= value < math.inf or value == 0:
-            wanted = "a whole number of at least 1" if whole else "a number of seconds above 0"
-            raise UsageError(f"{key}={_word(value)}: give {wanted}")
-        operation[key] = value
-    operation["numerics"] = asked.get("numerics", [config["numerics"]])[0]
-    if operation["numerics"] not in numerics.CHOICES:
-        raise UsageError(parts.unknown("numerics", _text([operation["numerics"]]), numerics.CHOICES))
-    options = config["launcher"]
-    for key, (value, *_) in asked.items():
-        part, _, name = key.partition(".")
-        if part == "mirror":
-            continue
-        if name.startswith("extra."):
-            options.setdefault("extra", {})[name.removeprefix("extra.")] = value
-        elif name:
-            options[name] = value
-    operation["options"] = parts.launcher(options)
-    operation["mirror"] = chosen_mirror(composer.home, {key: axis[0] for key, axis in asked.items()})
-    if operation["launcher"] == "inline" and operation["timeout"] is not None:
-        raise UsageError("timeout: launcher=inline has no process that could end a run; use launcher=local")
-    return operation
-
-
-def chosen_mirror(home: Path, asked: Factors) -> Part | None:
-    """What mirrors runs, by the settings `mirror` and `mirror.<option>`; None for nothing."""
-    name = asked.get("mirror")
-    options = {key.partition(".")[2]: value for key, value in asked.items() if key.startswith("mirror.")}
-    if name is None:
-        if options:
-            raise UsageError(
-                f"mirror.{next(iter(options))}: choose a mirror first, as mirror={parts.names('mirror')[0]}"
-            )
-        return None
-    where = f"conf/mirror/{name}.yaml"
-    given = load(home / where, where) if name in parts.names("mirror") else {}
-    return parts.checked("mirror", str(name), {key: value for key, value in given.items() if key != "name"} | options)
+    given = {key: axis[0] for key, axis in asked.items()}
+    return call_settings.checked(
+        composer.home, given, composer({key: given[key] for key in given if key == "launcher"})
+    )
 
 
 def _profile(home: Path, names: list[Any]) -> Axes:
@@ -228,7 +185,7 @@ def _profile(home: Path, names: list[Any]) -> Axes:
     return {key: _axis(key, value, where) for key, value in load(home / where, where).items()}
 
 
-# --- grids ------------------------------------------------------------------------------------------------------------
+# --- Hydra ------------------------------------------------------------------------------------------------------------
 
 
 class _Composer:
@@ -255,10 +212,14 @@ class _Composer:
                 cached = OmegaConf.to_container(hydra_compose("config", overrides), resolve=False)
             if choices.get("probes") == []:
                 cached["probes"] = {}
-            for key in _dotted(cached):
+            for key in dotted(cached):
                 secrets.refuse(key, "conf/")
             self.known[str(overrides)] = cached
         return copy.deepcopy(cached)
+
+    def of_run(self, choices: Mapping[str, Any]) -> dict[str, Any]:
+        """The entries that decide a run."""
+        return {key: value for key, value in self(choices).items() if key not in call_settings.NAMES}
 
 
 @contextmanager

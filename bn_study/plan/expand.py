@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from bn_study.plan import parts
 from bn_study.plan.experiment import Cell, Experiment, PlannedRun, Tuned, plain
+from bn_study.plan.grids import set_value
 from bn_study.plan.spec import RunSpec
 
 
@@ -36,5 +37,5 @@ def _filled(cell: Cell, experiment: Experiment, tuned: Mapping[str, Tuned]) -> R
         arm = tuple(plain(settings.get(key)) for key in experiment.tune[entry].per)
         if entry not in tuned or arm not in tuned[entry].chosen:
             return None
-        _set(config, factor, tuned[entry].chosen[arm][factor])
+        set_value(config, factor, tuned[entry].chosen[arm][factor])
     return parts.specify(config)

@@ -21,12 +21,8 @@ GROUPS = {
     "probes": "probe",
 }
 """Setting that chooses a part -> its Hydra group, the folder in conf/."""
-
-
 FIXED = ("name", "keras")
 """What a file in conf/ says of its part; an override may repeat it, as a run's settings do, but not change it."""
-
-
 Axes = dict[str, list[Any]]
 
 
@@ -43,14 +39,14 @@ class _Piece:
     field: Any
 
 
-class _GridBuilder:
+class GridBuilder:
     """Grids of one experiment, and a check that every setting it names reached at least one run.
 
     The parts that are chosen decide which entry of the configuration each axis reaches. An entry has few values, so a
     cell is only a combination of pieces that are there already; that is why a grid may have a hundred thousand.
     """
 
-    def __init__(self, composer: _Composer, tune: Mapping[str, Tune]) -> None:
+    def __init__(self, composer: Callable[[Mapping[str, Any]], dict[str, Any]], tune: Mapping[str, Tune]) -> None:
         self.composer = composer
         self.tune = tune
         self.grids: dict[str, Grid] = {}
@@ -58,8 +54,7 @@ class _GridBuilder:
         self.reached: set[str] = set()
         self.options: set[str] = set()
 
-    def add(self, where: str, name: str, base: Factors, factors: Factors, profile: Axes, asked: Axes) -> None:
-        own = {key: _axis(key, value, where) for key, value in factors.items()}
+    def add(self, where: str, name: str, base: Factors, own: Axes, profile: Axes, asked: Axes) -> None:
         axes = {key: [value] for key, value in base.items()} | own | profile | asked
         reached: set[str] = set()
         options: set[str] = set(GROUPS)
@@ -107,9 +102,7 @@ class _GridBuilder:
                 hint = "a list of probes in brackets" if key == "probes" else "the name of one part"
                 raise UsageError(f"{key}={value}: give {hint}")
         config = self.composer(choices)
-        for key in OPERATION:
-            del config[key]
-        options |= set(_dotted(config))
+        options |= set(dotted(config))
         settings = [key for key in axes if key not in GROUPS and _has(config, key)]
         fixed = [key for key in settings if key.split(".")[-1] in FIXED]
         reached |= {*choices, *settings} - {key for key in fixed if _get(config, key) not in axes[key]}
@@ -126,7 +119,7 @@ class _GridBuilder:
             value = axis[place]
             if isinstance(value, str) and value in self.tune and key in self.tune[value].factors:
                 waits[key] = value
-            _set(config, key, value)
+            set_value(config, key, value)
         same = repr((config, waits))
         if same not in self.pieces:
             field = parts.checked_field(name, config[name]) if name in parts.FIELDS and not waits else None
@@ -141,10 +134,10 @@ def _cell(pieces: list[_Piece]) -> Cell:
     return Cell(config, waits, None, fields) if waits else Cell(config, waits, RunSpec(**fields))
 
 
-def _dotted(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def dotted(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     for key, value in config.items():
         if isinstance(value, dict):
-            yield from _dotted(value, f"{prefix}{key}.")
+            yield from dotted(value, f"{prefix}{key}.")
         elif key not in FIXED:
             yield prefix + key
 
@@ -163,7 +156,7 @@ def _get(config: Any, key: str) -> Any:
     return config["name"] if isinstance(config, dict) else config
 
 
-def _set(config: dict[str, Any], key: str, value: Any) -> None:
+def set_value(config: dict[str, Any], key: str, value: Any) -> None:
     """Change a setting in place, but for the folders on the way to it: those are copied, as others may share them."""
     *folders, last = key.split(".")
     for one in folders:

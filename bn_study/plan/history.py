@@ -8,7 +8,8 @@ from omegaconf import OmegaConf
 
 from bn_study.errors import UsageError
 from bn_study.plan import git
-from bn_study.plan.compose import OPERATION, compose
+from bn_study.plan.call_settings import NAMES
+from bn_study.plan.compose import compose
 from bn_study.plan.experiment import Experiment
 from bn_study.plan.moment import Moment
 from bn_study.plan.reading import Sections, load, read_experiment
@@ -62,7 +63,7 @@ def _complete(conf: Path, present: Path) -> None:
         now = present / path.relative_to(conf)
         if now.is_file() and not path.is_symlink():
             there, later = (load(one, str(one)) for one in (path, now))
-            added = {key: one for key, one in later.items() if key not in there and (one is None or key in OPERATION)}
+            added = {key: one for key, one in later.items() if key not in there and (one is None or key in NAMES)}
             if added:  # at the end of the text, whose first line is Hydra's
                 path.write_text(f"{path.read_text(encoding='utf-8')}\n{OmegaConf.to_yaml(added)}", encoding="utf-8")
 

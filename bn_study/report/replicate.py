@@ -21,6 +21,7 @@ from bn_study.analysis import claims, csv_files, replication, tables, tune
 from bn_study.analysis.replication import Replication
 from bn_study.errors import UsageError
 from bn_study.plan import numerics
+from bn_study.plan.call_settings import CallSettings
 from bn_study.plan.experiment import Experiment
 from bn_study.report import sanity_checks
 from bn_study.store import provenance
@@ -68,14 +69,14 @@ def table_of(place: Study, name: str) -> Path:
     return path
 
 
-def place_of(place: Study, operation: dict[str, Any]) -> Study:
+def place_of(place: Study, settings: CallSettings) -> Study:
     """Where replicas are trained and kept."""
-    return Study(place.home, place.results / "local" / FOLDER / _numerics(operation) / _trainer())
+    return Study(place.home, place.results / "local" / FOLDER / _numerics(settings) / _trainer())
 
 
-def _numerics(operation: dict[str, Any]) -> str:
+def _numerics(settings: CallSettings) -> str:
     """Those that workers have here."""
-    return "portable" if operation["numerics"] == "portable" and numerics.supported() else "native"
+    return "portable" if settings.numerics == "portable" and numerics.supported() else "native"
 
 
 @cache
@@ -89,33 +90,33 @@ def _trainer() -> str:
 
 
 def told(
-    place: Study, experiment: Experiment, sample: Sample, request: list[str], operation: dict[str, Any], calibrate: bool
+    place: Study, experiment: Experiment, sample: Sample, request: list[str], settings: CallSettings, calibrate: bool
 ) -> Iterator[tuple[str, str]]:
-    """What it takes to train what the sample lacks; see `price.told`."""
-    replica, drawn = place_of(place, operation), sample.of(experiment)
-    call = Call("plan", replica, drawn, request, operation, sample=sample)
+    """What it takes to train what the sample lacks; see `cost.told`."""
+    replica, drawn = place_of(place, settings), sample.of(experiment)
+    call = Call("plan", replica, drawn, request, settings, sample=sample)
     return cost.told(call, agenda(drawn, replica.store), calibrate)
 
 
 def train(
-    place: Study, experiment: Experiment, sample: Sample, request: list[str], operation: dict[str, Any]
+    place: Study, experiment: Experiment, sample: Sample, request: list[str], settings: CallSettings
 ) -> sweep.Outcome:
     """Train what the sample lacks. Raises UsageError for a launcher that cannot."""
-    if operation["launcher"] not in ("local", "inline"):
-        raise UsageError(f"launcher={operation['launcher']}: replicate trains with launcher=local or inline")
-    if operation["mirror"] is not None:
+    if settings.launcher.name not in ("local", "inline"):
+        raise UsageError(f"launcher={settings.launcher.name}: replicate trains with launcher=local or inline")
+    if settings.mirror is not None:
         raise UsageError("mirror: replicas are not mirrored; leave it out")
-    replica, drawn = place_of(place, operation), sample.of(experiment)
+    replica, drawn = place_of(place, settings), sample.of(experiment)
     replica.store.prepare()
     replica.store.tidy()
     sweep.set_damaged_aside(agenda(drawn, replica.store).runs, replica.store)
     sweep.check_data(agenda(drawn, replica.store).missing)
-    return sweep.run(replica, drawn, request, operation, sample=sample)
+    return sweep.run(replica, drawn, request, settings, sample=sample)
 
 
-def compare(place: Study, experiment: Experiment, sample: Sample, operation: dict[str, Any]) -> Replicated:
+def compare(place: Study, experiment: Experiment, sample: Sample, settings: CallSettings) -> Replicated:
     """What of the sample has been trained again, against the committed rows."""
-    replica = place_of(place, operation)
+    replica = place_of(place, settings)
     committed = csv_files.read_csv(sample.table)
     drawn = sample.of(experiment)
     plan = agenda(drawn, replica.store).runs
@@ -124,7 +125,7 @@ def compare(place: Study, experiment: Experiment, sample: Sample, operation: dic
         raise UsageError(f"{experiment.name}: nothing has been trained again; `bn-study replicate` does it")
     judged = replication.judge(experiment, committed, again)
     verdicts = _verdicts(place, experiment, sample, replica.store)
-    return Replicated(experiment.name, _numerics(operation), committed, judged, len(plan) - len(again), verdicts)
+    return Replicated(experiment.name, _numerics(settings), committed, judged, len(plan) - len(again), verdicts)
 
 
 def _verdicts(place: Study, experiment: Experiment, sample: Sample, store: Store) -> dict[str, tuple[str, str]]:

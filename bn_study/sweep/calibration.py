@@ -38,13 +38,13 @@ def main(arguments: list[str]) -> int:
     store.prepare()
     sample, words = split(request)
     name, overrides = split_request(words)
-    experiment, operation = compose(place.home, name, overrides)
+    experiment, settings = compose(place.home, name, overrides)
     if sample is not None:
         experiment = sample.of(experiment)
     runs = to_train(experiment, agenda(experiment, place.store))
-    here = provenance.circumstances(place.home, request) | {"status": "complete", "threads": operation["threads"]}
+    here = provenance.circumstances(place.home, request) | {"status": "complete", "threads": settings.threads}
     start = {"worker": {"seconds": provenance.age(), "count": 1}}
-    for spec in unpriced(runs, stored(place.store, runs, operation["threads"])):
+    for spec in unpriced(runs, stored(place.store, runs, settings.threads)):
         steps = FIRST
         for _ in range(2):
             short, clock = shortened(spec, steps), time.monotonic()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bn_study.plan import numerics
+from bn_study.plan.call_settings import CallSettings
 from bn_study.plan.experiment import Experiment
 from bn_study.study import Study
 from bn_study.sweep.sample import Sample
@@ -17,7 +18,7 @@ from bn_study.sweep.sample import Sample
 class Call:
     """id: names the call in leases and failures. request: the command line's words, from which every worker composes.
 
-    operation: settings of the call, as `compose` returns them. max_failures: the number of runs that did not finish at
+    settings: settings of the call, as `compose` returns them. max_failures: the number of runs that did not finish at
     which the call ends, None for any number. sample: which committed rows of the experiment it is about, None for all
     that it asks for; `experiment` is of these alone then.
     """
@@ -26,7 +27,7 @@ class Call:
     place: Study
     experiment: Experiment
     request: Sequence[str]
-    operation: Mapping[str, Any]
+    settings: CallSettings
     max_failures: int | None = None
     sample: Sample | None = None
 
@@ -38,22 +39,22 @@ class Call:
     @property
     def threads(self) -> int:
         """Cores of a worker."""
-        return self.operation["threads"]
+        return self.settings.threads
 
     def workers(self, runs: int) -> int:
         """How many are to share so many runs."""
         usual = self.options.get("array") or cores() // self.threads or 1
-        return min(self.operation["workers"] or usual, runs or 1)
+        return min(self.settings.workers or usual, runs or 1)
 
     @property
     def options(self) -> Mapping[str, Any]:
         """Of its launcher."""
-        return self.operation["options"]
+        return self.settings.launcher.args
 
     @property
     def timeout(self) -> float | None:
         """Seconds that a run may take, None for as long as it likes."""
-        return self.operation["timeout"]
+        return self.settings.timeout
 
     @property
     def environment(self) -> dict[str, str]:
@@ -63,7 +64,7 @@ class Call:
             "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow",
             "BN_STUDY_HOME": str(self.place.home), "BN_STUDY_RESULTS": str(self.place.results),
         }  # fmt: skip
-        return numerics.environment(os.environ, self.operation["numerics"]) | own
+        return numerics.environment(os.environ, self.settings.numerics) | own
 
     def too_many_failures(self) -> bool:
         return self.max_failures is not None and len(self.place.store.failures(self.id)) >= self.max_failures

@@ -22,9 +22,9 @@ def lines(place: Study, overrides: Sequence[str], calibrate: bool) -> Iterator[s
     head = _COLUMNS.format("experiment", "runs", "done", "missing", "waiting", "time left", "if nothing were there")
     left, everything, unknown = 0.0, 0.0, 0
     for number, name in enumerate(experiment_names(place.home)):
-        experiment, operation = compose(place.home, name, overrides)
+        experiment, settings = compose(place.home, name, overrides)
         plan = agenda(experiment, place.store)
-        prices = cost.of_all(Call("plan", place, experiment, [name, *overrides], operation), plan, calibrate)
+        prices = cost.of_all(Call("plan", place, experiment, [name, *overrides], settings), plan, calibrate)
         idle = not plan.missing and not plan.waiting
         counts = (len(plan.runs), len(plan.done), len(plan.missing), len(plan.waiting))
         if number == 0:

@@ -37,15 +37,16 @@ def main(arguments: list[str]) -> int:
     since, request = float(arguments[0]), arguments[1:]
     place = study.locate()
     name, overrides = split_request(request)
-    experiment, operation = compose(place.home, name, overrides)
-    mirror = operation["mirror"]
+    experiment, settings = compose(place.home, name, overrides)
+    mirror = settings.mirror
+    assert mirror is not None, "nobody starts a follower without a mirror"
     over = threading.Event()
 
     def wait_for_the_end() -> None:
         sys.stdin.read()
         over.set()
         # whoever started it ends it after mirror_wait; after twice as much nobody is there to do so
-        signal.alarm(math.ceil(2 * operation["mirror_wait"]))
+        signal.alarm(math.ceil(2 * settings.mirror_wait))
 
     threading.Thread(target=wait_for_the_end, daemon=True).start()
     folder = place.results / "mirror" / mirror.name

@@ -21,7 +21,7 @@ def following(call: Call) -> Iterator[list[str]]:
     line. At the end it has `mirror_wait` seconds for what is left.
     """
     remarks: list[str] = []
-    mirror = call.operation.get("mirror")
+    mirror = call.settings.mirror
     if mirror is None:
         yield remarks
         return
@@ -41,7 +41,7 @@ def following(call: Call) -> Iterator[list[str]]:
     try:
         yield remarks
     finally:
-        reason = _ended(process, call.operation["mirror_wait"])
+        reason = _ended(process, call.settings.mirror_wait)
         if reason:
             said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             rest = f"`bn-study export {mirror.name} {shlex.join(call.request)}` exports what is missing"

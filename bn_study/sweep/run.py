@@ -1,12 +1,12 @@
 """Plan -> workers -> summary."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from bn_study.errors import UsageError
 from bn_study.plan import parts
+from bn_study.plan.call_settings import CallSettings
 from bn_study.plan.experiment import Experiment, PlannedRun
 from bn_study.store import checkpoint
 from bn_study.store.store import Failure, Store
@@ -86,33 +86,33 @@ class Outcome:
 
 
 def run(
-    place: Study, experiment: Experiment, request: Sequence[str], operation: Mapping[str, Any],
+    place: Study, experiment: Experiment, request: Sequence[str], settings: CallSettings,
     max_failures: int | None = None, detach: bool = False, sample: Sample | None = None,
 ) -> Outcome:  # fmt: skip
     """Train what is missing. Raises CannotWrite where the results cannot be written.
 
-    request: the command line's words, from which every worker composes the same plan. operation: settings of the call.
+    request: the command line's words, from which every worker composes the same plan. settings: settings of the call.
     max_failures: how many runs may fail before the call ends; None for any number. detach: leave a cluster's workers.
     sample: what `experiment` was drawn by, None for a whole one.
     """
-    if detach and operation["launcher"] != "slurm":
+    if detach and settings.launcher.name != "slurm":
         raise UsageError("--detach: only launcher=slurm has workers that go on by themselves")
     todo = agenda(experiment, place.store)
     if not todo.missing and not todo.waiting:
         return Outcome(todo)
-    call = Call(uuid.uuid4().hex[:12], place, experiment, request, operation, max_failures, sample)
+    call = Call(uuid.uuid4().hex[:12], place, experiment, request, settings, max_failures, sample)
     with mirroring.following(call) as remarks:
-        if operation["launcher"] == "slurm":
+        if settings.launcher.name == "slurm":
             from bn_study.sweep.launcher import slurm  # imports submitit
 
             call = slurm.joined(call)
             ending = slurm.run(call, Progress(call), detach)
-        elif operation["launcher"] == "inline":
+        elif settings.launcher.name == "inline":
             ending = inline.run(call, Progress(call))
         else:
             ending = local.run(call, range(call.workers(len(todo.missing))), Progress(call))
-    if ending.left and operation.get("mirror") is not None:
-        remarks.append(f"nobody mirrors what goes on now; `bn-study export {operation['mirror'].name}` does it later")
+    if ending.left and settings.mirror is not None:
+        remarks.append(f"nobody mirrors what goes on now; `bn-study export {settings.mirror.name}` does it later")
     final = agenda(experiment, place.store)
     missing = {run.spec.id for run in final.missing}
     failures = {key: one for key, one in place.store.failures(call.id).items() if key in missing}

@@ -61,7 +61,7 @@ class Worker:
 
     def __init__(self, call: Call, stop: Callable[[], bool], trainer: Trainer | None = None) -> None:
         self.call, self.store, self.stop = call, call.place.store, stop
-        self.leases = self.store.leases(call.operation["silence"])
+        self.leases = self.store.leases(call.settings.silence)
         self.start: dict[str, Any] = {}
         self._trainer = trainer
         self._programs: dict[str, str] = {}
@@ -182,7 +182,7 @@ class Worker:
             with self.store.writing():
                 lease.note(step)
                 now, stopping = time.monotonic(), self.stop()
-                if stopping or now - saved >= self.call.operation["checkpoint"]:
+                if stopping or now - saved >= self.call.settings.checkpoint:
                     history = [*found.history, self._stretch(step, started, clock)]
                     checkpoint.save(self.store.checkpoint(spec.id), spec, Checkpoint(state(), history))
                     saved = now
@@ -236,10 +236,10 @@ def main(arguments: list[str], trainer: Trainer | None = None) -> int:
         return bool(stopping) or os.getppid() != int(parent)
 
     try:
-        experiment, operation = compose(place.home, name, overrides)
+        experiment, settings = compose(place.home, name, overrides)
         if sample is not None:
             experiment = sample.of(experiment)
-        Worker(Call(call, place, experiment, request, operation), stop, trainer).work()
+        Worker(Call(call, place, experiment, request, settings), stop, trainer).work()
     except Stopped:
         return STOPPED
     except UsageError as error:

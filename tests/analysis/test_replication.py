@@ -222,8 +222,8 @@ def committed(make_study, tmp_path_factory):
     place = make_study(tmp_path_factory.mktemp("planted"), small=QUESTION, chaos=CHAOS)
     place.store.prepare()
     for name in ("small", "chaos"):
-        experiment, operation = compose(place.home, name, ["launcher=inline"])
-        assert sweep.run(place, experiment, [name, "launcher=inline"], operation).code == 0
+        experiment, settings = compose(place.home, name, ["launcher=inline"])
+        assert sweep.run(place, experiment, [name, "launcher=inline"], settings).code == 0
         report(place, experiment)
     return place
 
@@ -264,10 +264,10 @@ PLANTED = {
 
 def trained_again(place, name, rows, change, monkeypatch, tmp_path):
     """What `replicate --rows` says if training is changed behind the ids."""
-    experiment, operation = compose(place.home, name, [])
+    experiment, settings = compose(place.home, name, [])
     sample = Sample(rows, replicate.table_of(place, name))
     elsewhere = replace(place, results=tmp_path / "results")
-    store, programs = replicate.place_of(elsewhere, operation).store, Programs()
+    store, programs = replicate.place_of(elsewhere, settings).store, Programs()
     store.prepare()
     facts = {"classes": 10, "status": "complete", "diverged_at": None}
     for cell in sample.of(experiment).grids["main"].cells:
@@ -275,7 +275,7 @@ def trained_again(place, name, rows, change, monkeypatch, tmp_path):
             trained = train(change(cell.spec, patch), programs, lambda step, state: None, None)
         assert trained.diverged_at is None
         store.publish(cell.spec, trained.records, trained.vectors, facts)
-    return replicate.compare(elsewhere, experiment, sample, operation).rows, store
+    return replicate.compare(elsewhere, experiment, sample, settings).rows, store
 
 
 @pytest.mark.slow

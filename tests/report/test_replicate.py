@@ -42,9 +42,9 @@ claims:
 def trained(make_study, tmp_path_factory):
     """A study with evidence of 32 short runs; nobody changes it."""
     place = make_study(tmp_path_factory.mktemp("trained"), small=QUESTION)
-    experiment, operation = compose(place.home, "small", ["launcher=inline"])
+    experiment, settings = compose(place.home, "small", ["launcher=inline"])
     place.store.prepare()
-    assert sweep.run(place, experiment, ["small", "launcher=inline"], operation).code == 0
+    assert sweep.run(place, experiment, ["small", "launcher=inline"], settings).code == 0
     evidence.report(place, experiment)
     return place
 
@@ -120,14 +120,14 @@ def test_every_run_of_a_claim_gives_its_verdict_again(here, capfd):
 
 
 def test_a_verdict_is_compared_only_if_the_runs_of_its_gates_are_there_too(here):
-    experiment, operation = compose(here.home, "small", ["launcher=inline"])
+    experiment, settings = compose(here.home, "small", ["launcher=inline"])
     sample = Sample(None, replicate.table_of(here, "small"))
-    replicate.train(here, experiment, sample, ["small", "launcher=inline"], operation)
-    store = replicate.place_of(here, operation).store
-    assert set(replicate.compare(here, experiment, sample, operation).verdicts) == {"learns", "gains"}
+    replicate.train(here, experiment, sample, ["small", "launcher=inline"], settings)
+    store = replicate.place_of(here, settings).store
+    assert set(replicate.compare(here, experiment, sample, settings).verdicts) == {"learns", "gains"}
     run = next(one for one in drawn(here, None) if one.grids == ("main",))
     store.set_aside(run.spec.id)
-    found = replicate.compare(here, experiment, sample, operation)
+    found = replicate.compare(here, experiment, sample, settings)
     assert found.verdicts == {} and found.missing == 1
 
 
@@ -181,10 +181,10 @@ def test_an_experiment_without_evidence_has_nothing_to_train_again(here, capsys)
 
 
 def test_a_summary_keeps_other_experiments_and_numerics(here):
-    experiment, operation = compose(here.home, "small", ["launcher=inline"])
+    experiment, settings = compose(here.home, "small", ["launcher=inline"])
     sample = Sample(1, replicate.table_of(here, "small"))
-    replicate.train(here, experiment, sample, ["small", "launcher=inline"], operation)
-    one = replicate.compare(here, experiment, sample, operation)
+    replicate.train(here, experiment, sample, ["small", "launcher=inline"], settings)
+    one = replicate.compare(here, experiment, sample, settings)
     replicate.write(here, [one, replace(one, experiment="other"), replace(one, numerics="native")])
     path = replicate.write(here, [replace(one, missing=3)])
     found = csv_files.read_csv(path)

@@ -16,9 +16,9 @@ REQUEST = ["steps=1000", "seed=range(4)"]
 
 @pytest.fixture
 def call(home, tmp_path):
-    experiment, operation = compose(home, None, REQUEST)
+    experiment, settings = compose(home, None, REQUEST)
     Store(tmp_path / "runs").prepare()
-    return Call("abc", Study(home, tmp_path), experiment, REQUEST, operation)
+    return Call("abc", Study(home, tmp_path), experiment, REQUEST, settings)
 
 
 @pytest.fixture

@@ -31,10 +31,10 @@ def command(options: argparse.Namespace) -> int:
     mirrors = parts.names("mirror")
     if options.format not in (*TABLES, *mirrors):
         raise UsageError(parts.unknown("format", options.format, [*TABLES, *mirrors]))
-    place, experiment, operation, _ = composed(options)
+    place, experiment, settings, _ = composed(options)
     found = frames.of(place, experiment)
     if options.format in mirrors:
-        _mirror(options.format, options.to or place.results / "mirror" / options.format, place, found, operation)
+        _mirror(options.format, options.to or place.results / "mirror" / options.format, place, found, settings)
     else:
         folder = options.to or place.results / "local" / "export" / experiment.name
         for path in found.write(folder, options.format):
@@ -50,13 +50,13 @@ def command(options: argparse.Namespace) -> int:
     return 0
 
 
-def _mirror(name: str, folder: Path, place: Any, found: Any, operation: dict[str, Any]) -> None:
+def _mirror(name: str, folder: Path, place: Any, found: Any, settings: Any) -> None:
     """Export each run that has records here, and say how to look at them. Options are those of the words, if any."""
     from bn_study.analysis.mirror import _run
     from bn_study.plan import parts
-    from bn_study.plan.compose import chosen_mirror
+    from bn_study.plan.call_settings import chosen_mirror
 
-    part = operation["mirror"]
+    part = settings.mirror
     if part is None or part.name != name:
         part = chosen_mirror(place.home, {"mirror": name})
     for stored in found.stored.values():

@@ -35,7 +35,7 @@ def command(options: argparse.Namespace) -> int:
         for line in cost_table.lines(study.locate(), options.request, options.calibrate):
             print(line, flush=True)
         return 0
-    place, experiment, operation, request = composed(options)
+    place, experiment, settings, request = composed(options)
     from bn_study.sweep.status import agenda
 
     plan = agenda(experiment, place.store)
@@ -61,7 +61,7 @@ def command(options: argparse.Namespace) -> int:
     from bn_study.sweep import cost
     from bn_study.sweep.call import Call
 
-    call = Call("plan", place, experiment, request, operation)
+    call = Call("plan", place, experiment, request, settings)
     for name, words in cost.told(call, plan, calibrate=options.calibrate):
         print(f"  {name:16} {words}")
     return 0

@@ -61,40 +61,40 @@ def command(options: argparse.Namespace) -> int:
     return code
 
 
-def _drawn(place: Any, name: str, settings: list[str], rows: int | None) -> tuple[Any, Any, Any]:
+def _drawn(place: Any, name: str, overrides: list[str], rows: int | None) -> tuple[Any, Any, Any]:
     """An experiment, the sample of its rows and the settings of the call; says how many rows there are."""
     from bn_study.plan.compose import compose
     from bn_study.report import replicate
     from bn_study.sweep.sample import Sample
 
-    experiment, operation = compose(place.home, name, settings)
+    experiment, settings = compose(place.home, name, overrides)
     if experiment.changed:
         raise UsageError(f"replicate trains committed rows as they are: leave out {' '.join(experiment.changed)}")
     check(place, experiment)
     sample = Sample(rows, replicate.table_of(place, name))
     drawn, there = sample.count(experiment)
     print(f"{name}: {drawn} of {there} committed rows to train again", flush=True)
-    return experiment, sample, operation
+    return experiment, sample, settings
 
 
-def _priced(place: Any, name: str, settings: list[str], rows: int | None, calibrate: bool) -> None:
+def _priced(place: Any, name: str, overrides: list[str], rows: int | None, calibrate: bool) -> None:
     from bn_study.report import replicate
 
-    experiment, sample, operation = _drawn(place, name, settings, rows)
-    for what, words in replicate.told(place, experiment, sample, [name, *settings], operation, calibrate):
+    experiment, sample, settings = _drawn(place, name, overrides, rows)
+    for what, words in replicate.told(place, experiment, sample, [name, *overrides], settings, calibrate):
         print(f"  {what:16} {words}")
 
 
-def _replicated(place: Any, name: str, settings: list[str], rows: int | None) -> tuple[Any, int]:
+def _replicated(place: Any, name: str, overrides: list[str], rows: int | None) -> tuple[Any, int]:
     """What came of one experiment, and the exit code of its training."""
     from bn_study.report import replicate
 
-    experiment, sample, operation = _drawn(place, name, settings, rows)
-    outcome = replicate.train(place, experiment, sample, [name, *settings], operation)
+    experiment, sample, settings = _drawn(place, name, overrides, rows)
+    outcome = replicate.train(place, experiment, sample, [name, *overrides], settings)
     for run_id, failure in outcome.failed.items():
         print(f"{failure.kind}: {run_id}: {failure.line}\n        {failure.path}")
     for line in outcome.remarks:
         print(line, file=sys.stderr)
     if outcome.interrupted:
         return None, 3
-    return replicate.compare(place, experiment, sample, operation), outcome.code
+    return replicate.compare(place, experiment, sample, settings), outcome.code

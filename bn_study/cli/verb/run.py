@@ -28,12 +28,12 @@ def command(options: argparse.Namespace) -> int:
         return plan.command(options)
     if options.calibrate:
         raise UsageError("--calibrate goes with --dry-run or plan: run trains at once")
-    place, experiment, operation, request = composed(options)
+    place, experiment, settings, request = composed(options)
     from bn_study.plan import numerics
     from bn_study.sweep import run as sweep
     from bn_study.sweep.status import agenda
 
-    if operation["numerics"] == "portable" and not numerics.supported():
+    if settings.numerics == "portable" and not numerics.supported():
         print(f"warning: numerics=portable: {numerics.UNSUPPORTED}, and are noted as native", file=sys.stderr)
     place.store.prepare()
     if experiment.claims:
@@ -46,7 +46,7 @@ def command(options: argparse.Namespace) -> int:
     for warning in _unreadable(place.store) + damaged + sweep.check_data(before.missing):
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{experiment.name}: {len(before.runs)} runs, {len(before.missing)} to train", flush=True)
-    outcome = sweep.run(place, experiment, request, operation, options.max_failures, options.detach)
+    outcome = sweep.run(place, experiment, request, settings, options.max_failures, options.detach)
     again = " ".join(["bn-study", "run", *map(shlex.quote, request)])
     after = outcome.agenda
     statuses = Counter(place.store.read(run_id).status() for run_id in after.done)

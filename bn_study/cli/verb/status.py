@@ -17,8 +17,8 @@ def command(options: argparse.Namespace) -> int:
     from bn_study.sweep.call import Call
     from bn_study.sweep.progress import Progress
 
-    place, experiment, operation, request = composed(options)
-    progress = Progress(Call("status", place, experiment, request, operation))
+    place, experiment, settings, request = composed(options)
+    progress = Progress(Call("status", place, experiment, request, settings))
     plan, holders = progress.plan, progress.leases.holders()
     waiting = f", {len(plan.waiting)} waiting for tuning" if plan.waiting else ""
     print(f"{experiment.name}: {len(plan.done)} of {len(plan.runs)} runs done{waiting}")

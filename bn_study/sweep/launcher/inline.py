@@ -18,7 +18,7 @@ def run(call: Call, progress: Progress) -> Ending:
 
     wanted = call.environment
     if "tensorflow" in sys.modules and wanted.get(numerics.VARIABLE) != (numerics.in_force() or "native"):
-        chosen = call.operation["numerics"]
+        chosen = call.settings.numerics
         raise UsageError(f"launcher=inline: TensorFlow is loaded here without numerics={chosen}; use launcher=local")
     for name in set(os.environ) - set(wanted):
         del os.environ[name]

@@ -275,7 +275,7 @@ AGAIN = """
 import sys, pathlib
 from bn_study.analysis.figure import _style, ioffe_szegedy_1
 from bn_study.analysis.figure._tables import Tables
-from bn_study.analysis.tables import read_csv, write_csv
+from bn_study.analysis.csv_files import read_csv, write_csv
 folder, target = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 tables = Tables(read_csv(folder / "runs.csv"), read_csv(folder / "curves.csv"))
 _style.save(ioffe_szegedy_1.draw(tables, grid="figure1"), target, "figure1")

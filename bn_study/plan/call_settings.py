@@ -1,0 +1,94 @@
+"""The settings of a call: how its runs are trained and mirrored. They change no number and no run's identity."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bn_study.errors import UsageError
+from bn_study.plan import numerics, parts
+from bn_study.plan.experiment import Factors
+from bn_study.plan.numerics import Numerics
+from bn_study.plan.reading import load
+from bn_study.plan.spec import Part
+
+COUNTS = ("workers", "threads")
+SECONDS = ("timeout", "checkpoint", "silence", "mirror_wait")
+OPTIONAL = ("workers", "timeout")
+"""They may be null."""
+NAMES = ("launcher", "numerics", *COUNTS, *SECONDS, "mirror")
+"""The entries of conf/config.yaml that belong to a call; so do overrides that begin with `launcher.` or `mirror.`."""
+
+
+@dataclass(frozen=True)
+class CallSettings:
+    """launcher: who starts the workers, with its options. mirror: what runs are exported to while they are trained.
+
+    workers: None for as many as the launcher thinks right. threads: cores of each. timeout: seconds that a run may
+    take, None for as long as it likes. checkpoint, silence, mirror_wait: seconds, see conf/config.yaml.
+    """
+
+    launcher: Part
+    numerics: Numerics
+    workers: int | None
+    threads: int
+    timeout: float | None
+    checkpoint: float
+    silence: float
+    mirror_wait: float
+    mirror: Part | None
+
+
+def belongs(key: str) -> bool:
+    """Whether a setting is one of the call."""
+    return key in NAMES or key.startswith(("launcher.", "mirror."))
+
+
+def checked(home: Path, asked: Factors, config: Mapping[str, Any]) -> CallSettings:
+    """What a command line asks for, and else what conf/ says.
+
+    config: the composed configuration, with the launcher that was chosen. Raises UsageError.
+    """
+    numbers = {key: _number(key, asked.get(key, config[key])) for key in (*COUNTS, *SECONDS)}
+    chosen = asked.get("numerics", config["numerics"])
+    if chosen not in numerics.CHOICES:
+        raise UsageError(parts.unknown("numerics", str(chosen), numerics.CHOICES))
+    options = dict(config["launcher"])
+    for key, value in asked.items():
+        part, _, name = key.partition(".")
+        if part != "launcher" or not name:
+            continue
+        if name.startswith("extra."):
+            options["extra"] = options.get("extra", {}) | {name.removeprefix("extra."): value}
+        else:
+            options[name] = value
+    launcher = Part(options["name"], parts.launcher(options))
+    if launcher.name == "inline" and numbers["timeout"] is not None:
+        raise UsageError("timeout: launcher=inline has no process that could end a run; use launcher=local")
+    return CallSettings(launcher=launcher, numerics=chosen, mirror=chosen_mirror(home, asked), **numbers)
+
+
+def _number(key: str, value: Any) -> Any:
+    if value is None and key in OPTIONAL:
+        return None
+    numbers, least = (int, 1) if key in COUNTS else ((int, float), 0)
+    if not isinstance(value, numbers) or isinstance(value, bool) or not least <= value < math.inf or value == 0:
+        wanted = "a whole number of at least 1" if key in COUNTS else "a number of seconds above 0"
+        raise UsageError(f"{key}={'null' if value is None else value}: give {wanted}")
+    return value
+
+
+def chosen_mirror(home: Path, asked: Factors) -> Part | None:
+    """What mirrors runs, by the settings `mirror` and `mirror.<option>`; None for nothing."""
+    name = asked.get("mirror")
+    options = {key.partition(".")[2]: value for key, value in asked.items() if key.startswith("mirror.")}
+    if name is None:
+        if options:
+            raise UsageError(
+                f"mirror.{next(iter(options))}: choose a mirror first, as mirror={parts.names('mirror')[0]}"
+            )
+        return None
+    where = f"conf/mirror/{name}.yaml"
+    given = load(home / where, where) if name in parts.names("mirror") else {}
+    return parts.checked("mirror", str(name), {key: value for key, value in given.items() if key != "name"} | options)
