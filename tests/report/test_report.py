@@ -189,7 +189,7 @@ def test_the_same_bytes_in_another_process_and_folder(whole, tmp_path, home, mak
     folder, store, _, _ = whole
     make_study(tmp_path, tiny=EXPERIMENT)
     for seed in ("1", "2"):
-        arguments = [str(Path(__file__).parents[1]), str(tmp_path), str(store.root), str(tmp_path / seed)]
+        arguments = [str(Path(__file__).parent), str(tmp_path), str(store.root), str(tmp_path / seed)]
         environment = {"PYTHONHASHSEED": seed, "PATH": "", "MPLCONFIGDIR": str(tmp_path), "PYTHONPATH": str(home)}
         subprocess.run([sys.executable, "-c", AGAIN, *arguments], env=environment, check=True)
         assert content(tmp_path / seed) == content(folder / "tiny")
