@@ -11,21 +11,21 @@ from bn_study.study import Study
 from bn_study.sweep.status import planned
 
 
-def sanity(place: Study) -> str:
+def sanity(study: Study) -> str:
     """Why no verdict can be given, in words, or "".
 
     Runs come from the store or from the evidence, of these results or else of those that came with the study.
     """
-    names = [one for one in experiment_names(place.home) if read_experiment(place.home, one).get("oracle")]
-    return "; ".join(filter(None, (_failing(place, name) for name in names)))
+    names = [one for one in experiment_names(study.home) if read_experiment(study.home, one).get("oracle")]
+    return "; ".join(filter(None, (_failing(study, name) for name in names)))
 
 
-def _failing(place: Study, name: str) -> str:
-    experiment, _ = compose(place.home, name, [])
-    folders = (place.results / name, place.home / "results" / name)
+def _failing(study: Study, name: str) -> str:
+    experiment, _ = compose(study.home, name, [])
+    folders = (study.results / name, study.home / "results" / name)
     kept = next((csv_files.read_csv(one / "runs.csv") for one in folders if (one / "runs.csv").is_file()), None)
-    plan, _ = planned(experiment, place.store, kept)
-    runs = tables.runs_table(plan, place.store, tables.asked(experiment), kept)
+    plan, _ = planned(experiment, study.store, kept)
+    runs = tables.runs_table(plan, study.store, tables.asked(experiment), kept)
     found = claims.verdicts(experiment, runs, tune.choose(experiment, runs))
     wrong = {claim: one.outcome for claim, one in found.items() if one.outcome != "supported"}
     if set(wrong.values()) == {"missing"}:

@@ -138,7 +138,7 @@ def to_train(experiment: Experiment, plan: Agenda) -> list[RunSpec]:
 
 def told(call: Call, plan: Agenda, calibrate: bool) -> Iterator[tuple[str, str]]:
     """The price of what is missing, in lines with a name each, that say where the figures come from."""
-    store = call.place.store
+    store = call.study.store
     runs = to_train(call.experiment, plan)
     if not runs:
         return
@@ -165,7 +165,7 @@ def told(call: Call, plan: Agenda, calibrate: bool) -> Iterator[tuple[str, str]]
 def of_all(call: Call, plan: Agenda, calibrate: bool) -> tuple[Price, Price]:
     """The price of what is missing, and of all there is to train if nothing were there."""
     everything = to_train(call.experiment, replace(plan, done=frozenset()))
-    known = stored(call.place.store, everything, call.threads)
+    known = stored(call.study.store, everything, call.threads)
     if calibrate and unpriced(everything, known):
         known += calibrated(call, everything)
     missing = to_train(call.experiment, plan)
@@ -177,7 +177,7 @@ def calibrated(call: Call, runs: Sequence[RunSpec]) -> list[Known]:
     """What short runs of the kinds that nothing is known of take here, in a process of their own. Raises UsageError."""
     with tempfile.TemporaryDirectory() as folder:
         answer = subprocess.run(
-            [*child.PYTHON, "-m", "bn_study.sweep.calibration", folder, *call.words],
+            [*child.PYTHON, "-m", "bn_study.sweep.calibration", folder, *call.request.worker_words],
             env=call.environment | child.environment(),
             capture_output=True, encoding="utf-8", errors="replace",
         )  # fmt: skip

@@ -24,7 +24,7 @@ class Progress:
     """Looks at the store, never at the workers: a second call that shares the work sees the same."""
 
     def __init__(self, call: Call) -> None:
-        self.call, self.store = call, call.place.store
+        self.call, self.store = call, call.study.store
         self.leases = self.store.leases(call.settings.silence)
         self.console = Console(stderr=True)
         self.live = (

@@ -51,7 +51,7 @@ class Sample:
         return [run for place, arm in enumerate(arms.values()) for run in _spread(arm, self.rows, place)]
 
 
-def split(words: Sequence[str]) -> tuple[Sample | None, list[str]]:
+def split_sample(words: Sequence[str]) -> tuple[Sample | None, list[str]]:
     """The words of `Sample.words`, if they come first, and those behind them."""
     if not words or words[0] != FLAG:
         return None, list(words)

@@ -12,10 +12,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def command(options: argparse.Namespace) -> int:
-    from bn_study import study
     from bn_study.plan.reading import experiment_names, experiment_question
+    from bn_study.study import locate
 
-    home = study.locate().home
+    home = locate().home
     print("experiments")
     for name in experiment_names(home):
         try:
