@@ -61,7 +61,7 @@ def folder_of(study: Study, experiment: Experiment) -> Path:
 def report(study: Study, experiment: Experiment, sanity: str | None = None) -> Report:
     """Write an experiment's folder. Raises UsageError if no run of it is there, or it cannot be written.
 
-    sanity: see `oracles.sanity`, from whoever reports many experiments and has asked for it once; None: not asked yet.
+    sanity: the answer of `sanity_checks.sanity`, which whoever reports many experiments asks once; None: ask now.
     """
     folder = folder_of(study, experiment)
     try:
@@ -154,16 +154,16 @@ def _judge(study: Study, experiment: Experiment, source: Path, target: Path, san
 
     The ledger beside `source` is read and not written.
     """
-    kept = csv_files.read_csv(source) if source.is_file() else None
+    kept = tables.read_runs(source) if source.is_file() else None
     plan, waiting = planned(experiment, study.store, kept)
     runs = tables.runs_table(plan, study.store, tables.asked(experiment), kept)
     if runs.empty:
         raise UsageError(f"{experiment.name}: no run is there yet; train with `bn-study run` and the same words")
     target.parent.mkdir(parents=True, exist_ok=True)
     csv_files.write_csv(runs, target)
-    runs = csv_files.read_csv(target)
+    runs = tables.read_runs(target)
     tuned = tune.choose(experiment, runs)
-    if experiment.oracle or not experiment.claims:
+    if experiment.sanity_check or not experiment.claims:
         sanity = ""
     elif sanity is None:
         sanity = sanity_checks.sanity(study)

@@ -23,6 +23,7 @@ from bn_study.errors import UsageError
 from bn_study.plan import numerics
 from bn_study.plan.call_settings import CallSettings
 from bn_study.plan.experiment import Experiment
+from bn_study.plan.renamed import EXPERIMENTS
 from bn_study.report import sanity_checks
 from bn_study.store import provenance
 from bn_study.store.store import Store
@@ -117,7 +118,7 @@ def compare(request: Request, sample: Sample) -> Replicated:
     """What of the sample has been trained again, against the committed rows."""
     study, experiment, replica = request.study, request.experiment, replica_of(request, sample)
     store = replica.study.store
-    committed = csv_files.read_csv(sample.table)
+    committed = tables.read_runs(sample.table)
     plan = agenda(replica.experiment, store).runs
     again = tables.runs_table(plan, store, tables.asked(experiment))
     if again.empty:
@@ -132,7 +133,7 @@ def _verdicts(study: Study, experiment: Experiment, sample: Sample, store: Store
 
     At the committed tuned values.
     """
-    committed = csv_files.read_csv(sample.table)
+    committed = tables.read_runs(sample.table)
     nowhere = Store(sample.table.parent / "no store")
     plan, _ = planned(experiment, nowhere, committed)
     there = set(store.ids())
@@ -150,7 +151,7 @@ def _verdicts(study: Study, experiment: Experiment, sample: Sample, store: Store
     measures = tables.asked(experiment)
     tuned = tune.choose(experiment, tables.runs_table(plan, nowhere, measures, committed))
     again = tables.runs_table([run for run in plan if run.spec.id in there], store, measures)
-    sanity = "" if experiment.oracle else sanity_checks.sanity(study)
+    sanity = "" if experiment.sanity_check else sanity_checks.sanity(study)
     found = {
         kind: claims.verdicts(experiment, runs, tuned, sanity)
         for kind, runs in (("committed", committed), ("again", again))
@@ -167,7 +168,7 @@ def write(study: Study, found: list[Replicated]) -> Path:
     path = study.results / FOLDER / f"{family}-{instruction_set()}.csv"
     rows = pd.DataFrame([_row(one, name) for one in found])
     if path.is_file():
-        before = csv_files.read_csv(path)
+        before = csv_files.read_csv(path).replace({"experiment": EXPERIMENTS})
         keys = set(zip(rows["experiment"], rows["numerics"], strict=True))
         kept = [key not in keys for key in zip(before["experiment"], before["numerics"], strict=True)]
         rows = pd.concat([before[kept], rows])

@@ -27,7 +27,7 @@ FIRST, MOST = 60, 3000
 def shortened(spec: RunSpec, steps: int) -> RunSpec:
     """The same work in few steps, measured a few times on the way by every probe."""
     probes = tuple(Part(probe.name, dict(probe.args) | {"every": None}) for probe in spec.probes)
-    return replace(spec, steps=steps, probes=probes, measure=dict(spec.measure) | {"points": 6, "first": 10})
+    return replace(spec, steps=steps, probes=probes, schedule=dict(spec.schedule) | {"points": 6, "first": 10})
 
 
 def main(arguments: list[str]) -> int:

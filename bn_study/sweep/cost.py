@@ -116,7 +116,7 @@ def _cost(spec: RunSpec, known: Sequence[tuple[dict[str, Any], Known]]) -> _Cost
         seconds += (count - 1) * (once or 0.0) + (last or 0.0)
         if last is None or (once is None and count > 1):
             unmeasured.add(name)
-    alike = [(far, one) for far, one in near if one.settings["probes"] == settings["probes"]] or near
+    alike = [(far, one) for far, one in near if one.settings["probe"] == settings["probe"]] or near
     disk = statistics.median(one.size / max(one.looks, 1) for one in closest(alike)) * looks.total()
     memory = max(one.memory for one in nearest)
     compiling = rate(near, "compiling") or 0.0
@@ -199,6 +199,6 @@ def unpriced(runs: Iterable[RunSpec], known: Sequence[Known]) -> list[RunSpec]:
     """One run of each kind that the known ones do not tell the whole price of."""
     kinds: dict[str, RunSpec] = {}
     for spec in runs:
-        probes = {key: value for key, value in spec.settings.items() if key.startswith("probes") and "every" not in key}
+        probes = {key: value for key, value in spec.settings.items() if key.startswith("probe") and "every" not in key}
         kinds.setdefault(repr((program(spec.settings), probes)), spec)
     return [spec for spec in kinds.values() if (alone := price([spec], known, 1)).unknown or alone.unmeasured]

@@ -25,7 +25,7 @@ class Progress:
 
     def __init__(self, call: Call) -> None:
         self.call, self.store = call, call.study.store
-        self.leases = self.store.leases(call.settings.silence)
+        self.leases = self.store.leases(call.settings.heartbeat_timeout)
         self.console = Console(stderr=True)
         self.live = (
             Live(console=self.console, refresh_per_second=4, transient=True) if self.console.is_terminal else None

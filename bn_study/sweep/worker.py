@@ -59,7 +59,7 @@ class Worker:
 
     def __init__(self, call: Call, stop: Callable[[], bool], trainer: Trainer | None = None) -> None:
         self.call, self.store, self.stop = call, call.study.store, stop
-        self.leases = self.store.leases(call.settings.silence)
+        self.leases = self.store.leases(call.settings.heartbeat_timeout)
         self.start: dict[str, Any] = {}
         self._trainer = trainer
         self._programs: dict[str, str] = {}

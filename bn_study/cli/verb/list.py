@@ -23,7 +23,7 @@ def command(options: argparse.Namespace) -> int:
         except UsageError as error:
             print(f"  {name:24} {error}")
     print("\nparts")
-    for kind in ("dataset", "model", "norm", "optimizer", "probe", "measure", "launcher", "mirror", "profile"):
+    for kind in ("dataset", "model", "norm", "optimizer", "probe", "schedule", "launcher", "mirror", "profile"):
         print(f"  {kind:24} {' '.join(sorted(path.stem for path in (home / 'conf' / kind).glob('*.yaml')))}")
     print("\nEvery option of a part, with its default and meaning: conf/<kind>/<part>.yaml")
     return 0

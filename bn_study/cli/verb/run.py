@@ -72,6 +72,6 @@ def command(options: argparse.Namespace) -> int:
 def _unreadable(store: Any) -> list[str]:
     leases = store.leases()
     return [
-        f"{path} is damaged; its run is free when nothing has been heard of its holder for some time (silence=)"
+        f"{path} is damaged; its run is free after a time without a heartbeat of its worker (heartbeat_timeout=)"
         for path in leases.unreadable()
     ]
