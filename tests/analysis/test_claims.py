@@ -36,7 +36,7 @@ def experiment(claims, tune=None, norms=("none", "batch"), rates=(0.1, 1.0, 10.0
                         "optimizer": {"name": "sgd", "learning_rate": rate},
                         "seed": seed,
                         "steps": 8192,
-                        "probes": {"curves": {"images": 100}},
+                        "probe": {"curves": {"images": 100}},
                     }
                     yield Cell(config, {})
                     if twin:
@@ -406,7 +406,7 @@ def test_a_good_experiment_passes_the_check():
         ({"gates": ["itt"]}, "did you mean it"),
         ({"gates": ["it"]}, "circle: it -> it"),
         ({"measure": {"final": {"metric": "tst/accuracy"}}}, "did you mean test/accuracy"),
-        ({"measure": PATH}, "probes.activations.units: true"),
+        ({"measure": PATH}, "probe.activations.units: true"),
         ({"contexts": ["seed"]}, "seeds are the replicates"),
         ({"contrast": {"norm=none": 0, "norm=batch": 0}}, "no arm a weight other than 0"),
     ],
