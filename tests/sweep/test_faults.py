@@ -204,7 +204,7 @@ def test_it_stops_at_the_number_of_failures_that_is_allowed(stage):
 
 def test_ctrl_c_once_writes_checkpoints_and_twice_ends_at_once(stage, undisturbed):
     process = stage.start(*FOUR, STANDIN_PACE="0.02", STANDIN_FATE='{"3": "hang"}')
-    stage.wait(lambda: len(stage.lines("trained")) == 3)
+    stage.wait(lambda: len(stage.store().ids()) == 3)
     stage.wait(lambda: any(holder.run.split("-")[3] == "s3" for holder in stage.store().leases().holders()))
     os.kill(process.pid, signal.SIGINT)
     stage.wait(lambda: "stopping" in stage.said())
