@@ -206,7 +206,7 @@ def _censored(test: str, measure: Measure, values: list[contrast.Values]) -> str
     if len(lost) < len(values):
         return ""
     whose = {1: "", 2: " of both arms"}.get(len(values), " of every arm")
-    what = "did not reach the level" if measure.name == "steps_to" else "diverged"
+    what = "did not reach the level" if measure.replacement == "length" else "diverged"
     return f"more than half of the runs{whose} {what}"
 
 

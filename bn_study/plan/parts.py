@@ -29,6 +29,7 @@ FUNCTIONS = {
     "probe": "training/measure",
     "figure": "analysis/draw",
     "mirror": "analysis/export",
+    "measure": "analysis/measure",
 }
 """Kind of part -> the half it belongs to and the function that its files define."""
 
