@@ -39,7 +39,7 @@ from bn_study.cli import main
 from bn_study.plan import compose as composition
 from bn_study.report import evidence
 from bn_study.store.store import Store
-from bn_study.sweep import progress, run, worker
+from bn_study.sweep import progress, request, run, worker
 from bn_study.sweep.launcher import local
 
 HOME = Path(__file__).resolve().parent.parent
@@ -207,7 +207,7 @@ def _end(main):
         local.subprocess = SimpleNamespace(
             Popen=Forked, DEVNULL=subprocess.DEVNULL, TimeoutExpired=subprocess.TimeoutExpired
         )
-        composition.compose = worker.compose = composed
+        composition.compose = request.compose = composed
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         code = main()
     except BaseException:

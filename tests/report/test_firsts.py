@@ -284,7 +284,7 @@ def test_without_git_the_ledger_tells(make_study, tmp_path):
 
 def test_the_package_and_the_study_are_two_repositories(studied, tmp_path, monkeypatch):
     package = tmp_path / "package"
-    for name in ("bn_study/training/train.py", "bn_study/cli/main.py", "README.md"):
+    for name in ("bn_study/training/train.py", "bn_study/report/page.py", "README.md"):
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text("first")
     code = Studied.__new__(Studied)

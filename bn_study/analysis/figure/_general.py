@@ -177,7 +177,7 @@ def _recorded(records: pd.DataFrame, asked: Asked) -> pd.DataFrame:
         if what in known:
             sites = ", ".join(sorted({one.rpartition("/")[2] or "no site" for one in records["site"]}))
             raise UsageError(f"{what} was not recorded at {asked.site or 'no site'}, but at {sites}; see --metric")
-        raise UsageError(f"{parts.unknown('metric', what, known)} (a probe records it: probes=[curves,activations])")
+        raise UsageError(f"{parts.unknown('metric', what, known)} (a probe records it: probe=[curves,activations])")
     return own
 
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bn_study.cli.request import composed
+from bn_study.cli.request import parsed
 from bn_study.errors import UsageError
 
 REQUEST = True
@@ -28,7 +28,8 @@ def command(options: argparse.Namespace) -> int:
     from bn_study.analysis.figure import _general
     from bn_study.report import frames
 
-    place, experiment, _, _ = composed(options)
+    request = parsed(options.request)
+    study, experiment = request.study, request.experiment
     path = options.output or Path(f"{options.kind}.svg")
     if path.suffix not in FORMATS:
         raise UsageError(f"--output {path}: give it a name that ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
@@ -39,7 +40,7 @@ def command(options: argparse.Namespace) -> int:
         options.kind, metric, site or _general.SITES.get(options.kind, ""),
         tuple(options.by.split(",")) if options.by else (), options.colour, options.column, options.over,
     )  # fmt: skip
-    found = frames.of(place, experiment)
+    found = frames.of(study, experiment)
     data = _general.plotted(found.runs, found.records, asked)
     for one in _general.save(path, found.runs, data, asked):
         print(one)
