@@ -30,6 +30,7 @@ FUNCTIONS = {
     "figure": "analysis/draw",
     "mirror": "analysis/export",
     "measure": "analysis/measure",
+    "test": "analysis/decide",
 }
 """Kind of part -> the half it belongs to and the function that its files define."""
 
