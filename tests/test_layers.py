@@ -36,7 +36,7 @@ PARTS += ("analysis.measure", "analysis.test", "sweep.launcher", "cli.verb")
 """Folders that are registries: their files are reached by name. A file that begins with an underscore is shared."""
 SHARED = {  # a part that others build on
     "sweep.launcher.slurm": ("sweep.launcher.local",),
-    "cli.verb.*": ("cli.verb.*", "sweep.launcher.slurm"),
+    "cli.verb.*": ("cli.verb.*",),
 }
 NETWORKS = ("keras", "tensorflow")
 EVERYWHERE = ("numpy", "pandas", "pydantic")

@@ -63,10 +63,20 @@ def checked(home: Path, asked: Factors, config: Mapping[str, Any]) -> CallSettin
             options["extra"] = options.get("extra", {}) | {name.removeprefix("extra."): value}
         else:
             options[name] = value
-    launcher = Part(options["name"], parts.launcher(options))
-    if launcher.name == "inline" and numbers["timeout"] is not None:
-        raise UsageError("timeout: launcher=inline has no process that could end a run; use launcher=local")
+    launcher = _launcher(options, numbers["timeout"])
     return CallSettings(launcher=launcher, numerics=chosen, mirror=chosen_mirror(home, asked), **numbers)
+
+
+def _launcher(options: Mapping[str, Any], timeout: float | None) -> Part:
+    part = parts.checked("launcher", options["name"], {key: one for key, one in options.items() if key != "name"})
+    if timeout is not None and not parts.declared("launcher", part.name, "TIMEOUT"):
+        others = [name for name in parts.names("launcher") if parts.declared("launcher", name, "TIMEOUT")]
+        raise UsageError(
+            f"timeout: launcher={part.name} has no process that could end a run; use launcher={' or '.join(others)}"
+        )
+    if parts.defines("launcher", part.name, "check"):
+        parts.find("launcher", part.name).check(**part.args)
+    return part
 
 
 def _number(key: str, value: Any) -> Any:

@@ -18,7 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--max-failures", type=count, metavar="N", help="stop when N runs have failed; without it the others go on"
     )
     parser.add_argument("--dry-run", action="store_true", help="train nothing and print the plan")
-    parser.add_argument("--detach", action="store_true", help="with launcher=slurm: submit, and do not watch")
+    parser.add_argument("--detach", action="store_true", help="submit to a cluster, and do not watch")
     plan.with_calibration(parser)
 
 
