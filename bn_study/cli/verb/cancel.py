@@ -4,6 +4,7 @@ import argparse
 
 from bn_study.cli.request import parsed
 
+ORDER = 50
 REQUEST = True
 
 

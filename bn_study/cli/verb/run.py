@@ -9,6 +9,7 @@ from bn_study.cli.request import count, parsed
 from bn_study.cli.verb import plan
 from bn_study.errors import UsageError
 
+ORDER = 30
 REQUEST = True
 
 

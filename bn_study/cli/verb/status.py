@@ -4,6 +4,7 @@ import argparse
 
 from bn_study.cli.request import console, parsed
 
+ORDER = 40
 REQUEST = True
 
 
