@@ -42,7 +42,7 @@ class Measure:
 
     @property
     def _takes_level(self) -> bool:
-        return arguments.takes_level(parts.find("measure", self.name).measure)
+        return arguments.takes_level(parts.function("measure", self.name))
 
     @property
     def replacement(self) -> Literal["length", "chance", "worst"]:
@@ -96,7 +96,7 @@ def parse(spec: Mapping[str, Any]) -> Measure:
         raise UsageError(parts.unknown("scale", str(scale), SCALES))
     if not isinstance(spec[name] or {}, Mapping):
         raise UsageError(f"the arguments of {name} must be a mapping, not {spec[name]!r}")
-    args = arguments.checked(name, parts.find("measure", name).measure, spec[name] or {})
+    args = arguments.checked(name, parts.function("measure", name), spec[name] or {})
     over = parse_over(spec["over"]) if spec.get("over") is not None else None
     return Measure(name, args, scale, over)
 

@@ -73,9 +73,11 @@ def _verbs() -> list[tuple[str, ModuleType]]:
             verb = importlib.import_module(f"{folder.__name__}.{name}")
         except SyntaxError as error:
             raise UsageError(f"bn_study/cli/verb/{name}.py is not readable as Python: {error}") from None
-        for what in ("__doc__", "ORDER", "REQUEST", "arguments", "command"):
-            if getattr(verb, what, None) is None:
-                raise UsageError(f"bn_study/cli/verb/{name}.py does not define {what}; see its folder's __init__.py")
+        for what in ("ORDER", "REQUEST", "arguments", "command"):
+            if not hasattr(verb, what):
+                raise UsageError(
+                    f"bn_study/cli/verb/{name}.py does not define {what}; bn_study/cli/verb/__init__.py says what for"
+                )
         found.append((name, verb))
     return sorted(found, key=lambda one: (one[1].ORDER, one[0]))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bn_study.errors import UsageError
-from bn_study.plan import numerics, parts
+from bn_study.plan import choice, numerics, parts
 from bn_study.plan.experiment import Factors
 from bn_study.plan.numerics import Numerics
 from bn_study.plan.reading import load
@@ -100,5 +100,7 @@ def chosen_mirror(home: Path, asked: Factors) -> Part | None:
             )
         return None
     where = f"conf/mirror/{name}.yaml"
-    given = load(home / where, where) if name in parts.names("mirror") else {}
+    choice.check(home, "mirror", str(name))
+    given = load(home / where, where)
+    choice.check_composed({"mirror": given}, "mirror", [str(name)])
     return parts.checked("mirror", str(name), {key: value for key, value in given.items() if key != "name"} | options)

@@ -28,6 +28,7 @@ Names = Annotated[list[str], Field(min_length=1)]
 def _known_test(name: str) -> str:
     if name not in parts.names("test"):
         raise ValueError(parts.unknown("test", name, parts.names("test")))
+    parts.check("test", name)
     return name
 
 

@@ -31,8 +31,18 @@ FUNCTIONS = {
     "measure": "analysis/measure",
     "test": "analysis/decide",
     "launcher": "sweep/run",
+    "verb": "cli/command",
 }
 """Kind of part -> the half it belongs to and the function that its files define."""
+
+ALSO = {
+    "measure": ("needs",),
+    "test": ("AGAINST", "EVERY_SEED", "WORDS", "CAPTION"),
+    "mirror": ("LOOK",),
+    "launcher": ("HERE", "TIMEOUT", "WORKERS"),
+    "verb": ("ORDER", "REQUEST", "arguments"),
+}
+"""What else the files of a kind define; the `__init__.py` of their folder explains it."""
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
@@ -67,9 +77,18 @@ def _definitions(kind: str, name: str) -> dict[str, ast.AST]:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             found[node.name] = node
-        if isinstance(node, ast.Assign):
-            found |= {one.id: node.value for one in node.targets if isinstance(one, ast.Name)}
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {one.id: node.value for one in targets if isinstance(one, ast.Name)}
     return found
+
+
+@cache
+def check(kind: str, name: str) -> None:
+    """Raises UsageError where the file of a part lacks something that its kind defines."""
+    for what in (FUNCTIONS[kind].rpartition("/")[2], *ALSO.get(kind, ())):
+        if not defines(kind, name, what):
+            raise UsageError(f"{file(kind, name)} does not define {what}; {file(kind, '__init__')} says what for")
 
 
 def defines(kind: str, name: str, what: str) -> bool:
@@ -79,31 +98,40 @@ def defines(kind: str, name: str, what: str) -> bool:
 
 def declared(kind: str, name: str, constant: str) -> Any:
     """A constant that the file of a part declares as a literal. Raises UsageError where it does not."""
+    check(kind, name)
     try:
         return ast.literal_eval(_definitions(kind, name)[constant])
-    except (KeyError, ValueError):
-        raise UsageError(f"{file(kind, name)} does not declare {constant}; see its folder's __init__.py") from None
+    except ValueError:
+        raise UsageError(f"{file(kind, name)}: {constant} must be a literal") from None
+
+
+def function(kind: str, name: str) -> Any:
+    """A part's function. Raises UsageError where its file does not define what its kind needs."""
+    check(kind, name)
+    return getattr(find(kind, name), FUNCTIONS[kind].rpartition("/")[2])
 
 
 def call(kind: str, part: Part, *positional: Any) -> Any:
     """Call a part's function with its checked arguments."""
-    _, function = FUNCTIONS[kind].split("/")
-    return getattr(find(kind, part.name), function)(*positional, **part.args)
+    return function(kind, part.name)(*positional, **part.args)
 
 
 @cache
 def parameters(kind: str, name: str) -> dict[str, Any]:
     """Keyword-only parameters of a part's function and their annotations, by parsing its source."""
-    _, function = FUNCTIONS[kind].split("/")
-    definition = _definitions(kind, name).get(function)
-    if not isinstance(definition, ast.FunctionDef):
-        raise UsageError(f"{file(kind, name)} does not define the function {function}, which makes it a {kind}")
+    check(kind, name)
+    definition = _definitions(kind, name)[FUNCTIONS[kind].rpartition("/")[2]]
+    assert isinstance(definition, ast.FunctionDef)
     vocabulary = vars(types)
-    return {
-        argument.arg: eval(ast.unparse(argument.annotation), {"__builtins__": __builtins__}, vocabulary)
-        for argument in definition.args.kwonlyargs
-        if argument.annotation is not None
-    }
+    found = {}
+    for argument in definition.args.kwonlyargs:
+        try:
+            text = ast.unparse(argument.annotation) if argument.annotation else "no_type"
+            found[argument.arg] = eval(text, {"__builtins__": __builtins__}, vocabulary)
+        except (NameError, TypeError):
+            known = "a type of bn_study/plan/types.py or a builtin"
+            raise UsageError(f"{file(kind, name)}: the option {argument.arg} needs {known}") from None
+    return found
 
 
 @cache
@@ -207,7 +235,7 @@ def checked_field(field: str, value: Any) -> Any:
 def _probe(name: str, options: Mapping[str, Any]) -> Part:
     """A probe's own arguments, and `every`, which belongs to whoever owns the loop (see training/train.py)."""
     own = {key: value for key, value in options.items() if key != "every"}
-    every = _validate(_Every, {"every": options.get("every")}, f"probe.{name}")
+    every = _validate(_Every, {key: one for key, one in options.items() if key == "every"}, f"probe.{name}")
     part = checked("probe", name, own, f"probe.{name}")
     return Part(name, dict(part.args) | every)
 
