@@ -43,7 +43,7 @@ from bn_study.sweep import progress, request, run, worker
 from bn_study.sweep.launcher import local
 
 HOME = Path(__file__).resolve().parent.parent
-TINY = ("dataset=toy_regression", "model.widths=[4]", "probes=[]")
+TINY = ("dataset=toy_regression", "model.widths=[4]", "probe=[]")
 PAIR = (*TINY, "seed=range(2)", "steps=15", "workers=1", "checkpoint=1e-9")
 FOUR = (*TINY, "seed=range(4)", "steps=40", "workers=2", "checkpoint=1e-9")
 STRETCH = 5

@@ -258,7 +258,7 @@ def _finding(claim: Claim, one: _Context, p: float, p_favour: float) -> Finding:
     other = decide(claim.test, one.favour, p_favour, claim.margin)
     if finding.outcome == "contradicted" and other.outcome != "contradicted":
         # A value that was chosen against the claim must not be what refutes it.
-        return Finding("inconclusive", "the outcome depends on what stands in for diverged runs")
+        return Finding("inconclusive", "the outcome depends on the values imputed for diverged runs")
     return finding
 
 

@@ -183,10 +183,10 @@ base:
   optimizer: sgd
   steps: 90
   batch_size: 30
-  measure.points: 2
-  measure.reestimate: 300
-  probes.curves.sources: [reestimated, moving]
-  probes.curves.full: [reestimated, moving]
+  schedule.points: 2
+  schedule.reestimate: 300
+  probe.curves.sources: [reestimated, moving]
+  probe.curves.full: [reestimated, moving]
 grids:
   main: {norm: batch, model.activation: [sigmoid, tanh, relu], optimizer.learning_rate: [0.1, 0.3, 1.0], seed: range(8)}
 claims:
@@ -210,8 +210,8 @@ base:
   optimizer: sgd
   steps: 600
   batch_size: 30
-  measure.points: 2
-  measure.reestimate: 300
+  schedule.points: 2
+  schedule.reestimate: 300
 grids:
   main: {norm: batch, model.activation: [tanh, relu], optimizer.learning_rate: [1.5, 2.0, 3.0], seed: range(8)}
 """

@@ -19,7 +19,7 @@ from bn_study.plan.compose import compose
 from bn_study.sweep.status import agenda
 
 EXPERIMENT = """
-base: {dataset: digits, model.widths: [8], steps: 100, probes: [curves, activations]}
+base: {dataset: digits, model.widths: [8], steps: 100, probe: [curves, activations]}
 grids:
   all: {norm: [none, batch], optimizer.learning_rate: [0.1, 1], seed: range(4)}
 claims:

@@ -19,7 +19,7 @@ from bn_study.sweep.status import agenda
 
 QUESTION = """
 question: Does it learn?
-base: {dataset: digits, model.widths: [12], steps: 30, measure.points: 2, measure.reestimate: 100, optimizer: sgd}
+base: {dataset: digits, model.widths: [12], steps: 30, schedule.points: 2, schedule.reestimate: 100, optimizer: sgd}
 grids:
   main: {norm: [none, batch], optimizer.learning_rate: [0.1, 1.0], seed: range(8)}
   one: {norm: [none, batch], optimizer.learning_rate: 0.1, seed: range(8)}
