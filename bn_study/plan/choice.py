@@ -34,10 +34,14 @@ def check_composed(config: Mapping[str, Any], group: str, chosen: list[str]) -> 
     """
     content = config[group]
     if group == "probe":  # a file each, which names where it goes
-        for name in {*chosen, *content}:
+        for name in chosen:
             if not isinstance(content.get(name), Mapping):
-                where = f"conf/probe/{name}.yaml" if name in chosen else "a file in conf/probe"
-                word = name if name in chosen else "<its name>"
-                raise UsageError(f"{where}: its first line must be `# @package probe.{word}`")
+                raise UsageError(f"conf/probe/{name}.yaml: its first line must be `# @package probe.{name}`")
+        for name, options in content.items():
+            if not isinstance(options, Mapping):
+                raise UsageError(
+                    f"conf/probe: `{name}` belongs to no probe; the first line of its file must be `# @package probe.` "
+                    "and the file's name"
+                )
     elif chosen and group != "schedule" and (not isinstance(content, Mapping) or content.get("name") != chosen[0]):
         raise UsageError(f"conf/{group}/{chosen[0]}.yaml: it must say `name: {chosen[0]}`, as its file is called")

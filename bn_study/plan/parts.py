@@ -119,19 +119,25 @@ def call(kind: str, part: Part, *positional: Any) -> Any:
 @cache
 def parameters(kind: str, name: str) -> dict[str, Any]:
     """Keyword-only parameters of a part's function and their annotations, by parsing its source."""
-    check(kind, name)
-    definition = _definitions(kind, name)[FUNCTIONS[kind].rpartition("/")[2]]
-    assert isinstance(definition, ast.FunctionDef)
     vocabulary = vars(types)
     found = {}
-    for argument in definition.args.kwonlyargs:
+    for option, annotation in _options(kind, name).items():
         try:
-            text = ast.unparse(argument.annotation) if argument.annotation else "no_type"
-            found[argument.arg] = eval(text, {"__builtins__": __builtins__}, vocabulary)
+            text = ast.unparse(annotation) if annotation else "no_type"
+            found[option] = eval(text, {"__builtins__": __builtins__}, vocabulary)
         except (NameError, TypeError):
             known = "a type of bn_study/plan/types.py or a builtin"
-            raise UsageError(f"{file(kind, name)}: the option {argument.arg} needs {known}") from None
+            raise UsageError(f"{file(kind, name)}: the option {option} needs {known}") from None
     return found
+
+
+def _options(kind: str, name: str) -> dict[str, ast.expr | None]:
+    """The annotation of each option."""
+    check(kind, name)
+    definition = _definitions(kind, name)[FUNCTIONS[kind].rpartition("/")[2]]
+    if not isinstance(definition, ast.FunctionDef):
+        raise UsageError(f"{file(kind, name)}: {FUNCTIONS[kind].rpartition('/')[2]} must be a function")
+    return {one.arg: one.annotation for one in definition.args.kwonlyargs}
 
 
 @cache
