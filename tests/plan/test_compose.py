@@ -197,7 +197,7 @@ def test_bad_overrides_are_refused_in_a_line(home, overrides, words):
         ("norm=none: -1}", "norm=none: .nan}", ["claims.better", "contrast"]),
         ("margin: 0.01", "margin: 0.01\n    grid: []", ["claims.better", "grid"]),
         ("question: Is it so?", "question: [1, 2]", ["question", "expected text"]),
-        ("question: Is it so?", "oracle: perhaps", ["oracle", "expected true or false"]),
+        ("question: Is it so?", "sanity_check: perhaps", ["sanity_check", "expected true or false"]),
     ],
 )
 def test_bad_experiment_files_are_refused_with_file_and_place(study, old, new, words):
