@@ -16,7 +16,8 @@ from bn_study.training.program import build_network
 from bn_study.training.train import Programs, train
 
 ALL = [(kind, name) for kind in parts.FUNCTIONS for name in parts.names(kind)]
-TRAINING = [(kind, name) for kind, name in ALL if kind in ("dataset", "model", "norm", "probe")]
+CONFIGURED = [kind for kind in parts.FUNCTIONS if kind in ("dataset", "model", "norm", "probe", "launcher", "mirror")]
+"""The kinds whose parts have a file in conf/."""
 
 
 def configured(home, kind, name):
@@ -41,10 +42,35 @@ def test_parsed_signature_is_the_real_one(kind, name):
     hints = get_type_hints(real, include_extras=True)
     assert parts.parameters(kind, name) == {key: hints[key] for key in keywords}
     assert all(one.default is inspect.Parameter.empty for one in keywords.values()), "numbers live in YAML"
-    assert real.__doc__
+    assert real.__doc__ or (kind == "verb" and parts.find(kind, name).__doc__)
 
 
-@pytest.mark.parametrize(("kind", "name"), TRAINING)
+@pytest.mark.parametrize(("kind", "name"), ALL)
+def test_a_part_defines_what_its_kind_needs(kind, name):
+    parts.check(kind, name)
+
+
+@pytest.mark.parametrize("name", of("measure"))
+def test_a_measure_needs_records_by_its_own_arguments(name):
+    needs = inspect.signature(parts.find("measure", name).needs).parameters
+    assert set(needs) == set(parts.parameters("measure", name)) - {"level"}
+    assert all(one.kind is inspect.Parameter.KEYWORD_ONLY for one in needs.values())
+
+
+@pytest.mark.parametrize("name", of("test"))
+def test_a_verdict_test_says_which_missing_values_stand_against_it(name):
+    assert parts.declared("test", name, "AGAINST") in ("low", "high", "far")
+    assert isinstance(parts.declared("test", name, "EVERY_SEED"), bool)
+
+
+@pytest.mark.parametrize("name", of("launcher"))
+def test_a_launcher_that_leaves_its_workers_can_find_them_again(name):
+    option = parts.declared("launcher", name, "WORKERS")
+    assert option is None or option in parts.parameters("launcher", name)
+    assert parts.defines("launcher", name, "jobs") == parts.defines("launcher", name, "joined")
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, name in ALL if kind in CONFIGURED])
 def test_yaml_gives_every_argument_and_nothing_else(home, kind, name):
     given = configured(home, kind, name)
     assert set(given) == set(parts.parameters(kind, name))
@@ -52,7 +78,7 @@ def test_yaml_gives_every_argument_and_nothing_else(home, kind, name):
         assert parts.checked(kind, name, given).name == name
 
 
-@pytest.mark.parametrize("kind", ["dataset", "model", "norm", "probe"])
+@pytest.mark.parametrize("kind", CONFIGURED)
 def test_every_file_in_conf_has_its_part(home, kind):
     assert sorted(path.stem for path in (home / "conf" / kind).glob("*.yaml")) == parts.names(kind)
 

@@ -32,11 +32,11 @@ ROOMS = {  # room: the rooms below it, from which it may import
     "__main__": ("cli",),
 }
 PARTS = ("training.dataset", "training.model", "training.norm", "training.probe", "analysis.figure", "analysis.mirror")
-PARTS += ("sweep.launcher", "cli.verb")
+PARTS += ("analysis.measure", "analysis.test", "sweep.launcher", "cli.verb")
 """Folders that are registries: their files are reached by name. A file that begins with an underscore is shared."""
 SHARED = {  # a part that others build on
     "sweep.launcher.slurm": ("sweep.launcher.local",),
-    "cli.verb.*": ("cli.verb.*", "sweep.launcher.slurm"),
+    "cli.verb.*": ("cli.verb.*",),
 }
 NETWORKS = ("keras", "tensorflow")
 EVERYWHERE = ("numpy", "pandas", "pydantic")

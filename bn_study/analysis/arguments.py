@@ -14,9 +14,9 @@ LEVEL = "level"
 """Depends on the data set, so it comes from the claim or the tuning entry."""
 
 
-def checked(function: Callable[..., float], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The keyword-only arguments of a function but for its level, coerced. Raises UsageError, naming the function."""
-    arguments, name = _arguments(function), function.__name__
+def checked(name: str, function: Callable[..., float], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword-only arguments of a function but for its level, coerced. Raises UsageError, naming it as `name`."""
+    arguments = _arguments(function)
     try:
         return arguments.model_validate(dict(given)).model_dump()
     except ValidationError as error:

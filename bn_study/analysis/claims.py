@@ -17,6 +17,7 @@ from bn_study.analysis.settings import cells_table, comparable, of_grids, writte
 from bn_study.analysis.stated import UNKNOWN, Firsts, attached_later, stated
 from bn_study.analysis.stats import RULE, Estimate, Finding, decide, estimate, holm
 from bn_study.analysis.verdict import NO_PAIRS, Pairs, Row, Verdict, aggregate
+from bn_study.plan import parts
 from bn_study.plan.experiment import Claim, Experiment, Factors, Tuned
 
 NO_EFFECT = estimate([], replaced=False)
@@ -199,22 +200,21 @@ def _censored(test: str, measure: Measure, values: list[contrast.Values]) -> str
     what must hold in every run holds in this one.
     """
     lost = [one.selector for one in values if len(one.replaced) > len(one.values) / 2]
-    if test == "exact" and measure.replacement == "worst" and any(one.replaced for one in values):
+    if parts.find("test", test).EVERY_SEED and measure.replacement == "worst" and any(one.replaced for one in values):
         return "it must hold in every run, and a diverged one has no value"
     if measure.replacement == "worst" and lost:
         return f"more than half of the runs of {' and '.join(lost)} diverged and have no value"
     if len(lost) < len(values):
         return ""
     whose = {1: "", 2: " of both arms"}.get(len(values), " of every arm")
-    what = "did not reach the level" if measure.name == "steps_to" else "diverged"
+    what = "did not reach the level" if measure.replacement == "length" else "diverged"
     return f"more than half of the runs{whose} {what}"
 
 
 def _ends(test: str, down: pd.Series, up: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Which replacement stands against the claim: the lower effect for superiority, the higher loss for
-    non-inferiority, the one further from zero for equivalence and exactness.
-    """
-    if test == "superiority" or (test != "noninferiority" and abs(down.mean()) > abs(up.mean())):
+    """The differences that stand against the claim, and those in its favour; the test says which."""
+    against = parts.find("test", test).AGAINST
+    if against == "low" or (against == "far" and abs(down.mean()) > abs(up.mean())):
         return down, up
     return up, down
 

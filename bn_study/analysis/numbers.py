@@ -15,6 +15,7 @@ from bn_study.analysis import tables
 from bn_study.analysis.measures import Measure, parse
 from bn_study.analysis.settings import RESULTS, comparable, missing
 from bn_study.analysis.stats import ROUNDING
+from bn_study.plan import parts
 from bn_study.plan.experiment import Experiment
 
 LEVEL = 0.005
@@ -178,7 +179,7 @@ def exact(experiment: Experiment) -> dict[str, float]:
     """The columns that exact claims are about, and their tolerances."""
     found: dict[str, float] = {}
     for claim in experiment.claims.values():
-        if claim.test == "exact":
+        if parts.find("test", claim.test).EVERY_SEED:
             for label in (parse(claim.measure).label(level) for level in {None, *claim.level.values()}):
                 found[label] = min(claim.margin, found.get(label, math.inf))
     return found

@@ -95,7 +95,7 @@ def parse_over(entry: Mapping[str, Any]) -> Over:
     if take not in TAKES:
         raise UsageError(parts.unknown("number over a factor", take, TAKES))
     given = {key: value for key, value in entry.items() if key not in ("factor", "take")}
-    return Over(str(entry["factor"]), take, arguments.checked(TAKES[take], given))
+    return Over(str(entry["factor"]), take, arguments.checked(take, TAKES[take], given))
 
 
 def _around_best(values: np.ndarray, level: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Tests on paired differences: an estimate with its intervals and p, Holm's correction, and the three decisions.
+"""Tests on paired differences: an estimate with its intervals and p, Holm's correction, and a test's decision by name.
 
 Seeds are the only replicates and they are paired, so everything here takes one difference per seed. The two
 confidence levels and the significance level are part of the rule, not of an experiment. Estimates and p are rounded as
@@ -6,7 +6,7 @@ they are written (see `rounding`), so that no decision rests on digits that depe
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
@@ -15,9 +15,11 @@ import numpy as np
 from scipy import stats
 
 from bn_study.analysis.rounding import rounded
+from bn_study.plan import parts
+from bn_study.plan.spec import Part
 
 RULE = 2
-"""The version of the decision rule, which is this module and claims.py. It is raised when a change can make another
+"""The version of the decision rule: this module, claims.py and test/. It is raised when a change can make another
 verdict of the same values; CHANGELOG.md says why, and which verdicts it changed."""
 SIGNIFICANCE = 0.05
 CONFIDENCE = 0.95
@@ -130,56 +132,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def superiority(effect: Estimate, p: float, margin: float) -> Finding:
-    """Supported: there is an effect of at least the margin. Contradicted: it is negligible or reversed. p is Holm's."""
-    if effect.low > 0 and effect.mean >= margin and p <= SIGNIFICANCE:
-        return Finding("supported", f"mean {effect.mean:.3g} reaches the margin {margin:g}, interval above 0")
-    if -margin < effect.low90 and effect.high90 < margin:
-        return Finding("contradicted", f"negligible: 90 % interval within ±{margin:g}")
-    if effect.high < 0 and p <= SIGNIFICANCE:
-        return Finding("contradicted", "reversed: interval below 0", reversed=True)
-    reasons = []
-    if effect.low <= 0 <= effect.high:
-        reasons.append("the interval contains 0")
-    if p > SIGNIFICANCE:
-        reasons.append(f"p {p:.2g} after Holm is above {SIGNIFICANCE:g}")
-    if effect.mean < margin:
-        reasons.append(f"mean {effect.mean:.3g} below the margin {margin:g}")
-    return Finding("inconclusive", ", ".join(reasons))
-
-
-def equivalence(effect: Estimate, p: float, margin: float) -> Finding:
-    """Supported: the 90 % interval lies within the margins. Contradicted: the 95 % interval lies wholly outside."""
-    if -margin < effect.low90 and effect.high90 < margin:
-        return Finding("supported", f"90 % interval within ±{margin:g}")
-    if effect.low > margin or effect.high < -margin:
-        return Finding("contradicted", f"interval wholly outside ±{margin:g}")
-    return Finding("inconclusive", f"90 % interval {effect.low90:.3g} to {effect.high90:.3g} is not within ±{margin:g}")
-
-
-def noninferiority(effect: Estimate, p: float, margin: float) -> Finding:
-    """Supported: the interval lies below the margin (a positive difference is a loss). Contradicted: it lies above."""
-    if effect.high < margin:
-        return Finding("supported", f"interval below the margin {margin:g}")
-    if effect.low > margin:
-        return Finding("contradicted", f"interval above the margin {margin:g}")
-    return Finding("inconclusive", f"the interval contains the margin {margin:g}")
-
-
-def exact(effect: Estimate, p: float, margin: float) -> Finding:
-    """Supported: no seed is further from 0 than the tolerance. For what must hold in every run, not on average."""
-    if effect.largest <= margin:
-        return Finding("supported", f"every seed within the tolerance {margin:g}; the largest is {effect.largest:.2g}")
-    return Finding("contradicted", f"{effect.largest:.3g} in one seed, the tolerance is {margin:g}")
-
-
-TESTS: dict[str, Callable[[Estimate, float, float], Finding]] = {
-    one.__name__: one for one in (superiority, equivalence, noninferiority, exact)
-}
-
-
 def decide(test: str, effect: Estimate, p: float, margin: float) -> Finding:
     """The decision of a test by name. `p` is adjusted for all contexts of the claim."""
-    if effect.n < (1 if test == "exact" else 2):
+    if effect.n < (1 if parts.find("test", test).EVERY_SEED else 2):
         return Finding("inconclusive", f"{effect.n} seed: an interval needs at least two")
-    return TESTS[test](effect, p, margin)
+    return parts.call("test", Part(test, {"margin": margin}), effect, p)

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from bn_study.analysis.csv_files import TEXT, column, read_csv
-from bn_study.analysis.measures import Measure, NotMeasured, parse
+from bn_study.analysis.measures import Measure, parse
+from bn_study.analysis.recorded import NotMeasured
 from bn_study.analysis.rounding import rounded, rounded_table
 from bn_study.analysis.settings import RESULTS, missing, rank
 from bn_study.plan.experiment import Experiment, PlannedRun, plain

@@ -1,4 +1,4 @@
-"""The command line: parses it, carries out one of its verbs (verbs/) and turns errors into exit codes."""
+"""The command line: parses it, carries out one of its verbs (verb/) and turns errors into exit codes."""
 
 import argparse
 import errno
@@ -6,16 +6,15 @@ import gc
 import importlib
 import io
 import os
+import pkgutil
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from types import ModuleType
 
+from bn_study.cli import verb as folder
 from bn_study.errors import UsageError
 
-VERBS = (
-    *("list", "plan", "run", "status", "cancel", "compare", "figure", "export", "report", "replicate", "show"),
-    "doctor",
-)
 OVERRIDES = """\
 Overrides are Hydra's: dataset=mnist norm=none,batch optimizer.learning_rate=0.1,0.3 'seed=range(8)'
 A comma or range makes a sweep. profile=smoke shortens any experiment to seconds, profile=quick to minutes.
@@ -27,7 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # what a terminal cannot show is no reason to fail
     gc.set_threshold(100_000, 20, 20)  # next to nothing of a plan is garbage; to look for it less saves a fifth
-    parser = _parser()
+    try:
+        parser = _parser()
+    except UsageError as error:
+        print(f"bn-study: {error}", file=sys.stderr)
+        return 2
     options, rest = parser.parse_known_args(arguments)
     if rest and (any(word.startswith("-") for word in rest) or not hasattr(options, "request")):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -62,6 +65,23 @@ def _drop_output() -> None:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
+def _verbs() -> list[tuple[str, ModuleType]]:
+    """The files in verb/, as the help lists them. Raises UsageError for a file that lacks what makes it a verb."""
+    found = []
+    for name in (one.name for one in pkgutil.iter_modules(folder.__path__) if not one.name.startswith("_")):
+        try:
+            verb = importlib.import_module(f"{folder.__name__}.{name}")
+        except SyntaxError as error:
+            raise UsageError(f"bn_study/cli/verb/{name}.py is not readable as Python: {error}") from None
+        for what in ("ORDER", "REQUEST", "arguments", "command"):
+            if not hasattr(verb, what):
+                raise UsageError(
+                    f"bn_study/cli/verb/{name}.py does not define {what}; bn_study/cli/verb/__init__.py says what for"
+                )
+        found.append((name, verb))
+    return sorted(found, key=lambda one: (one[1].ORDER, one[0]))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bn-study",
@@ -69,8 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Start with `bn-study run faster_convergence profile=quick`, then `report` with the same words.",
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for name in VERBS:
-        verb = importlib.import_module(f"bn_study.cli.verb.{name}")
+    for name, verb in _verbs():
         one = verbs.add_parser(
             name, help=verb.__doc__, description=verb.__doc__, epilog=OVERRIDES if verb.REQUEST else None,
             formatter_class=argparse.RawDescriptionHelpFormatter,

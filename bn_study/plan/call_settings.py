@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bn_study.errors import UsageError
-from bn_study.plan import numerics, parts
+from bn_study.plan import choice, numerics, parts
 from bn_study.plan.experiment import Factors
 from bn_study.plan.numerics import Numerics
 from bn_study.plan.reading import load
@@ -63,10 +63,20 @@ def checked(home: Path, asked: Factors, config: Mapping[str, Any]) -> CallSettin
             options["extra"] = options.get("extra", {}) | {name.removeprefix("extra."): value}
         else:
             options[name] = value
-    launcher = Part(options["name"], parts.launcher(options))
-    if launcher.name == "inline" and numbers["timeout"] is not None:
-        raise UsageError("timeout: launcher=inline has no process that could end a run; use launcher=local")
+    launcher = _launcher(options, numbers["timeout"])
     return CallSettings(launcher=launcher, numerics=chosen, mirror=chosen_mirror(home, asked), **numbers)
+
+
+def _launcher(options: Mapping[str, Any], timeout: float | None) -> Part:
+    part = parts.checked("launcher", options["name"], {key: one for key, one in options.items() if key != "name"})
+    if timeout is not None and not parts.declared("launcher", part.name, "TIMEOUT"):
+        others = [name for name in parts.names("launcher") if parts.declared("launcher", name, "TIMEOUT")]
+        raise UsageError(
+            f"timeout: launcher={part.name} has no process that could end a run; use launcher={' or '.join(others)}"
+        )
+    if parts.defines("launcher", part.name, "check"):
+        parts.find("launcher", part.name).check(**part.args)
+    return part
 
 
 def _number(key: str, value: Any) -> Any:
@@ -90,5 +100,7 @@ def chosen_mirror(home: Path, asked: Factors) -> Part | None:
             )
         return None
     where = f"conf/mirror/{name}.yaml"
-    given = load(home / where, where) if name in parts.names("mirror") else {}
+    choice.check(home, "mirror", str(name))
+    given = load(home / where, where)
+    choice.check_composed({"mirror": given}, "mirror", [str(name)])
     return parts.checked("mirror", str(name), {key: value for key, value in given.items() if key != "name"} | options)

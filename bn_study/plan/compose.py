@@ -26,10 +26,10 @@ from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from bn_study.errors import UsageError
-from bn_study.plan import call_settings, parts, secrets
+from bn_study.plan import call_settings, choice, parts, secrets
 from bn_study.plan.call_settings import CallSettings
 from bn_study.plan.experiment import ADHOC, Claim, Experiment, Tune
-from bn_study.plan.grids import Axes, GridBuilder, dotted
+from bn_study.plan.grids import GROUPS, Axes, GridBuilder, dotted
 from bn_study.plan.reading import Sections, checked, current_experiment, load, read_experiment, unreadable
 from bn_study.plan.renamed import current, current_words
 
@@ -181,7 +181,7 @@ def _call_settings(composer: "_Composer", asked: Axes) -> CallSettings:
 
 
 def _profile(home: Path, names: list[Any]) -> Axes:
-    known = _names(home, "profile")
+    known = choice.names(home, "profile")
     if len(names) != 1 or names[0] not in known:
         raise UsageError(parts.unknown("profile", _text(names), known))
     where = f"conf/profile/{names[0]}.yaml"
@@ -199,21 +199,20 @@ class _Composer:
         self.known: dict[str, dict[str, Any]] = {}
 
     def __call__(self, choices: Mapping[str, Any]) -> dict[str, Any]:
-        overrides = []
+        overrides, chosen = [], {}
         for key, value in sorted(choices.items()):
-            chosen = value if isinstance(value, list) else [value]
-            for one in chosen:
-                if one not in _names(self.home, key):
-                    if (self.home / "conf" / key / f"{one}.yml").exists():
-                        raise UsageError(f"conf/{key}/{one}.yml: name it {one}.yaml")
-                    raise UsageError(parts.unknown(key, str(one), _names(self.home, key)))
-            overrides.append(f"{key}=[{','.join(chosen)}]" if key == "probe" else f"{key}={value}")
+            chosen[key] = [str(one) for one in value] if isinstance(value, list) else [str(value)]
+            for one in chosen[key]:
+                choice.check(self.home, key, one)
+            overrides.append(f"{key}=[{','.join(chosen[key])}]" if key == "probe" else f"{key}={value}")
         cached: Any = self.known.get(str(overrides))
         if cached is None:
             with _hydra(self.home / "conf"):
                 cached = OmegaConf.to_container(hydra_compose("config", overrides), resolve=False)
             if choices.get("probe") == []:
                 cached["probe"] = {}
+            for group in (*GROUPS, "launcher"):
+                choice.check_composed(cached, group, chosen.get(group, []))
             for key in dotted(cached):
                 secrets.refuse(key, "conf/")
             self.known[str(overrides)] = cached
@@ -242,10 +241,6 @@ def _hydra(folder: Path) -> Iterator[None]:
         GlobalHydra.set_instance(state)  # Hydra has put a copy in its place
         state.hydra, base.version_base = before[:2]
         job.set("name", before[2])
-
-
-def _names(home: Path, group: str) -> list[str]:
-    return sorted(path.stem for path in (home / "conf" / group).glob("*.yaml"))
 
 
 def _text(axis: list[Any]) -> str:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from bn_study.plan import parts
 from bn_study.plan.renamed import current_words, former, former_words
 from bn_study.plan.spec import RunSpec, asked_text, by_value
 from bn_study.plan.types import FileContent, Number, Positive
@@ -22,6 +23,13 @@ ADHOC = "adhoc"
 
 
 Names = Annotated[list[str], Field(min_length=1)]
+
+
+def _known_test(name: str) -> str:
+    if name not in parts.names("test"):
+        raise ValueError(parts.unknown("test", name, parts.names("test")))
+    parts.check("test", name)
+    return name
 
 
 class _Stated(BaseModel):
@@ -78,7 +86,7 @@ class Claim(_Stated):
     at: Factors = Field(default_factory=dict)
     contexts: list[str] = Field(default_factory=list)
     grid: str | Names
-    test: Literal["superiority", "equivalence", "noninferiority", "exact"]
+    test: Annotated[str, AfterValidator(_known_test)]
     margin: Positive
     gates: list[str] = Field(default_factory=list)
     expect: str = ""

@@ -7,14 +7,13 @@ source: importing a layer or a probe would import TensorFlow, which takes second
 import ast
 import difflib
 import importlib
-import math
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, create_model, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from bn_study.errors import UsageError
 from bn_study.plan import types
@@ -29,8 +28,21 @@ FUNCTIONS = {
     "probe": "training/measure",
     "figure": "analysis/draw",
     "mirror": "analysis/export",
+    "measure": "analysis/measure",
+    "test": "analysis/decide",
+    "launcher": "sweep/run",
+    "verb": "cli/command",
 }
 """Kind of part -> the half it belongs to and the function that its files define."""
+
+ALSO = {
+    "measure": ("needs",),
+    "test": ("AGAINST", "EVERY_SEED", "WORDS", "CAPTION"),
+    "mirror": ("LOOK",),
+    "launcher": ("HERE", "TIMEOUT", "WORKERS"),
+    "verb": ("ORDER", "REQUEST", "arguments"),
+}
+"""What else the files of a kind define; the `__init__.py` of their folder explains it."""
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
@@ -42,32 +54,90 @@ def names(kind: str) -> list[str]:
     return sorted(path.stem for path in (PACKAGE / half / kind).glob("*.py") if not path.stem.startswith("_"))
 
 
+def file(kind: str, name: str) -> str:
+    """Where the file of a part is, or should be: `bn_study/training/norm/batch.py`."""
+    half, _ = FUNCTIONS[kind].split("/")
+    return f"bn_study/{half}/{kind}/{name}.py"
+
+
 def find(kind: str, name: str) -> ModuleType:
     """Import a part's file."""
     half, _ = FUNCTIONS[kind].split("/")
     return importlib.import_module(f"bn_study.{half}.{kind}.{name}")
 
 
+@cache
+def _definitions(kind: str, name: str) -> dict[str, ast.AST]:
+    """What the file of a part defines at its top, by name, without importing it. Raises UsageError for no Python."""
+    found: dict[str, ast.AST] = {}
+    try:
+        tree = ast.parse((PACKAGE.parent / file(kind, name)).read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError) as error:
+        raise UsageError(f"{file(kind, name)} is not readable as Python: {error}") from None
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found[node.name] = node
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {one.id: node.value for one in targets if isinstance(one, ast.Name)}
+    return found
+
+
+@cache
+def check(kind: str, name: str) -> None:
+    """Raises UsageError where the file of a part lacks something that its kind defines."""
+    for what in (FUNCTIONS[kind].rpartition("/")[2], *ALSO.get(kind, ())):
+        if not defines(kind, name, what):
+            raise UsageError(f"{file(kind, name)} does not define {what}; {file(kind, '__init__')} says what for")
+
+
+def defines(kind: str, name: str, what: str) -> bool:
+    """Whether the file of a part defines a function, a class or a constant."""
+    return what in _definitions(kind, name)
+
+
+def declared(kind: str, name: str, constant: str) -> Any:
+    """A constant that the file of a part declares as a literal. Raises UsageError where it does not."""
+    check(kind, name)
+    try:
+        return ast.literal_eval(_definitions(kind, name)[constant])
+    except ValueError:
+        raise UsageError(f"{file(kind, name)}: {constant} must be a literal") from None
+
+
+def function(kind: str, name: str) -> Any:
+    """A part's function. Raises UsageError where its file does not define what its kind needs."""
+    check(kind, name)
+    return getattr(find(kind, name), FUNCTIONS[kind].rpartition("/")[2])
+
+
 def call(kind: str, part: Part, *positional: Any) -> Any:
     """Call a part's function with its checked arguments."""
-    _, function = FUNCTIONS[kind].split("/")
-    return getattr(find(kind, part.name), function)(*positional, **part.args)
+    return function(kind, part.name)(*positional, **part.args)
 
 
 @cache
 def parameters(kind: str, name: str) -> dict[str, Any]:
     """Keyword-only parameters of a part's function and their annotations, by parsing its source."""
-    half, function = FUNCTIONS[kind].split("/")
-    source = (PACKAGE / half / kind / f"{name}.py").read_text(encoding="utf-8")
-    definition = next(
-        node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == function
-    )
     vocabulary = vars(types)
-    return {
-        argument.arg: eval(ast.unparse(argument.annotation), {"__builtins__": __builtins__}, vocabulary)
-        for argument in definition.args.kwonlyargs
-        if argument.annotation is not None
-    }
+    found = {}
+    for option, annotation in _options(kind, name).items():
+        try:
+            text = ast.unparse(annotation) if annotation else "no_type"
+            found[option] = eval(text, {"__builtins__": __builtins__}, vocabulary)
+        except (NameError, TypeError):
+            known = "a type of bn_study/plan/types.py or a builtin"
+            raise UsageError(f"{file(kind, name)}: the option {option} needs {known}") from None
+    return found
+
+
+def _options(kind: str, name: str) -> dict[str, ast.expr | None]:
+    """The annotation of each option."""
+    check(kind, name)
+    definition = _definitions(kind, name)[FUNCTIONS[kind].rpartition("/")[2]]
+    if not isinstance(definition, ast.FunctionDef):
+        raise UsageError(f"{file(kind, name)}: {FUNCTIONS[kind].rpartition('/')[2]} must be a function")
+    return {one.arg: one.annotation for one in definition.args.kwonlyargs}
 
 
 @cache
@@ -105,40 +175,6 @@ class _Schedule(BaseModel):
     points: types.Count
     first: types.Count
     reestimate: types.Count
-
-
-class _Slurm(BaseModel):
-    """The options of conf/launcher/slurm.yaml, which explains them."""
-
-    model_config = _STRICT
-    array: types.Count
-    parallel: types.Count | None
-    partition: str | None
-    account: str | None
-    time: types.Count
-    grace: types.Count
-    requeue: types.Natural
-    cpus: types.Count | None
-    memory: types.Positive
-    poll: types.Positive
-    extra: dict[str, str | int | float | bool]
-
-    @field_validator("grace")
-    @classmethod
-    def _leaves_time(cls, value: int, others: ValidationInfo) -> int:
-        if value >= 60 * others.data.get("time", math.inf):
-            raise ValueError("should be less than the seconds of launcher.time, or no worker gets to work")
-        return value
-
-
-_LAUNCHERS = {"slurm": _Slurm}
-
-
-def launcher(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Checked options of a launcher, whose name is among them. Raises UsageError."""
-    own = {key: value for key, value in options.items() if key != "name"}
-    schema = _LAUNCHERS.get(options["name"]) or create_model(f"launcher {options['name']}", __config__=_STRICT)
-    return _validate(schema, own, "launcher")
 
 
 _OPTIMIZER_RANGES = {
@@ -205,7 +241,7 @@ def checked_field(field: str, value: Any) -> Any:
 def _probe(name: str, options: Mapping[str, Any]) -> Part:
     """A probe's own arguments, and `every`, which belongs to whoever owns the loop (see training/train.py)."""
     own = {key: value for key, value in options.items() if key != "every"}
-    every = _validate(_Every, {"every": options.get("every")}, f"probe.{name}")
+    every = _validate(_Every, {key: one for key, one in options.items() if key == "every"}, f"probe.{name}")
     part = checked("probe", name, own, f"probe.{name}")
     return Part(name, dict(part.args) | every)
 

@@ -145,4 +145,4 @@ def checked(model: type[Stated], where: str, entry: dict[str, Any]) -> Stated:
             raise UsageError(f"{where}: {key} is missing; state it") from None
         if first["type"] == "extra_forbidden":
             raise UsageError(f"{where}: {parts.unknown('field', key, model.model_fields)}") from None
-        raise UsageError(f"{where}: {key}: {first['msg']}") from None
+        raise UsageError(f"{where}: {key}: {first['msg'].removeprefix('Value error, ')}") from None

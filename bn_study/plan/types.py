@@ -27,6 +27,8 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=LARGEST)]
 Natural = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=LARGEST)]
+Quantiles = Annotated[list[Annotated[float, Field(ge=0, le=100)]], Field(min_length=1)]
+"""Percentiles, 0 to 100, as in the names of the records: 15 is `activation/unit_q15`."""
 
 
 @dataclass(frozen=True)
@@ -63,4 +65,5 @@ __all__ = [
     "NonNegative",
     "Number",
     "Positive",
+    "Quantiles",
 ]

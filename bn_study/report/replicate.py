@@ -20,7 +20,7 @@ import pandas as pd
 from bn_study.analysis import claims, csv_files, replication, tables, tune
 from bn_study.analysis.replication import Replication
 from bn_study.errors import UsageError
-from bn_study.plan import numerics
+from bn_study.plan import numerics, parts
 from bn_study.plan.call_settings import CallSettings
 from bn_study.plan.experiment import Experiment
 from bn_study.plan.renamed import EXPERIMENTS
@@ -101,8 +101,9 @@ def told(request: Request, sample: Sample, calibrate: bool) -> Iterator[tuple[st
 def train(request: Request, sample: Sample) -> sweep.Outcome:
     """Train what the sample lacks. Raises UsageError for a launcher that cannot."""
     launcher = request.settings.launcher.name
-    if launcher not in ("local", "inline"):
-        raise UsageError(f"launcher={launcher}: replicate trains with launcher=local or inline")
+    here = [name for name in parts.names("launcher") if parts.declared("launcher", name, "HERE")]
+    if launcher not in here:
+        raise UsageError(f"launcher={launcher}: replicate trains with launcher={' or '.join(here)}")
     if request.settings.mirror is not None:
         raise UsageError("mirror: replicas are not mirrored; leave it out")
     replica = replica_of(request, sample)

@@ -95,7 +95,7 @@ def effect(claim: Claim, row: Row | Verdict) -> str:
     ratios = [BASES[measure.scale] ** one for one in (row.estimate, row.low, row.high)]
     if measure.over is not None:
         return f"{measure.over.take} {measure.over.factor} of {plus} is {_times(*ratios)} times that of {minus}"
-    if measure.name != "steps_to":
+    if measure.replacement != "length":  # it counts no steps
         return f"{measure.name} of {plus} is {_times(*ratios)} times that of {minus}"
     if row.estimate >= 0:
         return f"{minus} needs {_times(*ratios)} times fewer steps than {plus}"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from bn_study.plan import numerics
+from bn_study.plan import numerics, parts
 from bn_study.plan.call_settings import CallSettings
 from bn_study.plan.experiment import Experiment
 from bn_study.study import Study
@@ -16,11 +16,15 @@ from bn_study.sweep.request import Request
 
 @dataclass(frozen=True)
 class Call:
-    """id: names the call in leases and failures. max_failures: how many runs may fail before it ends, None for any."""
+    """id: names the call in leases and failures. max_failures: how many runs may fail before it ends, None for any.
+
+    detach: whether to leave the workers where they go on by themselves.
+    """
 
     id: str
     request: Request
     max_failures: int | None = None
+    detach: bool = False
 
     @property
     def study(self) -> Study:
@@ -41,7 +45,8 @@ class Call:
 
     def workers(self, runs: int) -> int:
         """How many are to share so many runs."""
-        usual = self.options.get("array") or cores() // self.threads or 1
+        option = parts.declared("launcher", self.settings.launcher.name, "WORKERS")
+        usual = self.options[option] if option else cores() // self.threads or 1
         return min(self.settings.workers or usual, runs or 1)
 
     @property

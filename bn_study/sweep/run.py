@@ -12,7 +12,7 @@ from bn_study.store.store import Failure, Store
 from bn_study.store.stored_run import DamagedRun
 from bn_study.sweep import mirroring
 from bn_study.sweep.call import Call
-from bn_study.sweep.launcher import inline, local
+from bn_study.sweep.jobs import detaching
 from bn_study.sweep.progress import Progress
 from bn_study.sweep.request import Request
 from bn_study.sweep.status import Agenda, agenda
@@ -86,25 +86,21 @@ class Outcome:
 def run(request: Request, max_failures: int | None = None, detach: bool = False) -> Outcome:
     """Train what is missing. Raises CannotWrite where the results cannot be written.
 
-    max_failures: how many runs may fail before the call ends; None for any number. detach: leave a cluster's workers.
+    max_failures: how many runs may fail before the call ends; None for any number. detach: leave the workers
+    where they go on by themselves.
     """
     study, experiment, settings = request.study, request.experiment, request.settings
-    if detach and settings.launcher.name != "slurm":
-        raise UsageError("--detach: only launcher=slurm has workers that go on by themselves")
+    launcher = settings.launcher.name
+    if detach and launcher not in detaching():
+        raise UsageError(f"--detach: only launcher={' or '.join(detaching())} has workers that go on by themselves")
     todo = agenda(experiment, study.store)
     if not todo.missing and not todo.waiting:
         return Outcome(todo)
-    call = Call(uuid.uuid4().hex[:12], request, max_failures)
+    call = Call(uuid.uuid4().hex[:12], request, max_failures, detach)
     with mirroring.following(call) as remarks:
-        if settings.launcher.name == "slurm":
-            from bn_study.sweep.launcher import slurm  # imports submitit
-
-            call = slurm.joined(call)
-            ending = slurm.run(call, Progress(call), detach)
-        elif settings.launcher.name == "inline":
-            ending = inline.run(call, Progress(call))
-        else:
-            ending = local.run(call, range(call.workers(len(todo.missing))), Progress(call))
+        if launcher in detaching():
+            call = parts.find("launcher", launcher).joined(call)
+        ending = parts.call("launcher", settings.launcher, call, Progress(call))
     if ending.left and settings.mirror is not None:
         remarks.append(f"nobody mirrors what goes on now; `bn-study export {settings.mirror.name}` does it later")
     final = agenda(experiment, study.store)

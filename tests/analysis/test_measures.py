@@ -1,14 +1,22 @@
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from bn_study.analysis import measures
+from bn_study.analysis import unit_paths
 from bn_study.analysis.measures import label, parse
+from bn_study.analysis.needed import Needed
 from bn_study.errors import UsageError
+from bn_study.plan import parts
 from bn_study.plan.spec import Part, RunSpec
 from bn_study.store.store import Store
+
+
+def measured(measure, run, /, **args):
+    return parts.call("measure", Part(measure, args), run)
+
 
 PATH = {"quantiles": [15.0, 50.0, 85.0], "start": 0, "end": 1000, "relative": False}
 
@@ -52,30 +60,32 @@ def curve(*values):
 )
 def test_steps_to_is_the_first_of_two_points_at_the_level(stored, values, steps):
     run = stored(curve(*values))
-    assert measures.steps_to(run, metric="test/accuracy", level=0.95) == pytest.approx(steps, nan_ok=True)
+    assert measured("steps_to", run, metric="test/accuracy", level=0.95) == pytest.approx(steps, nan_ok=True)
 
 
 def test_order_of_records_does_not_matter(stored):
     run = stored({"test/accuracy": [(300, 0.97), (100, 0.2), (200, 0.96)]})
-    assert measures.steps_to(run, metric="test/accuracy", level=0.95) == 200
-    assert measures.final(run, metric="test/accuracy") == 0.97
+    assert measured("steps_to", run, metric="test/accuracy", level=0.95) == 200
+    assert measured("final", run, metric="test/accuracy") == 0.97
 
 
 def test_a_diverged_run_has_reached_nothing(stored):
     run = stored(curve(0.96, 0.97, 0.98), status="diverged")
-    assert math.isnan(measures.steps_to(run, metric="test/accuracy", level=0.95))
+    assert math.isnan(measured("steps_to", run, metric="test/accuracy", level=0.95))
     assert math.isnan(parse({"final": {"metric": "test/accuracy"}}).of(run, None))
 
 
 def test_a_net_without_statistics_has_one_accuracy_by_any_source_of_them(stored):
-    assert measures.final(stored(curve(0.5, 0.7)), metric="test/accuracy_moving_unbiased") == 0.7
+    assert measured("final", stored(curve(0.5, 0.7)), metric="test/accuracy_moving_unbiased") == 0.7
     with pytest.raises(UsageError, match="accuracy_batch"):
-        measures.final(stored(curve(0.7) | {"test/accuracy_moving": [(1, 0.6)]}, seed=1), metric="test/accuracy_batch")
+        measured(
+            "final", stored(curve(0.7) | {"test/accuracy_moving": [(1, 0.6)]}, seed=1), metric="test/accuracy_batch"
+        )
 
 
 def test_a_metric_that_was_not_recorded_is_an_error(stored):
     with pytest.raises(UsageError, match="did you mean test/accuracy"):
-        measures.final(stored(curve(0.5)), metric="test/acuracy")
+        measured("final", stored(curve(0.5)), metric="test/acuracy")
 
 
 def units(site, steps, low, middle, high):
@@ -88,21 +98,21 @@ def test_path_length_by_hand(stored):
     low, middle, high = [[-1, -2], [-1, -2], [-1, -4]], [[0, 0], [1, 0], [0, 0]], [[1, 2], [4, 2], [1, 4]]
     run = stored(vectors=units("layer1/pre", [0, 100, 200], low, middle, high))
     # unit 0 moves by 0, 2 and 6; unit 1 by 2, 0 and 2: means over percentiles 8/3 and 4/3
-    assert measures.unit_path_lengths(run, "layer1/pre", [15, 50, 85], 0, 1000) == pytest.approx([8 / 3, 4 / 3])
-    assert measures.path_length(run, site="layer1/pre", **PATH) == pytest.approx(2)
+    assert unit_paths.unit_path_lengths(run, "layer1/pre", [15, 50, 85], 0, 1000) == pytest.approx([8 / 3, 4 / 3])
+    assert measured("path_length", run, site="layer1/pre", **PATH) == pytest.approx(2)
     # widths over time: unit 0 has 2, 5, 2 (mean 3), unit 1 has 4, 4, 8 (mean 16/3)
-    relative = measures.path_length(run, site="layer1/pre", **PATH | {"relative": True})
+    relative = measured("path_length", run, site="layer1/pre", **PATH | {"relative": True})
     assert relative == pytest.approx((8 / 9 + 4 / 16) / 2)
-    assert measures.path_length(run, site="layer1/pre", **PATH | {"end": 100}) == pytest.approx((4 / 3 + 0) / 2)
-    assert math.isnan(measures.path_length(run, site="layer1/pre", **PATH | {"start": 150}))
-    assert math.isnan(measures.path_length(run, site="layer1/pre", **PATH | {"start": 500, "relative": True}))
-    assert measures.median_unit(run, "layer1/pre", [15, 50, 85], 0, 1000) == 1
+    assert measured("path_length", run, site="layer1/pre", **PATH | {"end": 100}) == pytest.approx((4 / 3 + 0) / 2)
+    assert math.isnan(measured("path_length", run, site="layer1/pre", **PATH | {"start": 150}))
+    assert math.isnan(measured("path_length", run, site="layer1/pre", **PATH | {"start": 500, "relative": True}))
+    assert unit_paths.median_unit(run, "layer1/pre", [15, 50, 85], 0, 1000) == 1
 
 
 def test_a_unit_without_width_has_no_relative_path(stored):
     low, high = [[0, -1], [0, -1]], [[0, 1], [0, 3]]
     run = stored(vectors=units("layer1/pre", [0, 1], low, low, high))
-    assert measures.path_length(run, site="layer1/pre", **PATH | {"relative": True}) == pytest.approx((2 / 3) / 3)
+    assert measured("path_length", run, site="layer1/pre", **PATH | {"relative": True}) == pytest.approx((2 / 3) / 3)
 
 
 def test_path_growth_is_the_slope_of_the_logarithm(stored):
@@ -111,14 +121,14 @@ def test_path_growth_is_the_slope_of_the_logarithm(stored):
         values = [[0.0], [3 * 2.0 ** (0.25 * layer)]]
         vectors |= units(f"layer{layer}/pre", [0, 100], values, values, values)
     run = stored(vectors=vectors)
-    assert measures.path_growth(run, site="pre", **PATH) == pytest.approx(0.25)
+    assert measured("path_growth", run, site="pre", **PATH) == pytest.approx(0.25)
     with pytest.raises(UsageError, match="layer<i>/post"):
-        measures.path_growth(run, site="post", **PATH)
+        measured("path_growth", run, site="post", **PATH)
 
 
 def test_one_layer_has_no_growth(stored):
     run = stored(vectors=units("layer1/pre", [0, 1], [[0], [1]], [[0], [1]], [[0], [1]]))
-    assert math.isnan(measures.path_growth(run, site="pre", **PATH))
+    assert math.isnan(measured("path_growth", run, site="pre", **PATH))
 
 
 # --- records by layer and step ----------------------------------------------------------------------------------------
@@ -136,42 +146,42 @@ def layers(values, name="activation/std", site="linear", step=0):
 def test_combined_is_the_weighted_sum_of_last_values(stored):
     run = stored({"test/accuracy": [(0, 0.1), (9, 0.5)], "train/accuracy": [(9, 0.75)], "test/loss": [(9, 4.0)]})
     weights = {"train/accuracy": 1.0, "test/accuracy": -1.0, "test/loss": 0.25}
-    assert measures.combined(run, metrics=weights) == 0.75 - 0.5 + 1
+    assert measured("combined", run, metrics=weights) == 0.75 - 0.5 + 1
     with pytest.raises(UsageError, match="did you mean test/loss"):
-        measures.combined(run, metrics=weights | {"test/los": 1.0})
+        measured("combined", run, metrics=weights | {"test/los": 1.0})
 
 
 def test_a_value_by_name_site_and_step(stored):
     points = [(0, 0.1), (50, 0.3), (100, 0.7)]
     run = stored(sites={("saturation/share", "layer2/post"): points, ("one_step/best", ""): [(4, 9.0)]})
     for step, wanted in (*points, (None, 0.7)):
-        assert measures.value(run, **at("layer2/post", step)) == wanted
-    assert measures.value(run, **at("", 4, "one_step/best")) == 9
-    assert math.isnan(measures.value(run, **at("layer2/post", 150)))  # the run ended before
+        assert measured("value", run, **at("layer2/post", step)) == wanted
+    assert measured("value", run, **at("", 4, "one_step/best")) == 9
+    assert math.isnan(measured("value", run, **at("layer2/post", 150)))  # the run ended before
 
 
 def test_an_average_over_a_stretch_of_steps(stored):
     run = stored({"landscape/loss_range": [(0, 1.0), (100, 10.0), (200, 1000.0), (300, 5.0)]})
     args = {"name": "landscape/loss_range", "site": "", "start": 0}
-    assert measures.average(run, **args, end=200, log=True) == pytest.approx(4 / 3)
-    assert measures.average(run, **args, end=150, log=False) == pytest.approx(5.5)
-    assert math.isnan(measures.average(run, **(args | {"start": 301}), end=400, log=False))
+    assert measured("average", run, **args, end=200, log=True) == pytest.approx(4 / 3)
+    assert measured("average", run, **args, end=150, log=False) == pytest.approx(5.5)
+    assert math.isnan(measured("average", run, **(args | {"start": 301}), end=400, log=False))
     with pytest.raises(UsageError, match="not recorded at layer1/pre"):
-        measures.average(run, **(args | {"site": "layer1/pre"}), end=200, log=False)
+        measured("average", run, **(args | {"site": "layer1/pre"}), end=200, log=False)
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
 def test_an_average_of_what_has_no_logarithm(stored, value):
     run = stored({"x/y": [(0, 1.0), (100, value)]})
-    assert math.isnan(measures.average(run, name="x/y", site="", start=0, end=100, log=True))
+    assert math.isnan(measured("average", run, name="x/y", site="", start=0, end=100, log=True))
 
 
 def test_a_mean_over_layers_takes_each_layer_once(stored):
     other = {("saturation/share", "layer1/pre"): [(0, 9.0)], ("saturation/dead", "layer1/post"): [(0, 9.0)]}
     run = stored(sites=layers([0.1, 0.2, 0.6], "saturation/share", "post") | other)
-    assert measures.layer_mean(run, **at("post", 0)) == pytest.approx(0.3)
+    assert measured("layer_mean", run, **at("post", 0)) == pytest.approx(0.3)
     run = stored(sites={("saturation/share", f"layer{one}/post"): [(0, 0.5), (9, one)] for one in range(1, 13)}, seed=1)
-    assert measures.layer_mean(run, **at("post")) == pytest.approx(np.arange(1, 13).mean())
+    assert measured("layer_mean", run, **at("post")) == pytest.approx(np.arange(1, 13).mean())
 
 
 SLOPE = {"name": "activation/std", "site": "linear", "step": 0, "log": True, "first": 1, "last": None}
@@ -179,11 +189,11 @@ SLOPE = {"name": "activation/std", "site": "linear", "step": 0, "log": True, "fi
 
 def test_the_slope_over_depth_of_geometric_growth_is_its_rate(stored):
     run = stored(sites=layers([3 * 10 ** (0.05 * layer) for layer in range(1, 21)]))
-    assert measures.depth_slope(run, **SLOPE) == pytest.approx(0.05)
+    assert measured("depth_slope", run, **SLOPE) == pytest.approx(0.05)
     # the first layer is another matter, and so are the last two
     run = stored(sites=layers([1e6, *(2.0**layer for layer in range(2, 9)), 0.0, -1.0]), seed=1)
-    assert measures.depth_slope(run, **SLOPE | {"first": 2, "last": 8}) == pytest.approx(math.log10(2))
-    assert math.isnan(measures.depth_slope(run, **SLOPE | {"first": 2}))  # 0 has no logarithm
+    assert measured("depth_slope", run, **SLOPE | {"first": 2, "last": 8}) == pytest.approx(math.log10(2))
+    assert math.isnan(measured("depth_slope", run, **SLOPE | {"first": 2}))  # 0 has no logarithm
 
 
 def test_the_slope_over_depth_is_least_squares(stored):
@@ -191,9 +201,9 @@ def test_the_slope_over_depth_is_least_squares(stored):
     run = stored(sites=layers(values))
     depth = np.arange(1, 12) - 6
     wanted = (depth * values).sum() / (depth**2).sum()
-    assert measures.depth_slope(run, **SLOPE | {"log": False}) == pytest.approx(wanted)
-    assert math.isnan(measures.depth_slope(run, **SLOPE | {"log": False, "first": 11}))  # of one layer
-    assert math.isnan(measures.depth_slope(run, **SLOPE | {"log": False, "first": 12}))
+    assert measured("depth_slope", run, **SLOPE | {"log": False}) == pytest.approx(wanted)
+    assert math.isnan(measured("depth_slope", run, **SLOPE | {"log": False, "first": 11}))  # of one layer
+    assert math.isnan(measured("depth_slope", run, **SLOPE | {"log": False, "first": 12}))
 
 
 RATIO = {"name": "gradient/delta", "site": "linear", "step": 0, "first": 1, "last": None, "absolute": False}
@@ -212,16 +222,16 @@ RATIO = {"name": "gradient/delta", "site": "linear", "step": 0, "first": 1, "las
 )
 def test_the_ratio_over_depth_in_decades(stored, values, ratio):
     run = stored(sites=layers(values, "gradient/delta"))
-    assert measures.depth_ratio(run, **RATIO) == pytest.approx(ratio)
-    assert measures.depth_ratio(run, **RATIO | {"absolute": True}) == pytest.approx(abs(ratio))
-    swapped = measures.depth_ratio(run, **RATIO | {"first": 3, "last": 1})
+    assert measured("depth_ratio", run, **RATIO) == pytest.approx(ratio)
+    assert measured("depth_ratio", run, **RATIO | {"absolute": True}) == pytest.approx(abs(ratio))
+    swapped = measured("depth_ratio", run, **RATIO | {"first": 3, "last": 1})
     assert swapped == pytest.approx(-ratio)
 
 
 def test_the_ratio_over_depth_of_what_is_not_finite(stored):
     run = stored(sites=layers([math.inf, 1.0, math.nan], "gradient/delta"))
-    assert math.isnan(measures.depth_ratio(run, **RATIO | {"last": 2}))
-    assert math.isnan(measures.depth_ratio(run, **RATIO | {"first": 2}))
+    assert math.isnan(measured("depth_ratio", run, **RATIO | {"last": 2}))
+    assert math.isnan(measured("depth_ratio", run, **RATIO | {"first": 2}))
 
 
 @pytest.mark.parametrize(
@@ -241,7 +251,7 @@ def test_the_ratio_over_depth_of_what_is_not_finite(stored):
 def test_a_record_that_is_not_there_is_an_error(stored, measure, args, message):
     run = stored(sites={("saturation/share", f"layer{one}/post"): [(0, 0.5), (10, 0.5)] for one in (1, 2)})
     with pytest.raises(UsageError, match=f"^run {run.id}: .*{message}"):
-        measures.MEASURES[measure](run, **args)
+        measured(measure, run, **args)
 
 
 def test_drift_of_moments_is_that_of_a_plain_loop(stored):
@@ -268,19 +278,19 @@ def test_drift_of_moments_is_that_of_a_plain_loop(stored):
         return sum(drifts) / len(drifts)
 
     def drift(start, end):
-        return measures.moment_drift(run, site=site, start=start, end=end)
+        return measured("moment_drift", run, site=site, start=start, end=end)
 
     assert drift(0, 1000) == pytest.approx(by_hand([0, 1, 2, 3, 4]))
     assert drift(50, 150) == pytest.approx(by_hand([1, 2, 3]))
     assert math.isnan(drift(50, 90)) and math.isnan(drift(500, 900))
     with pytest.raises(UsageError, match="add the probe drift"):
-        measures.moment_drift(run, site="layer3/pre", start=0, end=9)
+        measured("moment_drift", run, site="layer3/pre", start=0, end=9)
 
 
 def test_units_that_never_vary_have_no_drift(stored):
     still = {("drift/unit_mean", "layer1/pre"): [(0, [0.0]), (1, [5.0])]}
     still |= {("drift/unit_variance", "layer1/pre"): [(0, [0.0]), (1, [0.0])]}
-    assert math.isnan(measures.moment_drift(stored(vectors=still), site="layer1/pre", start=0, end=9))
+    assert math.isnan(measured("moment_drift", stored(vectors=still), site="layer1/pre", start=0, end=9))
 
 
 def test_labels_of_arguments_that_are_mappings_or_missing():
@@ -354,3 +364,73 @@ def test_what_stands_for_a_missing_value(spec, replacement):
 def test_bad_measures_are_refused(spec, message):
     with pytest.raises(UsageError, match=message.replace("(", r"\(")):
         parse(spec)
+
+
+L, Q15 = "layer*/pre", "activation/unit_q15"
+
+
+@pytest.mark.parametrize(
+    ("spec", "records"),
+    [
+        ({"steps_to": {"metric": "test/accuracy"}}, [Needed("test/accuracy")]),
+        (
+            {"combined": {"metrics": {"test/loss": 1.0, "train/loss": -1.0}}},
+            [Needed("test/loss"), Needed("train/loss")],
+        ),
+        ({"value": {"name": "a/b", "site": "layer2/pre", "step": 50}}, [Needed("a/b", "layer2/pre", 50)]),
+        ({"average": {"name": "a/b", "site": "", "start": 0, "end": 9, "log": True}}, [Needed("a/b")]),
+        ({"layer_mean": {"name": "a/b", "site": "pre", "step": None}}, [Needed("a/b", L)]),
+        ({"depth_slope": SLOPE}, [Needed("activation/std", "layer*/linear", 0)]),
+        ({"depth_ratio": RATIO}, [Needed(RATIO["name"], f"{one}/linear", 0) for one in ("layer1", "layer*")]),
+        ({"path_growth": {"site": "pre", **PATH, "quantiles": [15]}}, [Needed(Q15, L, vector=True)]),
+    ],
+)
+def test_what_a_measure_needs_is_known_before_there_is_a_run(spec, records):
+    assert parse(spec).needs() == records
+
+
+class Watched(dict):
+    """Records that know what was read of them."""
+
+    def __init__(self, records):
+        super().__init__(records)
+        self.read = set()
+
+    def __getitem__(self, key):
+        self.read.add(key)
+        return super().__getitem__(key)
+
+
+ARGUMENTS = {
+    "steps_to": {"metric": "x/y", "level": 0.5},
+    "final": {"metric": "x/y"},
+    "combined": {"metrics": {"x/y": 1.0}},
+    "value": {"name": "x/z", "site": "layer1/pre", "step": 0},
+    "average": {"name": "x/z", "site": "layer1/pre", "start": 0, "end": 1, "log": False},
+    "layer_mean": {"name": "x/z", "site": "pre", "step": 0},
+    "depth_slope": {"name": "x/z", "site": "pre", "step": 0, "log": False, "first": 1, "last": None},
+    "depth_ratio": {"name": "x/z", "site": "pre", "step": 0, "first": 1, "last": 2, "absolute": False},
+    "moment_drift": {"site": "layer1/pre", "start": 0, "end": 1},
+    "path_length": {"site": "layer1/pre", "quantiles": [15, 85], "start": 0, "end": 1, "relative": False},
+    "path_growth": {"site": "pre", "quantiles": [15, 85], "start": 0, "end": 1, "relative": False},
+}
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_a_measure_reads_what_it_says_that_it_needs(stored, name):
+    sites = [f"layer{layer}/pre" for layer in (1, 2)]
+    vectors = ("drift/unit_mean", "drift/unit_variance", Q15, "activation/unit_q85")
+    run = stored(
+        scalars={"x/y": [(0, 0.1), (1, 0.7), (2, 0.8)]},
+        sites={("x/z", site): [(0, 1.0), (1, 2.0)] for site in sites},
+        vectors={(one, site): [(0, [1.0, 2.0]), (1, [2.0, 5.0])] for one in vectors for site in sites},
+    )
+    scalars, arrays = Watched(run.scalars), Watched(run.arrays)
+    watched = SimpleNamespace(id=run.id, provenance=run.provenance, scalars=scalars, arrays=arrays)
+    measured(name, watched, **ARGUMENTS[name])
+    needed = parts.find("measure", name).needs(**{key: one for key, one in ARGUMENTS[name].items() if key != "level"})
+    for vector, read in ((False, scalars.read), (True, arrays.read)):
+        places = [
+            (one.name, one.site.replace("*", str(layer))) for one in needed if one.vector == vector for layer in (1, 2)
+        ]
+        assert read == set(places)

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from bn_study.analysis import stats
 from bn_study.analysis.stats import Estimate, decide, estimate, holm, sign_flip
 
 LEFT = np.array([10.1, 9.4, 11.2, 10.8, 9.9, 10.4, 10.0, 11.1])
@@ -114,7 +113,7 @@ def test_superiority_is_calibrated():
 
     def supported(mean):
         found = [estimate(mean + generator.normal(size=8), replaced=False) for _ in range(400)]
-        return np.mean([stats.superiority(one, one.p, 1e-6).outcome == "supported" for one in found])
+        return np.mean([decide("superiority", one, one.p, 1e-6).outcome == "supported" for one in found])
 
     assert supported(0.0) <= 0.05
     assert supported(2.0) >= 0.95

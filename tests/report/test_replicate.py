@@ -169,7 +169,7 @@ def test_what_it_would_take_is_said_without_training(here, capfd):
     "words, said",
     [
         (["small", "steps=9"], "leave out steps=9"),
-        (["small", "launcher=slurm"], "launcher=local or inline"),
+        (["small", "launcher=slurm"], "launcher=inline or local"),
         (["small", "mirror=tensorboard"], "leave it out"),
         (["norm=none"], "an experiment with evidence"),
         (["--all", "small"], "leave out --all or small"),

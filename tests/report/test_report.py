@@ -16,7 +16,7 @@ from scipy import stats
 from bn_study import report
 from bn_study.analysis import csv_files, tables, tune
 from bn_study.analysis.claims import verdicts
-from bn_study.analysis.measures import median_unit
+from bn_study.analysis.unit_paths import median_unit
 from bn_study.analysis.verdict import Row, Verdict
 from bn_study.plan.compose import _parse, _text, compose
 from bn_study.plan.expand import expand

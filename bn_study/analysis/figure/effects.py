@@ -23,6 +23,7 @@ from bn_study.analysis.rounding import rounded_table
 from bn_study.analysis.settings import missing
 from bn_study.analysis.stats import CONFIDENCE, NEGLIGIBLE_CONFIDENCE
 from bn_study.analysis.tables import Curve
+from bn_study.plan import parts
 
 COLUMNS = (
     *("claim", "context", "outcome", "estimate", "low90", "high90", "low", "high", "n", "replaced"),
@@ -30,12 +31,6 @@ COLUMNS = (
 )
 COLORS = {"supported": "#009E73", "contradicted": "#D55E00", "inconclusive": "#E69F00", "missing": "#999999"}
 """Of Okabe & Ito's colours; the word stands beside each, for black-and-white print."""
-RULES = {
-    "superiority": "superiority by ",
-    "equivalence": "equivalence within ±",
-    "noninferiority": "a loss below ",
-    "exact": "zero within ±",
-}
 LEFT, RIGHT = 2.3, 4.35  # where the axes begin and end, in inches of the page's width
 NUMBER, SEEDS, CHIP = 5.68, 5.85, 6.33  # right end of the effects' column, middle of the seeds' and of the outcomes'
 INDENT = 0.1
@@ -107,9 +102,7 @@ def caption(tables: Tables, *, claims: list[str] | None) -> str:
         text.append(
             f"Dot: mean effect over {' or '.join(map(str, seeds))} paired seeds (n), on the scale below the axis; thin "
             "line: its 95 % t-interval, thick line: the 90 % one; an arrow where it leaves the axis. Dashed: the "
-            "margin that was stated before; shaded: effects within it. A claim of superiority asks for an effect "
-            "beyond the margin, one of equivalence for one within it, one of non-inferiority for a loss below it, an "
-            "exact one for every seed within it."
+            f"margin that was stated before; shaded: effects within it. {_wanted()}."
         )
     if effects["replaced"].any():
         text.append("*: other values stand in for runs that diverged or did not reach the level.")
@@ -149,6 +142,12 @@ def _narrow(row: dict[str, Any]) -> dict[str, float]:
         return {"low90": math.nan, "high90": math.nan}
     share, whole = (stats.t.ppf((1 + one) / 2, row["n"] - 1) for one in (NEGLIGIBLE_CONFIDENCE, CONFIDENCE))
     return {f"{end}90": row["estimate"] + share / whole * (row[end] - row["estimate"]) for end in ("low", "high")}
+
+
+def _wanted() -> str:
+    """What a claim of each test asks for; the tests that judge every seed come last."""
+    tests, order = [parts.find("test", name) for name in parts.names("test")], ("low", "far", "high")
+    return ", ".join(one.CAPTION for one in sorted(tests, key=lambda one: (one.EVERY_SEED, order.index(one.AGAINST))))
 
 
 def _text(value: Any) -> str:
@@ -200,7 +199,7 @@ def _shortened(contexts: list[str]) -> tuple[str, list[str]]:
 def _axis(test: str, margin: float, quantity: str, contrast: str) -> str:
     """What an axis shows: the measure, the contrast and the rule, in lines."""
     lines = textwrap.wrap(f"{quantity}: {contrast}", WIDE)
-    rule = f"({RULES[test]}{margin:g})"
+    rule = f"({parts.find('test', test).WORDS}{margin:g})"
     return "\n".join([*lines[:-1], *([f"{lines[-1]} {rule}"] if len(lines[-1] + rule) < WIDE else [lines[-1], rule])])
 
 
@@ -236,7 +235,7 @@ def _draw_block(figure: Figure, axes: Axes, block: _Block, top: float) -> None:
 
 def _draw_margin(axes: Axes, block: _Block) -> None:
     axes.axvline(0, color=BLACK, linewidth=0.6, zorder=1)
-    sides = (1,) if block.test in ("superiority", "noninferiority") else (-1, 1)
+    sides = (-1, 1) if parts.find("test", block.test).AGAINST == "far" else (1,)
     axes.axvspan(-block.margin, block.margin, color="0.94", linewidth=0, zorder=0)
     for side in sides:
         axes.axvline(side * block.margin, color="0.35", linewidth=0.7, linestyle=(0, (3, 2)), zorder=1)

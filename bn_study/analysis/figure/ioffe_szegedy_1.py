@@ -20,9 +20,9 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, MultipleLocator
 from bn_study.analysis.figure import _tables
 from bn_study.analysis.figure._style import BLACK, LOOKS, PAGE, cross, say, step_ticks, style
 from bn_study.analysis.figure._tables import Tables, select
-from bn_study.analysis.measures import median_unit
 from bn_study.analysis.rounding import rounded_table
 from bn_study.analysis.tables import Curve
+from bn_study.analysis.unit_paths import median_unit
 
 PANELS = {"b": "none", "c": "batch"}
 NORMS = tuple(PANELS.values())

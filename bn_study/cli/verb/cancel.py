@@ -3,8 +3,8 @@
 import argparse
 
 from bn_study.cli.request import parsed
-from bn_study.cli.verb.status import jobs
 
+ORDER = 50
 REQUEST = True
 
 
@@ -14,15 +14,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def command(options: argparse.Namespace) -> int:
     request = parsed(options.request)
-    from bn_study.sweep.launcher import slurm
+    from bn_study.sweep.jobs import jobs
 
-    live = [job for job, states in jobs(request) if states]
+    live = [job for job in jobs(request) if job.states]
     if not live:
         name = request.experiment.name
         print(f"no job of {name} is in the queue; local workers end with Ctrl-C where they were started")
         return 0
     for job in live:
-        slurm.cancel(job)
-        print(f"Slurm job {job.ids[-1]} is told to stop; its workers write a checkpoint first")
+        job.cancel()
+        print(f"{job.name} is told to stop; its workers write a checkpoint first")
     print(f"continue with: {request.command('run')}")
     return 0

@@ -7,6 +7,7 @@ from typing import Any
 from bn_study.cli.request import console, parsed
 from bn_study.errors import UsageError
 
+ORDER = 60
 REQUEST = True
 METRIC = "test/accuracy"
 

@@ -2,6 +2,7 @@
 
 import argparse
 
+ORDER = 120
 REQUEST = False
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from bn_study.cli.request import parsed
 from bn_study.errors import UsageError
 
+ORDER = 80
 REQUEST = True
 TABLES = ("csv", "parquet")
 

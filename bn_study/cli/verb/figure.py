@@ -7,6 +7,7 @@ from pathlib import Path
 from bn_study.cli.request import parsed
 from bn_study.errors import UsageError
 
+ORDER = 70
 REQUEST = True
 FORMATS = (".svg", ".png", ".pdf")
 

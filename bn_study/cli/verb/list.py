@@ -4,6 +4,7 @@ import argparse
 
 from bn_study.errors import UsageError
 
+ORDER = 10
 REQUEST = False
 
 

@@ -6,6 +6,7 @@ import json
 from bn_study.cli.request import parsed
 from bn_study.errors import UsageError
 
+ORDER = 20
 REQUEST = True
 
 

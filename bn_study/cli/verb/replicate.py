@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bn_study.study import Study
     from bn_study.sweep.request import Request
 
+ORDER = 100
 REQUEST = True
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from bn_study.cli.request import console, parsed
 from bn_study.errors import UsageError
 
+ORDER = 90
 REQUEST = True
 
 

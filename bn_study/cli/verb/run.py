@@ -9,6 +9,7 @@ from bn_study.cli.request import count, parsed
 from bn_study.cli.verb import plan
 from bn_study.errors import UsageError
 
+ORDER = 30
 REQUEST = True
 
 
@@ -18,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--max-failures", type=count, metavar="N", help="stop when N runs have failed; without it the others go on"
     )
     parser.add_argument("--dry-run", action="store_true", help="train nothing and print the plan")
-    parser.add_argument("--detach", action="store_true", help="with launcher=slurm: submit, and do not watch")
+    parser.add_argument("--detach", action="store_true", help="submit to a cluster, and do not watch")
     plan.with_calibration(parser)
 
 

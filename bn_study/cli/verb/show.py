@@ -6,6 +6,7 @@ from typing import Any
 
 from bn_study.errors import UsageError
 
+ORDER = 110
 REQUEST = False
 
 

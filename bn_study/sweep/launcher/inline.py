@@ -8,6 +8,10 @@ from bn_study.plan import numerics
 from bn_study.sweep.call import Call, Ending, interrupts
 from bn_study.sweep.progress import Progress
 
+HERE = True
+TIMEOUT = False
+WORKERS = None
+
 
 def run(call: Call, progress: Progress) -> Ending:
     """Ctrl-C stops after the stretch of steps under way; once more, at once.

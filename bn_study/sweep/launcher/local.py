@@ -22,6 +22,9 @@ from bn_study.sweep.call import STOPS, Call, Ending, interrupts
 from bn_study.sweep.progress import Progress
 from bn_study.sweep.worker import CANNOT_WRITE, STOPPED, USAGE
 
+HERE = True
+TIMEOUT = True
+WORKERS = None
 POLL = 0.25
 """Seconds between looks at the workers."""
 IDLE_DEATHS = 2
@@ -33,7 +36,12 @@ _LOG = 1 << 14
 """Bytes at the end of a worker's log that are kept with a failure."""
 
 
-def run(call: Call, numbers: Iterable[int], progress: Progress, stops: Sequence[signal.Signals] = STOPS) -> Ending:
+def run(call: Call, progress: Progress) -> Ending:
+    """As many workers as the call wants; Ctrl-C stops them."""
+    return watch(call, range(call.workers(len(progress.plan.missing))), progress)
+
+
+def watch(call: Call, numbers: Iterable[int], progress: Progress, stops: Sequence[signal.Signals] = STOPS) -> Ending:
     """Let a worker for each of these numbers train until nothing is left.
 
     The signals `stops`, Ctrl-C's among them, ask them to stop after the stretch of steps under way; once more ends them

@@ -1,4 +1,4 @@
-"""Workers on a Slurm cluster: one job array, submitted through submitit. The only module that knows either.
+"""Workers on a Slurm cluster: one job array, submitted through submitit. Only this file and _slurm.py know it.
 
     .jobs/<call>/call.json      what was asked for, and the ids of the arrays that were submitted for it
     .jobs/<call>/<id>_<n>_*     submitit's: the task as a pickle, what it printed
@@ -8,18 +8,17 @@ A task of the array looks after one worker as `local` looks after several. So a 
 than there, and one that is told to stop writes a checkpoint first.
 """
 
-import json
 import os
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Mapping, Sequence
+import time as clock
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import submitit
@@ -27,52 +26,27 @@ import submitit
 from bn_study.errors import UsageError
 from bn_study.plan.experiment import Experiment
 from bn_study.plan.secrets import without_credentials
+from bn_study.plan.types import Count, Natural, Positive
 from bn_study.store.store import Store
 from bn_study.sweep import child
 from bn_study.sweep.call import Call, Ending, interrupts
+from bn_study.sweep.jobs import Job
 from bn_study.sweep.launcher import local
+from bn_study.sweep.launcher._slurm import Submission, answered, cancel, of, queued, states, submissions
 from bn_study.sweep.progress import Progress
 from bn_study.sweep.request import Request
 from bn_study.sweep.status import agenda
 
+HERE = False
+TIMEOUT = True
+WORKERS = "array"
 POLL = 0.25
 """Seconds between looks at the store."""
 GONE = 5.0
 """Seconds for which a job is not alive before it counts as gone: on its way back into the queue it seems to be dead."""
 PREEMPTION = 5.0
 """Seconds in which the signal of a pre-emption follows the one that ends a job."""
-_ENDED = (
-    *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "LAUNCH_FAILED", "NODE_FAIL", "OUT_OF_MEMORY"),
-    *("PREEMPTED", "RECONFIG_FAIL", "REVOKED", "TIMEOUT"),
-)
 _PLACES = ("BN_STUDY_HOME", "BN_STUDY_RESULTS", "BN_STUDY_DATA")
-
-
-@dataclass(frozen=True)
-class Job:
-    """A call that was submitted. ids: of its arrays, the newest last. about: the content of call.json."""
-
-    folder: Path
-    about: Mapping[str, Any]
-
-    @property
-    def call(self) -> str:
-        return self.folder.name
-
-    @property
-    def ids(self) -> list[str]:
-        return self.about["ids"]
-
-    @property
-    def cancelled(self) -> bool:
-        return (self.folder / "cancelled").exists()
-
-    def save(self, **changes: Any) -> "Job":
-        about = dict(self.about) | changes
-        beside = self.folder / ".call.json"
-        beside.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-        os.replace(beside, self.folder / "call.json")
-        return replace(self, about=about)
 
 
 @dataclass(frozen=True)
@@ -101,10 +75,10 @@ class Task:
         os.environ.update(self.environment)
         call = Call(self.call, Request.parse(self.words), self.max_failures)
         number = int(os.environ.get("SLURM_ARRAY_TASK_ID", "0"))
-        ending = local.run(call, [number], Progress(call), stops=(signal.SIGINT,))
-        since = time.monotonic()
-        while told and signal.SIGUSR2 not in told and time.monotonic() - since < PREEMPTION:
-            time.sleep(0.1)
+        ending = local.watch(call, [number], Progress(call), stops=(signal.SIGINT,))
+        since = clock.monotonic()
+        while told and signal.SIGUSR2 not in told and clock.monotonic() - since < PREEMPTION:
+            clock.sleep(0.1)
         if signal.SIGUSR2 in told and left(call):
             requeue(signal.SIGUSR2, None)
         if ending.remarks:
@@ -130,28 +104,41 @@ def joined(call: Call) -> Call:
     return replace(call, id=live[-1].call) if live else call
 
 
-def run(call: Call, progress: Progress, detach: bool) -> Ending:
+def check(*, time: int, grace: int, **_: Any) -> None:
+    """Raises UsageError for options that do not go together."""
+    if grace >= 60 * time:
+        raise UsageError(
+            f"launcher.grace={grace}: should be less than the seconds of launcher.time, or no worker gets to work"
+        )
+
+
+def run(
+    call: Call, progress: Progress, *, array: Count, parallel: Count | None, partition: str | None, account: str | None,
+    time: Count, grace: Count, requeue: Natural, cpus: Count | None, memory: Positive, poll: Positive,
+    extra: dict[str, str | int | float | bool],
+) -> Ending:  # fmt: skip
     """Submit, unless the call's job is in the queue already; watch it until nothing is left, or leave it.
 
     Ctrl-C leaves it, too. An array that is gone while runs are left is submitted anew, unless somebody cancelled it or
-    the last one achieved nothing. Raises UsageError where there is no Slurm or it refuses the job.
+    the last one achieved nothing. conf/launcher/slurm.yaml explains the options, which `submit` takes from the call.
+    Raises UsageError where there is no Slurm or it refuses the job.
     """
     store = call.study.store
-    job = next((job for job in jobs(store) if job.call == call.id), None) or submit(call)
+    job = next((job for job in submissions(store) if job.call == call.id), None) or submit(call)
     goes_on = f"Slurm job {job.ids[-1]} goes on without this watch"
-    if detach:
+    if call.detach:
         return Ending(left=True, remarks=[goes_on])
     print(f"watching Slurm job {job.ids[-1]}; Ctrl-C leaves it at work", file=sys.stderr, flush=True)
-    done, looked, seen = len(store.ids()), time.monotonic(), time.monotonic()
+    done, looked, seen = len(store.ids()), clock.monotonic(), clock.monotonic()
     with progress, interrupts() as asked:
         while True:
             if asked.count:
                 return Ending(interrupted=True, left=True, remarks=[goes_on])
             progress.update()
-            time.sleep(POLL)
-            if time.monotonic() - looked < call.options["poll"]:
+            clock.sleep(POLL)
+            if clock.monotonic() - looked < poll:
                 continue
-            looked = time.monotonic()
+            looked = clock.monotonic()
             queue = queued()
             if queue is None or any(one.job in job.ids and one.lives for one in queue):
                 seen = looked
@@ -167,10 +154,10 @@ def run(call: Call, progress: Progress, detach: bool) -> Ending:
             if len(store.ids()) == done:
                 return Ending(remarks=[f"Slurm job {job.ids[-1]} ended early; see what it printed in {job.folder}"])
             done = len(store.ids())
-            job, seen = submit(call, job), time.monotonic()
+            job, seen = submit(call, job), clock.monotonic()
 
 
-def submit(call: Call, before: Job | None = None) -> Job:
+def submit(call: Call, before: Submission | None = None) -> Submission:
     """Submit an array of workers for what is left of the call. Raises UsageError where Slurm refuses."""
     if not shutil.which("sbatch"):
         raise UsageError("launcher=slurm: there is no sbatch here; run it where jobs are submitted, or launcher=local")
@@ -178,7 +165,7 @@ def submit(call: Call, before: Job | None = None) -> Job:
     folder = store.jobs() / call.id
     with store.writing():
         folder.mkdir(parents=True, exist_ok=True)
-        job = before or Job(folder, _about(call)).save()
+        job = before or Submission(folder, _about(call)).save()
     environment = {name: os.environ[name] for name in _PLACES if name in os.environ} | {
         "BN_STUDY_HOME": str(call.study.home), "BN_STUDY_RESULTS": str(call.study.results)
     }  # fmt: skip
@@ -218,81 +205,14 @@ def _about(call: Call) -> dict[str, Any]:
     }
 
 
-def jobs(store: Store) -> list[Job]:
-    """All calls that were submitted from here, the oldest first."""
-    found = []
-    for path in store.jobs().glob("*/call.json"):
-        try:
-            about = json.loads(path.read_text(encoding="utf-8"))
-            if about["ids"] and {"experiment", "hash", "request", "submitted", "workers"} <= set(about):
-                found.append(Job(path.parent, about))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # a submission that did not come about
-    return sorted(found, key=lambda job: (job.about["submitted"], job.call))
-
-
-def of(experiment: Experiment, store: Store) -> list[Job]:
-    """The calls that were submitted for an experiment as it is composed now."""
-    return [job for job in jobs(store) if job.about["hash"] == experiment.digest]
-
-
-@dataclass(frozen=True)
-class Queued:
-    """A task that Slurm knows of: it remembers one that ended for some minutes.
-
-    job: the id of its array. state: Slurm's word. reason: why it waits.
-    """
-
-    job: str
-    state: str
-    reason: str
-
-    @property
-    def lives(self) -> bool:
-        return self.state not in _ENDED
-
-
-def queued() -> list[Queued] | None:
-    """This user's tasks; None if the cluster does not answer. Raises UsageError where Slurm is not."""
-    if not shutil.which("squeue"):
-        raise UsageError("there is no squeue here; ask where the jobs were submitted")
-    command = ["squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}", "--format=%F|%T|%r"]
-    answer = _ask(command)
-    if answer is None:
-        return None
-    return [Queued(*line.split("|", 2)) for line in answer.splitlines() if line.count("|") == 2]
-
-
-def answered() -> list[Queued]:
-    """This user's tasks. Raises UsageError if the cluster does not answer."""
-    queue = queued()
-    if queue is None:
-        raise UsageError("the cluster does not answer (squeue); try again")
-    return queue
-
-
-def states(job: Job, queue: Sequence[Queued]) -> str:
-    """`2 running, 6 pending (Resources)`, or "" for a job of which nothing runs or waits any more."""
-    counts: dict[str, int] = {}
-    for one in queue:
-        if one.job in job.ids and one.lives:
-            words = one.state.lower().replace("_", " ")
-            words += f" ({one.reason})" if one.state == "PENDING" and one.reason != "None" else ""
-            counts[words] = counts.get(words, 0) + 1
-    return ", ".join(f"{count} {words}" for words, count in sorted(counts.items(), reverse=True))
-
-
-def cancel(job: Job) -> None:
-    """Have Slurm stop the workers, which write a checkpoint. Nobody submits the job again. Raises UsageError."""
-    (job.folder / "cancelled").touch()
-    for one in job.ids:
-        if _ask(["scancel", "--quiet", one]) is None:
-            raise UsageError(f"scancel {one} failed; try again, or ask the cluster's people")
-
-
-def _ask(command: Sequence[str]) -> str | None:
-    try:
-        answer = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return answer.stdout if answer.returncode == 0 else None
+def jobs(experiment: Experiment, store: Store) -> list[Job]:
+    """The calls that were submitted for an experiment. Raises UsageError if the cluster does not answer."""
+    submitted = of(experiment, store)
+    queue = answered() if submitted else []
+    return [
+        Job(
+            one.call, f"Slurm job {one.ids[-1]}", one.about["submitted"], states(one, queue), one.folder,
+            partial(cancel, one),
+        )
+        for one in submitted
+    ]  # fmt: skip

@@ -1,0 +1,27 @@
+"""The mean of a record over time."""
+
+import math
+
+import numpy as np
+
+from bn_study.analysis.needed import Needed
+from bn_study.analysis.recorded import values
+from bn_study.plan.types import Natural
+from bn_study.store.stored_run import StoredRun
+
+
+def measure(run: StoredRun, *, name: str, site: str, start: Natural, end: Natural, log: bool) -> float:
+    """The mean of a record over the measuring points from step `start` to step `end`; log: of its decimal logarithm.
+
+    NaN if there is no such point, or where a value has no logarithm or is not finite.
+    """
+    steps, recorded = values(run, name, site)
+    shown = recorded[(start <= steps) & (steps <= end)]
+    if not shown.size or not np.isfinite(shown).all() or (log and (shown <= 0).any()):
+        return math.nan
+    return float(np.mean(np.log10(shown) if log else shown))
+
+
+def needs(*, name: str, site: str, start: Natural, end: Natural, log: bool) -> list[Needed]:
+    """The record, at whichever points lie between the steps."""
+    return [Needed(name, site)]

@@ -1,0 +1,16 @@
+"""A weighted sum of metrics."""
+
+from bn_study.analysis.needed import Needed
+from bn_study.analysis.recorded import last
+from bn_study.plan.types import Number
+from bn_study.store.stored_run import StoredRun
+
+
+def measure(run: StoredRun, *, metrics: dict[str, Number]) -> float:
+    """The weighted sum of several metrics' last values, as the accuracy with one source of statistics minus another."""
+    return sum(weight * last(run, metric) for metric, weight in metrics.items())
+
+
+def needs(*, metrics: dict[str, Number]) -> list[Needed]:
+    """The metrics."""
+    return [Needed(metric) for metric in metrics]

@@ -1,0 +1,34 @@
+"""The ratio of a record in two layers."""
+
+import math
+
+import numpy as np
+
+from bn_study.analysis.needed import LAYERS, Needed
+from bn_study.analysis.recorded import layer_sites, value_at
+from bn_study.plan.types import Count, Natural
+from bn_study.store.stored_run import StoredRun
+
+SMALLEST = float(np.finfo(np.float32).tiny)
+
+
+def measure(
+    run: StoredRun, *, name: str, site: str, step: Natural | None, first: Count, last: Count | None, absolute: bool
+) -> float:
+    """The decimal logarithm of a record at layer `first` over the one at layer `last` (None: the last hidden layer).
+
+    absolute: its size without its sign: how far from 1 the ratio is, in decades. A record of exactly 0 counts as the
+    smallest normal float32, so that what vanished altogether has a ratio too.
+    """
+    sites = layer_sites(run, name, site)
+    ends = (value_at(run, name, sites.get(one, f"layer{one}/{site}"), step) for one in (first, last or max(sites)))
+    high, low = (math.log10(max(one, SMALLEST)) if math.isfinite(one) else math.nan for one in ends)
+    return abs(high - low) if absolute else high - low
+
+
+def needs(
+    *, name: str, site: str, step: Natural | None, first: Count, last: Count | None, absolute: bool
+) -> list[Needed]:
+    """The record in both layers, which must be there."""
+    ends = [f"layer{first}/{site}", f"layer{last}/{site}" if last is not None else LAYERS + site]
+    return [Needed(name, one, step) for one in ends]

@@ -1,0 +1,33 @@
+"""How a record grows with depth."""
+
+import math
+
+import numpy as np
+
+from bn_study.analysis.needed import LAYERS, Needed
+from bn_study.analysis.recorded import layer_sites, value_at
+from bn_study.plan.types import Count, Natural
+from bn_study.store.stored_run import StoredRun
+
+
+def measure(
+    run: StoredRun, *, name: str, site: str, step: Natural | None, log: bool, first: Count, last: Count | None
+) -> float:
+    """By how much a record grows with each hidden layer: least-squares slope over the layers `first` to `last`.
+
+    log: of its decimal logarithm; a layer without one makes the slope NaN. last: None for the last hidden layer. NaN
+    with fewer than two layers.
+    """
+    sites = layer_sites(run, name, site)
+    layers = [layer for layer in sorted(sites) if first <= layer <= (last or max(sites))]
+    if len(layers) < 2:
+        return math.nan
+    values = np.array([value_at(run, name, sites[layer], step) for layer in layers])
+    if log:
+        values = np.array([math.log10(one) if one > 0 else math.nan for one in values])
+    return float(np.polyfit(layers, values, 1)[0]) if np.isfinite(values).all() else math.nan
+
+
+def needs(*, name: str, site: str, step: Natural | None, log: bool, first: Count, last: Count | None) -> list[Needed]:
+    """The record in every hidden layer; the slope leaves out layers that the network lacks."""
+    return [Needed(name, LAYERS + site, step)]

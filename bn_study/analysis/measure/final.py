@@ -1,0 +1,15 @@
+"""The last recorded value of a metric."""
+
+from bn_study.analysis.needed import Needed
+from bn_study.analysis.recorded import last
+from bn_study.store.stored_run import StoredRun
+
+
+def measure(run: StoredRun, *, metric: str) -> float:
+    """The last recorded value."""
+    return last(run, metric)
+
+
+def needs(*, metric: str) -> list[Needed]:
+    """The metric."""
+    return [Needed(metric)]

@@ -1,0 +1,25 @@
+"""Steps until a metric reaches a level."""
+
+import math
+
+import numpy as np
+
+from bn_study.analysis.needed import Needed
+from bn_study.analysis.recorded import diverged, points
+from bn_study.plan.types import Number
+from bn_study.store.stored_run import StoredRun
+
+REPLACEMENT = "length"
+
+
+def measure(run: StoredRun, *, metric: str, level: Number) -> float:
+    """The first of two consecutive measuring points at or above `level`; NaN if there is none or the run diverged."""
+    steps, values = points(run, metric)
+    above = values >= level
+    first = np.flatnonzero(above[:-1] & above[1:])
+    return math.nan if diverged(run) or not first.size else float(steps[first[0]])
+
+
+def needs(*, metric: str) -> list[Needed]:
+    """The metric."""
+    return [Needed(metric)]

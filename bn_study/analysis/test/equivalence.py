@@ -1,0 +1,18 @@
+"""Whether there is no effect beyond the margin."""
+
+from bn_study.analysis.stats import Estimate, Finding
+from bn_study.plan.types import Positive
+
+AGAINST = "far"
+EVERY_SEED = False
+WORDS = "equivalence within ±"
+CAPTION = "one of equivalence for one within it"
+
+
+def decide(effect: Estimate, p: float, *, margin: Positive) -> Finding:
+    """Supported: the 90 % interval lies within the margins. Contradicted: the 95 % interval lies wholly outside."""
+    if -margin < effect.low90 and effect.high90 < margin:
+        return Finding("supported", f"90 % interval within ±{margin:g}")
+    if effect.low > margin or effect.high < -margin:
+        return Finding("contradicted", f"interval wholly outside ±{margin:g}")
+    return Finding("inconclusive", f"90 % interval {effect.low90:.3g} to {effect.high90:.3g} is not within ±{margin:g}")

@@ -1,0 +1,27 @@
+"""Whether there is an effect of at least the margin."""
+
+from bn_study.analysis.stats import SIGNIFICANCE, Estimate, Finding
+from bn_study.plan.types import Positive
+
+AGAINST = "low"
+EVERY_SEED = False
+WORDS = "superiority by "
+CAPTION = "A claim of superiority asks for an effect beyond the margin"
+
+
+def decide(effect: Estimate, p: float, *, margin: Positive) -> Finding:
+    """Supported: there is an effect of at least the margin. Contradicted: it is negligible or reversed. p is Holm's."""
+    if effect.low > 0 and effect.mean >= margin and p <= SIGNIFICANCE:
+        return Finding("supported", f"mean {effect.mean:.3g} reaches the margin {margin:g}, interval above 0")
+    if -margin < effect.low90 and effect.high90 < margin:
+        return Finding("contradicted", f"negligible: 90 % interval within ±{margin:g}")
+    if effect.high < 0 and p <= SIGNIFICANCE:
+        return Finding("contradicted", "reversed: interval below 0", reversed=True)
+    reasons = []
+    if effect.low <= 0 <= effect.high:
+        reasons.append("the interval contains 0")
+    if p > SIGNIFICANCE:
+        reasons.append(f"p {p:.2g} after Holm is above {SIGNIFICANCE:g}")
+    if effect.mean < margin:
+        reasons.append(f"mean {effect.mean:.3g} below the margin {margin:g}")
+    return Finding("inconclusive", ", ".join(reasons))
