@@ -1,7 +1,8 @@
 """Parts by name: which there are, what arguments they take, and a run made of checked ones.
 
-A part is a file in a part folder. Its arguments are the keyword-only parameters of one function, read by parsing the
-source: importing a layer or a probe would import TensorFlow, which takes seconds and is not needed to check a number.
+A part is a file in a part folder. Its arguments are the keyword-only parameters of one function, or the fields of one
+dataclass. They are read by parsing the source: importing a layer or a probe would import TensorFlow, which takes
+seconds and is not needed to check a number.
 """
 
 import ast
@@ -27,10 +28,10 @@ FUNCTIONS = {
     "model": "training/build",
     "norm": "training/layer",
     "probe": "training/measure",
-    "figure": "analysis/draw",
+    "figure": "analysis/Drawing",
     "mirror": "analysis/export",
 }
-"""Kind of part -> the half it belongs to and the function that its files define."""
+"""Kind of part -> the half it belongs to and the function or frozen dataclass that its files define."""
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
@@ -56,28 +57,39 @@ def call(kind: str, part: Part, *positional: Any) -> Any:
 
 @cache
 def parameters(kind: str, name: str) -> dict[str, Any]:
-    """Keyword-only parameters of a part's function and their annotations, by parsing its source."""
-    half, function = FUNCTIONS[kind].split("/")
-    source = (PACKAGE / half / kind / f"{name}.py").read_text(encoding="utf-8")
-    definition = next(
-        node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == function
-    )
+    """A part's options with their annotations, by parsing its source."""
     vocabulary = vars(types)
     return {
-        argument.arg: eval(ast.unparse(argument.annotation), {"__builtins__": __builtins__}, vocabulary)
-        for argument in definition.args.kwonlyargs
-        if argument.annotation is not None
+        key: eval(ast.unparse(annotation), {"__builtins__": __builtins__}, vocabulary)
+        for key, (annotation, _) in _options(kind, name).items()
     }
 
 
 @cache
+def _options(kind: str, name: str) -> dict[str, tuple[ast.expr, bool]]:
+    """Annotation of each option, and whether it may be left out."""
+    half, definer = FUNCTIONS[kind].split("/")
+    source = (PACKAGE / half / kind / f"{name}.py").read_text(encoding="utf-8")
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef) and node.name == definer:
+            return {one.arg: (one.annotation, False) for one in node.args.kwonlyargs if one.annotation is not None}
+        if isinstance(node, ast.ClassDef) and node.name == definer:
+            fields = [one for one in node.body if isinstance(one, ast.AnnAssign)]
+            return {ast.unparse(one.target): (one.annotation, one.value is not None) for one in fields}
+    raise AssertionError(f"{kind}/{name}.py defines no {definer}")
+
+
+@cache
 def _schema(kind: str, name: str) -> type[BaseModel]:
-    fields: Any = {key: (annotation, ...) for key, annotation in parameters(kind, name).items()}
+    optional = {key for key, (_, optional) in _options(kind, name).items() if optional}
+    fields: Any = {
+        key: (annotation, None if key in optional else ...) for key, annotation in parameters(kind, name).items()
+    }
     return create_model(f"{kind} {name}", __config__=_STRICT, **fields)
 
 
 def checked(kind: str, name: str, args: Mapping[str, Any], prefix: str | None = None) -> Part:
-    """A part with coerced arguments.
+    """A part with the arguments that were given, coerced.
 
     Raises UsageError for an unknown part or option (with the nearest name), a wrong type or a value out of range.
     """
@@ -224,7 +236,7 @@ def _validate(schema: type[BaseModel], values: Mapping[str, Any], prefix: str | 
         if first["type"] == "missing":
             raise UsageError(f"{key} has no value; give one, as {key}=...") from None
         raise UsageError(f"{key}={_shown(first['input'])}: {_reason(first)}") from None
-    return {key: getattr(model, key) for key in schema.model_fields}
+    return {key: getattr(model, key) for key in schema.model_fields if key in model.model_fields_set}
 
 
 def _shown(value: Any) -> str:
