@@ -33,6 +33,9 @@ FUNCTIONS = {
 }
 """Kind of part -> the half it belongs to and the function or frozen dataclass that its files define."""
 
+BRITISH = {"colour": "color"}
+"""Spellings of options that are understood too."""
+
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
 
@@ -95,7 +98,8 @@ def checked(kind: str, name: str, args: Mapping[str, Any], prefix: str | None = 
     """
     if name not in names(kind):
         raise UsageError(unknown(kind, name, names(kind)))
-    return Part(name, _validate(_schema(kind, name), args, prefix or kind))
+    given = {BRITISH.get(key, key): value for key, value in args.items()}
+    return Part(name, _validate(_schema(kind, name), given, prefix or kind))
 
 
 _SETTINGS = {

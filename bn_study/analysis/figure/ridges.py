@@ -85,7 +85,7 @@ class Drawing:
                 "(b) Values of one fixed unit or feature map of a layer for fixed test examples, as training sees "
                 "them: a density for each measuring point, the start of training in front. Every ridge is drawn "
                 f"equally high; a layer's axis shows the central {100 * (CENTRAL[1] - CENTRAL[0]):.0f} % of all its "
-                f"values. Run drawn: {', '.join(_seeds(drawn, data))}, the smallest of the arm."
+                f"values. Run shown: {', '.join(_seeds(drawn, data))}, the smallest of the arm."
             )
         if "diverged" in series:
             text.append("✕: a run diverged there; means go on without it.")
