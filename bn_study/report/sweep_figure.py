@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bn_study.analysis import comparison, csv_files
-from bn_study.analysis.arms import varying
+from bn_study.analysis.arms import grouped, varying
 from bn_study.analysis.figure import _style
 from bn_study.analysis.needed import LAYERS, Needed
 from bn_study.analysis.settings import setting_names
@@ -48,17 +48,29 @@ class Request:
         name, _, site = (self.metric or DEFAULTS[self.kind]).partition("@")
         return Needed(name, site or DEFAULTS[self.kind].partition("@")[2])
 
-    def figure(self, runs: pd.DataFrame) -> Part:
-        """The figure with its options. Raises UsageError for a setting that is none."""
+    def lines(self, runs: pd.DataFrame) -> list[str]:
+        """The settings whose values make lines: those that were named, or all that vary in any panel."""
+        found = list(self.by)
+        if not found:
+            groups = [rows for _, rows in grouped(runs, [self.panels] if self.panels else [])]
+            varied = {name for rows in groups for name in varying(rows)}
+            found = ["norm"] if any(rows["norm"].nunique() > 1 for rows in groups) else []
+            found += [name for name in setting_names(runs) if name in varied]
+        lines = dict.fromkeys([*found, *([self.color] if self.color else [])])
+        return [name for name in lines if name not in (self.panels, self.over)]
+
+    def figure(self, by: Sequence[str]) -> Part:
+        """The figure with its options. by: see `lines`."""
+        kind, options = self._options()
+        layout = {"by": list(by), "color": self.color, "panels": self.panels}
+        return parts.checked("figure", kind, options | layout)
+
+    def check(self, runs: pd.DataFrame) -> None:
+        """Raises UsageError for a setting that is none."""
         known = [*setting_names(runs), "seed"]
         for name in (*self.by, self.color, self.panels, self.over):
             if name is not None and name not in known:
                 raise UsageError(parts.unknown("setting", name, known))
-        varied = ["norm", *varying(runs)] if runs["norm"].nunique() > 1 else varying(runs)
-        lines = dict.fromkeys([*(self.by or varied), *([self.color] if self.color else [])])
-        by = [name for name in lines if name not in (self.panels, self.over)]
-        kind, options = self._options()
-        return parts.checked("figure", kind, options | {"by": by, "color": self.color, "panels": self.panels})
 
     def _options(self) -> tuple[str, dict[str, Any]]:
         name, site = self.record.name, self.record.site
@@ -79,9 +91,10 @@ def write(path: Path, frames: Frames, request: Request) -> list[Path]:
 
     Raises UsageError for a setting or record that there is none of, and where the files cannot be written.
     """
-    figure = request.figure(frames.runs)
+    request.check(frames.runs)
+    content = _tables(frames, request)
+    figure = request.figure(request.lines(content.runs))
     drawing = parts.call("figure", figure)
-    content = _tables(frames, request, drawing.needs())
     data = drawing.data(content)
     numbers, about = path.with_suffix(".csv"), path.with_suffix(".json")
     try:
@@ -94,17 +107,17 @@ def write(path: Path, frames: Frames, request: Request) -> list[Path]:
     return [path, numbers, about]
 
 
-def _tables(frames: Frames, request: Request, needs: Sequence[Needed]) -> Tables:
+def _tables(frames: Frames, request: Request) -> Tables:
     """The runs as one grid, with what they recorded."""
     runs, records = frames.runs, frames.records
+    drawing = parts.call("figure", request.figure(()))
     if request.kind == "final":
-        _, options = request._options()
-        column = final(options["metrics"][0]).label(None)
+        column = final(drawing.metrics[0]).label(None)
         if column not in runs:  # which every run has for some metrics, with its records or without
             last = comparison.At(request.record.name, request.record.site, "last")
             runs = runs.assign(**{column: comparison.values(runs, records, last).to_numpy()})
     else:
-        there = [_recorded(records, need) for need in needs]
+        there = [_recorded(records, need) for need in drawing.needs()]
         runs = runs[runs["run"].isin(pd.concat(there)["run"])]
     curves = records.assign(run=records["run"].str[-HASH:], unit=None)
     return Tables(runs.assign(grids=SWEEP).reset_index(drop=True), curves)

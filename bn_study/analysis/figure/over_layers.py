@@ -5,6 +5,7 @@ a plain net dashed; colors tell records and what else varies apart. A panel for 
 """
 
 import math
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,7 @@ COLUMNS = ("grid", "panel", "arm", "norm", "name", "series", "layer", "value", "
 ACROSS = 3  # panels in a row at most
 HEIGHT = 2.1  # of a row of panels, in inches
 ROW = 0.16  # of a line of the legend
-LONG = 40  # letters of a line's name from which on the legend has but two columns
+LONG, LONGER = 40, 56  # letters of a line's name above which the legend has but two columns, or one
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,8 @@ class Drawing:
         looks = colors(keys)
         series = list(dict.fromkeys(zip(means["arm"], means["norm"], means["name"], strict=True)))
         longest = max((len(arm) + len(name) for arm, _, name in series), default=0)
-        columns = 2 if len(series) == 4 or longest > LONG else 3
-        rows = math.ceil((len(series) + (self.growth is not None)) / columns)
+        columns = 1 if longest > LONGER else 2 if len(series) == 4 or longest > LONG else 3
+        rows = math.ceil((len(series) + (self.growth is not None)) / columns) * math.ceil(longest / _style.LETTERS)
         with style():
             figure, panels, left = _style.panels(len(names), ACROSS, HEIGHT, ROW * rows, sharey=True)
             handles: dict[str, Any] = {}
@@ -111,7 +112,7 @@ class Drawing:
                 if at_left:
                     axes.set_ylabel(f"log₁₀ {_axis(self.records, self.power)}")
             if handles:
-                lines, labels = list(handles.values()), list(handles)
+                lines, labels = list(handles.values()), [textwrap.fill(one, _style.LETTERS) for one in handles]
                 figure.legend(
                     lines, labels, loc="outside lower center", ncols=columns, frameon=False, handlelength=2.6
                 )  # fmt: skip
