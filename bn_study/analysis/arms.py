@@ -88,6 +88,18 @@ def follows(rows: pd.DataFrame, option: str) -> bool:
     return len(pairs) == len({chosen for chosen, _ in pairs}) > 1
 
 
+def bound_to_norm(runs: pd.DataFrame, factor: str) -> list[str]:
+    """The settings that have one value with each normaliser, but not with all: a learning rate tuned for each."""
+    settings = [name for name in setting_names(runs) if name not in ("norm", factor)]
+    norms = [comparable(one) for one in runs["norm"]]
+    found = []
+    for name in settings:
+        pairs = {(norm, comparable(one)) for norm, one in zip(norms, runs[name], strict=True)}
+        if len({value for _, value in pairs}) > 1 and len(pairs) == len({norm for norm, _ in pairs}):
+            found.append(name)
+    return found
+
+
 def _without(rows: pd.DataFrame, own: pd.DataFrame, option: str) -> bool:
     """Whether an arm's part has no such option, rather than the value null of it."""
     part = option.partition(".")[0]

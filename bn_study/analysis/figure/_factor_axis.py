@@ -1,11 +1,12 @@
-"""An axis of the values that a factor was given."""
+"""The axes of a figure over a factor: the values that it was given, and the means that runs end with."""
 
 import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from bn_study.analysis.settings import written
 
@@ -45,3 +46,21 @@ def _ticks(axes: Axes, at: dict[Any, float]) -> None:
     axes.xaxis.set_major_locator(FixedLocator([at[one] for one in named]))
     axes.xaxis.set_minor_locator(FixedLocator([at[one] for one in at if one not in named]))
     axes.set_xticklabels([written(one) for one in named], **turned)
+
+
+def limit_to_means(axes: Axes, means: pd.DataFrame, bounded: bool) -> None:
+    """From the means, and intervals as far as they do not dwarf them; if bounded within 0 and 1."""
+    values = means["value"].dropna()
+    if values.empty:
+        axes.set_ylim(0, 1)
+        axes.set_yticks([])
+        return
+    low, high = float(values.min()), float(values.max())
+    reach = (high - low) or 0.05 * abs(high) or 0.05
+    low = max(min(low, float(means["low"].min())), low - reach) if means["low"].notna().any() else low
+    high = min(max(high, float(means["high"].max())), high + reach) if means["high"].notna().any() else high
+    if bounded:
+        low, high = max(low, 0.0), min(high, 1.0)
+    space = 0.05 * (high - low) or reach
+    axes.set_ylim(low - space, high + space)
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))

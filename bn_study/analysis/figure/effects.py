@@ -40,13 +40,10 @@ LEFT, RIGHT = 2.3, 4.35  # where the axes begin and end, in inches of the page's
 NUMBER, SEEDS, CHIP = 5.68, 5.85, 6.33  # right end of the effects' column, middle of the seeds' and of the outcomes'
 INDENT = 0.1
 ROW = 0.165  # height of a row, in inches
-FOOT = 0.17  # below an axis, for its ticks
-LINE = 0.11  # of an axis' name
-GAP = 0.09  # between two axes
-HEAD = 0.22  # above the first one
-LETTERS = 40  # of a row's name at most
+FOOT, LINE = 0.17, 0.11  # below an axis, for its ticks and for a line of its name
+GAP, HEAD = 0.09, 0.22  # between two axes, and above the first one
+LETTERS, WIDE = 40, 84  # of a row's name at most, and in a line of an axis' name
 NUMBERS = 26  # letters of an effect with three digits, above which it has two
-WIDE = 84  # letters in a line of an axis' name
 BEYOND = 2.0  # how far an interval may widen an axis, in lengths of what must be in it
 
 

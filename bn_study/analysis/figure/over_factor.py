@@ -15,20 +15,19 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from bn_study.analysis import shown
-from bn_study.analysis.arms import by_settings
+from bn_study.analysis.arms import bound_to_norm, by_settings
 from bn_study.analysis.described import described
 from bn_study.analysis.figure import _metric_words as metric_words
 from bn_study.analysis.figure import _style
-from bn_study.analysis.figure._factor_axis import place_values
+from bn_study.analysis.figure._factor_axis import limit_to_means, place_values
 from bn_study.analysis.figure._metric_words import is_accuracy
 from bn_study.analysis.figure._style import LOOKS, MARKERS, PALETTE, say, style
 from bn_study.analysis.needed import Needed
 from bn_study.analysis.over import largest_usable
 from bn_study.analysis.rounding import rounded
-from bn_study.analysis.settings import comparable, missing, rank, setting_names, written
+from bn_study.analysis.settings import comparable, missing, rank, written
 from bn_study.analysis.shown import Tables
 from bn_study.analysis.tables import Curve, final
 from bn_study.plan.types import Fraction
@@ -181,26 +180,14 @@ def _usable(rows: list[dict[str, Any]], fraction: float) -> Iterator[dict[str, A
 def _arms(runs: pd.DataFrame, factor: str, by: list[str] | None) -> Iterator[tuple[str, pd.DataFrame]]:
     """What the lines of a panel stand for: everything that varies but the factor, and what goes with an arm."""
     options = [name for name in runs if name.startswith(f"{factor}.")]
-    left = runs.drop(columns=[*_bound(runs, factor), *options], errors="ignore").assign(**{factor: None})
+    left = runs.drop(columns=[*bound_to_norm(runs, factor), *options], errors="ignore").assign(**{factor: None})
     for arm in by_settings(left if by is None else runs, by):
         yield arm.label, runs.loc[arm.rows.index]
 
 
-def _bound(runs: pd.DataFrame, factor: str) -> list[str]:
-    """The settings that have one value with each normaliser, but not with all: a learning rate tuned for each."""
-    settings = [name for name in setting_names(runs) if name not in ("norm", factor)]
-    norms = [comparable(one) for one in runs["norm"]]
-    found = []
-    for name in settings:
-        pairs = {(norm, comparable(one)) for norm, one in zip(norms, runs[name], strict=True)}
-        if len({value for _, value in pairs}) > 1 and len(pairs) == len({norm for norm, _ in pairs}):
-            found.append(name)
-    return found
-
-
 def _fixed(runs: pd.DataFrame, factor: str) -> str:
     """`norm=none optimizer.learning_rate=1, norm=batch optimizer.learning_rate=3`; "" where nothing is bound."""
-    names = [one for one in _bound(runs, factor) if not one.startswith(("norm.", "probes"))]
+    names = [one for one in bound_to_norm(runs, factor) if not one.startswith(("norm.", "probes"))]
     first = runs.drop_duplicates("norm").sort_values("norm", key=lambda norms: norms != "none", kind="stable")
     words = [
         " ".join([f"norm={row['norm']}", *(f"{name}={written(row[name])}" for name in names)])
@@ -241,7 +228,7 @@ def _draw_panel(
         axes.set_yticks([])
         return
     at = place_values(axes, swept, descending)
-    _limit(axes, means)
+    limit_to_means(axes, means, bounded=bool(means["metric"].map(is_accuracy).all()))
     lines = list(means.groupby(["arm", "metric"], sort=False))
     shift = dict(zip((key for key, _ in lines), STEP * (np.arange(len(lines)) - (len(lines) - 1) / 2), strict=True))
     for key, line in lines:
@@ -280,24 +267,6 @@ def _draw_level(axes: Axes, line: pd.DataFrame, look: _Look) -> None:
         axes.axhline(row["value"], color=look.color, linestyle=look.dashes, zorder=1)
         if not math.isnan(row["low"]):
             axes.axhspan(row["low"], row["high"], color=look.color, alpha=0.12, linewidth=0, zorder=0)
-
-
-def _limit(axes: Axes, means: pd.DataFrame) -> None:
-    """From the means, and intervals as far as they do not dwarf them; accuracies within 0 and 1."""
-    values = means["value"].dropna()
-    if values.empty:
-        axes.set_ylim(0, 1)
-        axes.set_yticks([])
-        return
-    low, high = float(values.min()), float(values.max())
-    reach = (high - low) or 0.05 * abs(high) or 0.05
-    low = max(min(low, float(means["low"].min())), low - reach) if means["low"].notna().any() else low
-    high = min(max(high, float(means["high"].max())), high + reach) if means["high"].notna().any() else high
-    if means["metric"].map(is_accuracy).all():
-        low, high = max(low, 0.0), min(high, 1.0)
-    space = 0.05 * (high - low) or reach
-    axes.set_ylim(low - space, high + space)
-    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
 
 
 def _count_diverged(axes: Axes, means: pd.DataFrame, at: dict[Any, float], looks: dict[tuple[str, str], _Look]) -> None:
