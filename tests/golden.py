@@ -23,18 +23,18 @@ LIBRARIES = ("tensorflow", "keras", "numpy", "scipy")
 _MLP = ["model=mlp", "model.widths=[20,15]", "batch_size=30", "steps=40", "optimizer.learning_rate=0.3"]
 _CNN = ["model=cnn", "model.blocks=[[4],[8]]", "model.dense=[10]", "batch_size=16", "steps=12"]
 _PROBES = "curves,activations,drift,gradients,saturation,histograms,unit,discrepancy,landscape,one_step,predictions"
-_LOOKS = ["measure.points=3", "measure.reestimate=200", "probes=[curves,activations,gradients]"]
+_LOOKS = ["schedule.points=3", "schedule.reestimate=200", "probe=[curves,activations,gradients]"]
 _ADAM = ["optimizer=adam", "optimizer.learning_rate=0.01", "model.dropout=0.3"]
 RUNS = {
-    "mlp": [*_MLP, *_LOOKS, "norm=none", f"probes=[{_PROBES}]"],
-    "mlp before": [*_MLP, *_LOOKS, "norm=batch", f"probes=[{_PROBES}]"],
+    "mlp": [*_MLP, *_LOOKS, "norm=none", f"probe=[{_PROBES}]"],
+    "mlp before": [*_MLP, *_LOOKS, "norm=batch", f"probe=[{_PROBES}]"],
     "mlp after, adam, dropout": [*_MLP, *_LOOKS, *_ADAM, "norm=batch", "norm.placement=after", "model.activation=relu"],
     "mlp renorm": [*_MLP, *_LOOKS, "norm=batch_renorm", "norm.warm_up=5", "norm.r_steps=20", "norm.d_steps=20"],
     "mlp group": [*_MLP, *_LOOKS, "norm=group", "norm.groups=5", "model.activation=tanh"],
     "mlp noisy": [*_MLP, *_LOOKS, "norm=noisy_batch"],
-    "identities": [*_MLP[:3], "steps=0", "norm=batch", "probes=[identities]"],
+    "identities": [*_MLP[:3], "steps=0", "norm=batch", "probe=[identities]"],
     "cnn": [*_CNN, *_LOOKS, "norm=none"],
-    "cnn before": [*_CNN, *_LOOKS, "norm=batch", "probes=[curves,activations,gradients,discrepancy,landscape]"],
+    "cnn before": [*_CNN, *_LOOKS, "norm=batch", "probe=[curves,activations,gradients,discrepancy,landscape]"],
     "cnn after, adam, dropout": [*_CNN, *_LOOKS, *_ADAM, "norm=batch", "norm.placement=after"],
     "cnn ghost": [*_CNN, *_LOOKS, "norm=ghost_batch", "norm.group_size=4"],
 }

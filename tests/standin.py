@@ -39,11 +39,11 @@ from bn_study.cli import main
 from bn_study.plan import compose as composition
 from bn_study.report import evidence
 from bn_study.store.store import Store
-from bn_study.sweep import progress, run, worker
+from bn_study.sweep import progress, request, run, worker
 from bn_study.sweep.launcher import local
 
 HOME = Path(__file__).resolve().parent.parent
-TINY = ("dataset=toy_regression", "model.widths=[4]", "probes=[]")
+TINY = ("dataset=toy_regression", "model.widths=[4]", "probe=[]")
 PAIR = (*TINY, "seed=range(2)", "steps=15", "workers=1", "checkpoint=1e-9")
 FOUR = (*TINY, "seed=range(4)", "steps=40", "workers=2", "checkpoint=1e-9")
 STRETCH = 5
@@ -207,7 +207,7 @@ def _end(main):
         local.subprocess = SimpleNamespace(
             Popen=Forked, DEVNULL=subprocess.DEVNULL, TimeoutExpired=subprocess.TimeoutExpired
         )
-        composition.compose = worker.compose = composed
+        composition.compose = request.compose = composed
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         code = main()
     except BaseException:

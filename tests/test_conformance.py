@@ -155,7 +155,7 @@ def trained(specify):
 
     def trained(norm):
         if norm not in known:
-            every = f"probes=[{','.join(of('probe'))}]"
+            every = f"probe=[{','.join(of('probe'))}]"
             spec = specify(f"norm={norm}", "model.widths=[8,8]", every, "steps=5", "model.dropout=0.2")
             programs = Programs()
             train(spec, programs, lambda step, state: None, None)

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 from bn_study.errors import UsageError
-from bn_study.plan.compose import compose
 from bn_study.sweep import child
 from bn_study.sweep.call import Call
 from bn_study.sweep.launcher import slurm
+from bn_study.sweep.request import Request
 from bn_study.training.train import Programs, train
 
 CNN = ("dataset=digits", "model=cnn", "model.blocks=[[2]]", "model.dense=[8]", "norm=batch", "steps=20")
@@ -152,8 +152,7 @@ def test_slurm_starts_its_tasks_like_other_children(make_study, tmp_path, monkey
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["", "/some where"]))
     place, request = make_study(tmp_path / "study"), ["seed=0", "launcher=slurm"]
-    experiment, settings = compose(place.home, None, request)
-    slurm.submit(Call("call", place, experiment, request, settings))
+    slurm.submit(Call("call", Request.parse(request, place)))
     script = next((place.store.jobs() / "call").glob("*.sh")).read_text(encoding="utf-8")
     assert f"export PYTHONPATH='{child.FOLDER}:/some where'" in script.splitlines()
     assert f"{shlex.join(child.PYTHON)} -u -m submitit" in script

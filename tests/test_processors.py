@@ -49,7 +49,7 @@ def checked(home, results, level, core, *words):
 
 def copied(home, target, *names):
     """A folder of results with the tables of these experiments alone, and of the one that all verdicts wait for."""
-    for name in {*names, "oracles"}:
+    for name in {*names, "sanity_checks"}:
         shutil.copytree(home / "results" / name, target / name)
     return target
 
@@ -97,7 +97,7 @@ def shaken(monkeypatch):
     return noisy
 
 
-@pytest.mark.parametrize("name", ["steps_to_match", "placement", "initialisation"])
+@pytest.mark.parametrize("name", ["steps_to_match", "placement", "initialization"])
 def test_numbers_shaken_in_their_last_places_change_nothing(home, shaken, name):
     assert len({shaken(0.1) for _ in range(20)}) > 1 and np.isclose(shaken(0.1), 0.1, rtol=1e-15, atol=0)
     assert evidence.differences(Study(home, home / "results"), compose(home, name, [])[0], "") == []

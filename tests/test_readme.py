@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from bn_study.cli.main import _parser
-from bn_study.plan.compose import compose
-from bn_study.sweep.status import split_request
+from bn_study.study import Study
+from bn_study.sweep.request import Request
 
 
 @pytest.fixture(scope="module")
@@ -70,14 +70,14 @@ def test_every_link_of_other_pages_too(home, page):
         assert ((home / page).parent / target).resolve().exists(), target
 
 
-def test_every_command_about_sweeps_is_one(home):
+def test_every_command_about_sweeps_is_one(home, tmp_path):
     """Options and verbs exist, and what follows them can be planned; tests/test_slurm.py tries the cluster's."""
     page = (home / "docs" / "running-sweeps.md").read_text()
     lines = re.findall(r"(?m)^(?:\$ )?bn-study ([^#\n]+)", page)
     assert len(lines) >= 8
     for line in lines:
         options = _parser().parse_args(shlex.split(line))
-        compose(home, *split_request(options.request))
+        Request.parse(options.request, Study(home, tmp_path))
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", page):
         assert (home / "docs" / target).resolve().exists(), target
     launcher = (home / "conf" / "launcher" / "slurm.yaml").read_text()

@@ -60,7 +60,7 @@ def test_a_board_that_was_edited_is_found(home, tmp_path):
 
 def test_edits_of_every_kind_of_file_are_found(home, tmp_path):
     """Each in a line that says where; a picture in pixels is not looked at beside its SVG."""
-    name = "initialisation"
+    name = "initialization"
     folder = tmp_path / name
     shutil.copytree(home / "results" / name, folder)
 
@@ -109,7 +109,7 @@ def test_evidence_was_trained_from_a_clean_tree_in_portable_numerics(home):
         assert set(runs.get("numerics", [])) <= {"", "portable"}
 
 
-POST_HOC = {"oracles": 25, "facts": 14, "landscape": 6}
+POST_HOC = {"sanity_checks": 25, "facts": 14, "landscape": 6}
 """Claims that were stated after their settings and seeds were first trained, as the board says and why docs/verdicts.md
 does. Fresh seeds lower these numbers; nothing else may change them."""
 

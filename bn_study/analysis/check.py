@@ -205,15 +205,15 @@ def _check_recorded(measure: Measure, table: pd.DataFrame) -> None:
     site = measure.args.get("site") if measure.name.startswith("path_") else None
     _check_probe(measure, table)
     for metric in [measure.args["metric"]] if "metric" in measure.args else measure.args.get("metrics", []):
-        if "probes.curves.images" not in table or table["probes.curves.images"].isna().any():
+        if "probe.curves.images" not in table or table["probe.curves.images"].isna().any():
             raise UsageError(f"{measure.name} reads {metric}; add the probe curves to the grid")
         if metric not in CURVES:
             raise UsageError(parts.unknown("metric", metric, CURVES))
     if site is not None:
         kind = site.rpartition("/")[2]
-        units, sites = (table.get(f"probes.activations.{key}", pd.Series(dtype=object)) for key in ("units", "sites"))
+        units, sites = (table.get(f"probe.activations.{key}", pd.Series(dtype=object)) for key in ("units", "sites"))
         if not len(units) or not all(one is True for one in units) or not all(f'"{kind}"' in str(one) for one in sites):
-            wanted = "the probe activations with probes.activations.units: true"
+            wanted = "the probe activations with probe.activations.units: true"
             raise UsageError(f"{measure.name} reads {site}; the grid needs {wanted} and {kind} among its sites")
 
 
@@ -225,7 +225,7 @@ def _check_probe(measure: Measure, table: pd.DataFrame) -> None:
     probe = PROBES.get(kind := name.partition("/")[0], kind)
     if probe not in parts.names("probe"):
         raise UsageError(parts.unknown("probe", probe, parts.names("probe")))
-    if not any(one.startswith(f"probes.{probe}.") for one in table):
+    if not any(one.startswith(f"probe.{probe}.") for one in table):
         raise UsageError(f"{measure.name} reads {name}; add the probe {probe} to the grid")
 
 

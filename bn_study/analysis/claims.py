@@ -64,7 +64,7 @@ def verdict(
 
     runs: the table of `tables.runs_table`; runs that the grid asks for and the table lacks make the verdict `missing`.
     tuned: what the tuning entries chose. A gate is another claim of the experiment, which must be supported.
-    sanity: why no verdict can be given at all, because known truths did not come out (see bn_study/oracles.py), or "".
+    sanity: why no verdict can be given at all, because a sanity check failed (report/sanity_checks.py), or "".
     firsts: when claims were stated and runs trained; it bears on `stated` alone.
     Raises UsageError where the claim leaves a factor of its grid open, unless overrides may have opened it: then it is
     `missing`.
@@ -258,7 +258,7 @@ def _finding(claim: Claim, one: _Context, p: float, p_favour: float) -> Finding:
     other = decide(claim.test, one.favour, p_favour, claim.margin)
     if finding.outcome == "contradicted" and other.outcome != "contradicted":
         # A value that was chosen against the claim must not be what refutes it.
-        return Finding("inconclusive", "the outcome depends on what stands in for diverged runs")
+        return Finding("inconclusive", "the outcome depends on the values imputed for diverged runs")
     return finding
 
 

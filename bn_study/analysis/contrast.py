@@ -58,11 +58,14 @@ def values(arm: Arm, rows: pd.DataFrame, measure: Measure, level: Mapping[str, f
         else:
             numbers[seed] = measure.scaled(number)
             undefined += math.isnan(numbers[seed])
-    stand_in = {"length": "their length", "chance": "chance", "worst": "the worst value of either arm"}
+    words = {
+        "length": "censored at their length", "chance": "imputed as chance",
+        "worst": "imputed as the worst value of either arm",
+    }  # fmt: skip
     notes = [f"{diverged} of {len(rows)} runs diverged in {arm.selector}"] if diverged else []
     notes += [f"{short} of {len(rows)} runs did not reach the level in {arm.selector}"] if short else []
     if notes:
-        notes[-1] += f" ({stand_in[measure.replacement]} stands in)"
+        notes[-1] += f" ({words[measure.replacement]})"
     series = pd.Series(numbers, dtype=float).sort_index()
     return Values(arm.selector, arm.weight, series, frozenset(replaced), tuple(notes), undefined)
 

@@ -38,7 +38,7 @@ def described(runs: pd.DataFrame) -> str:
 def data(runs: pd.DataFrame) -> str:
     """`mnist binarised at 0.5`, and what a reader might take the data for, and should not."""
     names = ", ".join(f"{name} ({NOTES[name]})" if name in NOTES else name for name in _values(runs, "dataset"))
-    values = _values(runs, "dataset.binarise")
+    values = _values(runs, "dataset.binarize")
     return names + (f" binarised at {', '.join(values)}" if values else "")
 
 

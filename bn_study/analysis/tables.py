@@ -10,16 +10,18 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from bn_study.analysis.csv_files import TEXT, column
+from bn_study.analysis.csv_files import TEXT, column, read_csv
 from bn_study.analysis.measures import Measure, NotMeasured, parse
 from bn_study.analysis.rounding import rounded, rounded_table
 from bn_study.analysis.settings import RESULTS, missing, rank
 from bn_study.plan.experiment import Experiment, PlannedRun, plain
+from bn_study.plan.renamed import current
 from bn_study.store.store import Store
 from bn_study.store.stored_run import DamagedRun, StoredRun
 
@@ -130,6 +132,11 @@ def runs_table(
     rows.sort(key=place)
     table = pd.DataFrame({key: column([row.get(key) for row in rows], key in TEXT) for key in columns})
     return rounded_table(table.astype(dict.fromkeys(labels, "float64")), labels)
+
+
+def read_runs(path: Path) -> pd.DataFrame:
+    """A table of runs that `runs_table` made and `write_csv` wrote; settings get the names that they have today."""
+    return read_csv(path).rename(columns=current)
 
 
 def curves_table(

@@ -33,7 +33,7 @@ class Row:
 
     estimate, low, high: mean effect and 95 % interval on the measure's scale. p: Holm's, NaN in a context that does not
     count.
-    n: paired seeds. replaced: runs for whose missing value another stands in. gated: a gate failed, so that the
+    n: paired seeds. replaced: runs whose missing value is censored or imputed. gated: a gate failed, so that the
     context does not count. reversed: the effect is against the claim's direction.
     """
 

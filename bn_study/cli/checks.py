@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bn_study import study
 from bn_study.errors import UsageError
 from bn_study.plan import numerics
 from bn_study.store import provenance
+from bn_study.study import locate
 
 PROBE = "import tensorflow, keras; print('tensorflow', tensorflow.__version__, 'keras', keras.__version__)"
 
@@ -20,9 +20,9 @@ def examine() -> int:
     """Print one line a check. Returns 0 if a sweep could start, 1 otherwise."""
     checks: list[tuple[str, Callable[[], str]]] = [
         ("python", lambda: f"{platform.python_version()} at {sys.executable}"),
-        ("study", lambda: str(study.locate().home)),
+        ("study", lambda: str(locate().home)),
         ("package", lambda: _source(provenance.PACKAGE, provenance.CODE)),
-        ("vocabulary", lambda: _source(study.locate().home, provenance.VOCABULARY)),
+        ("vocabulary", lambda: _source(locate().home, provenance.VOCABULARY)),
         ("results", _results),
         ("cores", lambda: f"{len(os.sched_getaffinity(0))}, so many workers of one thread each by default"),
         ("numerics", _numerics),
@@ -46,7 +46,7 @@ def _source(folder: Path, paths: Sequence[str]) -> str:
 
 
 def _results() -> str:
-    store = study.locate().store
+    store = locate().store
     store.prepare()
     free = shutil.disk_usage(store.root).free
     return f"{store.root.parent} is writable, {len(store.ids())} runs stored, {free / 2**30:.0f} GiB free"

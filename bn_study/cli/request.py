@@ -2,41 +2,30 @@
 
 import argparse
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
-from bn_study.errors import UsageError
+if TYPE_CHECKING:
+    from rich.console import Console
 
-
-def composed(options: argparse.Namespace) -> tuple[Any, Any, Any, list[str]]:
-    from bn_study import study
-    from bn_study.plan.compose import compose
-
-    place = study.locate()
-    name, overrides = split(options.request)
-    experiment, settings = compose(place.home, name, overrides)
-    if name is not None:  # a sweep of the command line states nothing that could be wrong
-        check(place, experiment)
-    return place, experiment, settings, options.request
+    from bn_study.study import Study
+    from bn_study.sweep.request import Request
 
 
-def check(place: Any, experiment: Any) -> None:
-    """What can be known to be wrong with an experiment before anything is trained. Raises UsageError."""
-    from bn_study.analysis.check import check as check_claims
-    from bn_study.plan import statements
+def parsed(words: list[str], study: "Study | None" = None) -> "Request":
+    """What the words ask for, after a look for what can be known to be wrong. Raises UsageError."""
+    from bn_study.sweep.request import Request
 
-    check_claims(experiment)
-    statements.check(experiment, statements.read(place.home))
+    request = Request.parse(words, study)
+    if request.experiment.name in request.words[:1]:  # a sweep of the command line states nothing that could be wrong
+        from bn_study.analysis.check import check
+        from bn_study.plan import statements
 
-
-def split(request: list[str]) -> tuple[str | None, list[str]]:
-    from bn_study.sweep.status import split_request
-
-    if not request:
-        raise UsageError("say what: an experiment (bn-study list) or settings, as norm=none,batch 'seed=range(3)'")
-    return split_request(request)
+        check(request.experiment)
+        statements.check(request.experiment, statements.read(request.study.home))
+    return request
 
 
-def console() -> Any:
+def console() -> "Console":
     """Where tables are printed: as wide as the terminal, or 120 columns in a file or a pipe."""
     from rich.console import Console
 

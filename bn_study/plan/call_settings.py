@@ -14,7 +14,7 @@ from bn_study.plan.reading import load
 from bn_study.plan.spec import Part
 
 COUNTS = ("workers", "threads")
-SECONDS = ("timeout", "checkpoint", "silence", "mirror_wait")
+SECONDS = ("timeout", "checkpoint", "heartbeat_timeout", "mirror_wait")
 OPTIONAL = ("workers", "timeout")
 """They may be null."""
 NAMES = ("launcher", "numerics", *COUNTS, *SECONDS, "mirror")
@@ -26,7 +26,7 @@ class CallSettings:
     """launcher: who starts the workers, with its options. mirror: what runs are exported to while they are trained.
 
     workers: None for as many as the launcher thinks right. threads: cores of each. timeout: seconds that a run may
-    take, None for as long as it likes. checkpoint, silence, mirror_wait: seconds, see conf/config.yaml.
+    take, None for as long as it likes. checkpoint, heartbeat_timeout, mirror_wait: seconds, see conf/config.yaml.
     """
 
     launcher: Part
@@ -35,7 +35,7 @@ class CallSettings:
     threads: int
     timeout: float | None
     checkpoint: float
-    silence: float
+    heartbeat_timeout: float
     mirror_wait: float
     mirror: Part | None
 

@@ -29,8 +29,9 @@ from bn_study.errors import UsageError
 from bn_study.plan import call_settings, parts, secrets
 from bn_study.plan.call_settings import CallSettings
 from bn_study.plan.experiment import ADHOC, Claim, Experiment, Tune
-from bn_study.plan.grids import GROUPS, Axes, GridBuilder, dotted
-from bn_study.plan.reading import Sections, checked, load, read_experiment, unreadable
+from bn_study.plan.grids import Axes, GridBuilder, dotted
+from bn_study.plan.reading import Sections, checked, current_experiment, load, read_experiment, unreadable
+from bn_study.plan.renamed import current, current_words
 
 ADHOC_FIGURES = {name: {"kind": "curves", "grid": "sweep", "metric": f"test/{name}"} for name in ("accuracy", "loss")}
 """Of these the report draws what the runs recorded: a regression has no accuracy."""
@@ -61,6 +62,7 @@ def _compose(composer: "_Composer", name: str | None, overrides: Iterable[str]) 
     if name is None:
         where, stated = "command line", {"grids": {"sweep": {}}, "figures": ADHOC_FIGURES}
     else:
+        name = current_experiment(home, name)
         where, stated = f"experiments/{name}.yaml", read_experiment(home, name)
     sections = Sections(where, stated)
     tune = {key: checked(Tune, f"{where}: tune.{key}", entry) for key, entry in sections.entries("tune").items()}
@@ -71,14 +73,15 @@ def _compose(composer: "_Composer", name: str | None, overrides: Iterable[str]) 
     for entry in claims.values():
         entry.setdefault("grid", next(iter(written)))
     tuning_grids = {grid for entry in tune.values() for grid in entry.grids}
+    base = {current(key): value for key, value in sections.section("base").items()}
     builder = GridBuilder(composer.of_run, tune)
     for grid, factors in written.items():
         changed = {key: axis for key, axis in asked.items() if not (key == "seed" and grid in tuning_grids)}
         fixed = {key: axis for key, axis in profile.items() if not (key == "seed" and grid in tuning_grids)}
         here = f"{where}: grids.{grid}"
-        own = {key: _axis(key, value, here) for key, value in factors.items()}
-        builder.add(here, grid, sections.section("base"), own, fixed, changed)
-    builder.finish(where, sections.section("base"), asked)
+        own = {current(key): _axis(key, value, here) for key, value in factors.items()}
+        builder.add(here, grid, base, own, fixed, changed)
+    builder.finish(where, base, asked)
     experiment = Experiment(
         name=name or ADHOC,
         question=sections.text("question"),
@@ -86,13 +89,13 @@ def _compose(composer: "_Composer", name: str | None, overrides: Iterable[str]) 
         grids=builder.grids,
         tune=tune,
         claims={key: checked(Claim, f"{where}: claims.{key}", entry) for key, entry in claims.items()},
-        figures=sections.entries("figures"),
+        figures=current_words(sections.entries("figures")),
         discussion=sections.text("discussion"),
         changed=tuple(
             f"{key}={_text(axis)}" for key, axis in sorted((profile | asked).items()) if key in builder.reached
         ),
         unchanged=_compose(composer, name, [])[0] if name is not None and profile | asked else None,
-        oracle=sections.flag("oracle"),
+        sanity_check=sections.flag("sanity_check"),
     )
     sections.nothing_else()
     return experiment, settings
@@ -111,7 +114,7 @@ def _parse(overrides: Iterable[str]) -> Axes:
         override = _override(text)
         if override.is_add() or override.is_delete() or override.package is not None:
             raise UsageError(f"{text!r}: only `setting=value` is understood here, without + or ~ or @")
-        axes[override.key_or_group] = values = _values(override, text)
+        axes[current(override.key_or_group)] = values = _values(override, text)
         for key in (key for value in values if isinstance(value, dict) for key in dotted(value)):
             secrets.refuse(key, "command line")
     return axes
@@ -182,7 +185,7 @@ def _profile(home: Path, names: list[Any]) -> Axes:
     if len(names) != 1 or names[0] not in known:
         raise UsageError(parts.unknown("profile", _text(names), known))
     where = f"conf/profile/{names[0]}.yaml"
-    return {key: _axis(key, value, where) for key, value in load(home / where, where).items()}
+    return {current(key): _axis(key, value, where) for key, value in load(home / where, where).items()}
 
 
 # --- Hydra ------------------------------------------------------------------------------------------------------------
@@ -198,20 +201,19 @@ class _Composer:
     def __call__(self, choices: Mapping[str, Any]) -> dict[str, Any]:
         overrides = []
         for key, value in sorted(choices.items()):
-            group = GROUPS.get(key, key)
             chosen = value if isinstance(value, list) else [value]
             for one in chosen:
-                if one not in _names(self.home, group):
-                    if (self.home / "conf" / group / f"{one}.yml").exists():
-                        raise UsageError(f"conf/{group}/{one}.yml: name it {one}.yaml")
-                    raise UsageError(parts.unknown(group, str(one), _names(self.home, group)))
-            overrides.append(f"{group}=[{','.join(chosen)}]" if key == "probes" else f"{group}={value}")
+                if one not in _names(self.home, key):
+                    if (self.home / "conf" / key / f"{one}.yml").exists():
+                        raise UsageError(f"conf/{key}/{one}.yml: name it {one}.yaml")
+                    raise UsageError(parts.unknown(key, str(one), _names(self.home, key)))
+            overrides.append(f"{key}=[{','.join(chosen)}]" if key == "probe" else f"{key}={value}")
         cached: Any = self.known.get(str(overrides))
         if cached is None:
             with _hydra(self.home / "conf"):
                 cached = OmegaConf.to_container(hydra_compose("config", overrides), resolve=False)
-            if choices.get("probes") == []:
-                cached["probes"] = {}
+            if choices.get("probe") == []:
+                cached["probe"] = {}
             for key in dotted(cached):
                 secrets.refuse(key, "conf/")
             self.known[str(overrides)] = cached

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from bn_study.plan.renamed import current_words, former, former_words
 from bn_study.plan.spec import RunSpec, asked_text, by_value
 from bn_study.plan.types import FileContent, Number, Positive
 
@@ -27,6 +28,11 @@ class _Stated(BaseModel):
     """What an experiment file may say: nothing beyond the named fields, and the types they name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_current_words(cls, content: Any) -> Any:
+        return current_words(content)
 
 
 class Tune(_Stated):
@@ -125,7 +131,8 @@ class Cell:
         """What a claim asks for: that of its run, or the same of what is known of it, and what it waits for."""
         if self.spec is not None:
             return self.spec.asked
-        return asked_text({**(self.config if self.fields is None else self.fields), "waits": self.waits})
+        waits = {former(factor): entry for factor, entry in self.waits.items()}
+        return asked_text({**(self.config if self.fields is None else self.fields), "waits": waits})
 
 
 def plain(value: Any) -> Any:
@@ -171,7 +178,7 @@ class Experiment:
     """A composed experiment.
 
     changed: the overrides that make it differ from its file. unchanged: the same without them, None if there are none.
-    oracle: whether its claims are known truths, which every verdict of any other experiment has to wait for.
+    sanity_check: whether its claims are known truths, which every verdict of any other experiment has to wait for.
     """
 
     name: str
@@ -184,7 +191,7 @@ class Experiment:
     discussion: str
     changed: tuple[str, ...]
     unchanged: "Experiment | None" = None
-    oracle: bool = False
+    sanity_check: bool = False
 
     @property
     def tuning_grids(self) -> set[str]:
@@ -222,7 +229,7 @@ class Experiment:
         runs = {grid: self._runs([grid]) for grid in claim.grids} if claim.names_grids else self._runs(claim.grids)
         fields = claim.model_dump(exclude={"statements", "expect", "grid", "gates"})
         return {
-            **by_value(fields),
+            **by_value(former_words(fields)),
             "gates": sorted(self.stated_hash(gate) for gate in claim.gates),
             "runs": runs,
             "tune": self._tuning(self.tuning(claim)),
@@ -230,7 +237,7 @@ class Experiment:
 
     def _tuning(self, entries: Iterable[str]) -> dict[str, Any]:
         """What tuning entries say, by name, with the runs of their grids in place of the grids' names."""
-        fields = {name: by_value(self.tune[name].model_dump(exclude={"grid"})) for name in entries}
+        fields = {name: by_value(former_words(self.tune[name].model_dump(exclude={"grid"}))) for name in entries}
         return {name: entry | {"runs": self._runs(self.tune[name].grids)} for name, entry in fields.items()}
 
     def _runs(self, grids: Iterable[str]) -> dict[str, Any]:

@@ -10,17 +10,9 @@ from typing import Any
 from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.experiment import Cell, Factors, Grid, Tune
-from bn_study.plan.spec import RunSpec
 
-GROUPS = {
-    "dataset": "dataset",
-    "model": "model",
-    "norm": "norm",
-    "optimizer": "optimizer",
-    "measure": "measure",
-    "probes": "probe",
-}
-"""Setting that chooses a part -> its Hydra group, the folder in conf/."""
+GROUPS = ("dataset", "model", "norm", "optimizer", "schedule", "probe")
+"""Settings that choose a part: each is a Hydra group, a folder in conf/."""
 FIXED = ("name", "keras")
 """What a file in conf/ says of its part; an override may repeat it, as a run's settings do, but not change it."""
 Axes = dict[str, list[Any]]
@@ -98,8 +90,8 @@ class GridBuilder:
     ) -> list[tuple[Callable[..., _Piece], list[int]]]:
         """For each entry of the configuration that a choice of parts makes: its piece by places, and of which axes."""
         for key, value in choices.items():
-            if not isinstance(value, list if key == "probes" else str):
-                hint = "a list of probes in brackets" if key == "probes" else "the name of one part"
+            if not isinstance(value, list if key == "probe" else str):
+                hint = "a list of probes in brackets" if key == "probe" else "the name of one part"
                 raise UsageError(f"{key}={value}: give {hint}")
         config = self.composer(choices)
         options |= set(dotted(config))
@@ -131,7 +123,7 @@ def _cell(pieces: list[_Piece]) -> Cell:
     config = {one.name: one.content for one in pieces}
     waits = {factor: entry for one in pieces for factor, entry in one.waits.items()}
     fields = {one.name: one.content if one.waits else one.field for one in pieces if one.name in parts.FIELDS}
-    return Cell(config, waits, None, fields) if waits else Cell(config, waits, RunSpec(**fields))
+    return Cell(config, waits, None, fields) if waits else Cell(config, waits, parts.assembled(fields))
 
 
 def dotted(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

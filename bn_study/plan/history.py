@@ -1,5 +1,6 @@
 """What a study's git history says of the claims of an experiment: what was stated in which commit first."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from bn_study.plan.compose import compose
 from bn_study.plan.experiment import Experiment
 from bn_study.plan.moment import Moment
 from bn_study.plan.reading import Sections, load, read_experiment
+from bn_study.plan.renamed import EXPERIMENTS, FIELDS, OPTIONS
 
 
 @dataclass
@@ -35,6 +37,7 @@ def search(home: Path, name: str, hashes: Collection[str], attachments: Collecti
         if found.stated.keys() >= set(hashes) and found.attached.keys() >= set(attachments):
             break
         with git.extracted(home, moment.commit, *paths) as folder:
+            _in_current_words(folder, name)
             for pair in _attached(folder, name).intersection(attachments):
                 found.attached.setdefault(pair, moment)
             if not found.stated.keys() >= set(hashes):
@@ -49,12 +52,32 @@ def committed(home: Path, experiment: Experiment) -> dict[str, str]:
     if not stated or not git.holds(home) or not git.changed(home, *paths):
         return stated
     with git.extracted(home, "HEAD", *paths) as folder:
+        _in_current_words(folder, experiment.name)
         there = _stated(folder, experiment.name, home)
     return {name: one for name, one in stated.items() if one in there}
 
 
-def _paths(name: str) -> tuple[str, str]:
-    return "conf", f"experiments/{name}.yaml"
+def _paths(name: str) -> tuple[str, ...]:
+    names = [name, *(old for old, new in EXPERIMENTS.items() if new == name)]
+    return "conf", *(f"experiments/{one}.yaml" for one in names)
+
+
+def _in_current_words(folder: Path, name: str) -> None:
+    """Give files, options and packages of an earlier vocabulary the names that they have now."""
+    for old, new in EXPERIMENTS.items():
+        if new == name and (path := folder / "experiments" / f"{old}.yaml").is_file():
+            path.rename(path.with_stem(new))
+    conf = folder / "conf"
+    if conf.is_symlink():
+        return
+    for old, new in FIELDS.items():
+        if (conf / old).is_dir():
+            (conf / old).rename(conf / new)
+    for path in conf.rglob("*.yaml"):
+        text = path.read_text(encoding="utf-8")
+        for old, new in FIELDS.items() | OPTIONS.items():
+            text = re.sub(rf"(?m)^((?:# @package |  - )?){old}(?=[.:])", rf"\g<1>{new}", text)
+        path.write_text(text, encoding="utf-8")
 
 
 def _complete(conf: Path, present: Path) -> None:

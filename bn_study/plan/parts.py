@@ -111,7 +111,7 @@ _SETTINGS = {
 """The settings that belong to no part."""
 
 
-class _Measure(BaseModel):
+class _Schedule(BaseModel):
     """When to measure: `points` steps, evenly spaced on a log scale from step `first` to the end, and step 0.
 
     reestimate: training images from which a normaliser's statistics are re-estimated before measuring.
@@ -188,7 +188,7 @@ def _setting_schema(name: str) -> type[BaseModel]:
     return create_model(name, __config__=_STRICT, **field)
 
 
-FIELDS = ("dataset", "model", "norm", "optimizer", "probes", "measure", *_SETTINGS)
+FIELDS = ("dataset", "model", "norm", "optimizer", "probe", "schedule", *_SETTINGS)
 """The entries of a configuration that decide a run; each is checked on its own, so that runs may share it."""
 
 
@@ -197,7 +197,12 @@ def specify(config: Mapping[str, Any]) -> RunSpec:
 
     Raises UsageError where a value has the wrong type or is out of range.
     """
-    return RunSpec(**{field: checked_field(field, config[field]) for field in FIELDS})
+    return assembled({field: checked_field(field, config[field]) for field in FIELDS})
+
+
+def assembled(fields: Mapping[str, Any]) -> RunSpec:
+    """The run of checked entries of a configuration."""
+    return RunSpec(probes=fields["probe"], **{key: value for key, value in fields.items() if key != "probe"})
 
 
 def checked_field(field: str, value: Any) -> Any:
@@ -206,18 +211,18 @@ def checked_field(field: str, value: Any) -> Any:
         return _validate(_setting_schema(field), {field: value}, None)[field]
     if field == "optimizer":
         return _optimizer(value)
-    if field == "probes":
+    if field == "probe":
         return tuple(_probe(name, options) for name, options in sorted(value.items()))
-    if field == "measure":
-        return _validate(_Measure, value, "measure")
+    if field == "schedule":
+        return _validate(_Schedule, value, "schedule")
     return checked(field, value["name"], {key: one for key, one in value.items() if key != "name"})
 
 
 def _probe(name: str, options: Mapping[str, Any]) -> Part:
     """A probe's own arguments, and `every`, which belongs to whoever owns the loop (see training/train.py)."""
     own = {key: value for key, value in options.items() if key != "every"}
-    every = _validate(_Every, {"every": options.get("every")}, f"probes.{name}")
-    part = checked("probe", name, own, f"probes.{name}")
+    every = _validate(_Every, {"every": options.get("every")}, f"probe.{name}")
+    part = checked("probe", name, own, f"probe.{name}")
     return Part(name, dict(part.args) | every)
 
 

@@ -13,6 +13,7 @@ from yaml import MarkedYAMLError, YAMLError
 from bn_study.errors import UsageError
 from bn_study.plan import parts, secrets
 from bn_study.plan.experiment import ADHOC, Claim, Tune
+from bn_study.plan.renamed import EXPERIMENTS, SECTIONS
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 NAME_RULE = "names are of letters, digits, _ and -"
@@ -24,6 +25,11 @@ Stated = TypeVar("Stated", Tune, Claim)
 def experiment_names(home: Path) -> list[str]:
     """The files in experiments/, sorted."""
     return sorted(path.stem for path in (home / "experiments").glob("*.yaml"))
+
+
+def current_experiment(home: Path, name: str) -> str:
+    """The name that an experiment has now, if it is one of before."""
+    return name if name in experiment_names(home) else EXPERIMENTS.get(name, name)
 
 
 def experiment_question(home: Path, name: str) -> str:
@@ -40,7 +46,8 @@ def read_experiment(home: Path, name: str) -> dict[str, Any]:
         raise UsageError(parts.unknown("experiment", name, known))
     if name in RESERVED or not NAME.fullmatch(name):
         raise UsageError(f"experiments/{name}.yaml: an experiment cannot be called so; {NAME_RULE}")
-    return load(home / "experiments" / f"{name}.yaml", f"experiments/{name}.yaml")
+    content = load(home / "experiments" / f"{name}.yaml", f"experiments/{name}.yaml")
+    return {SECTIONS.get(key, key): value for key, value in content.items()}
 
 
 def load(path: Path, where: str) -> dict[str, Any]:
@@ -78,7 +85,7 @@ def _check_keys(content: dict[Any, Any], where: str) -> None:
 class Sections:
     """The top level of an experiment file."""
 
-    NAMES = ("question", "source", "base", "grids", "tune", "claims", "figures", "discussion", "oracle")
+    NAMES = ("question", "source", "base", "grids", "tune", "claims", "figures", "discussion", "sanity_check")
 
     def __init__(self, where: str, content: dict[str, Any]) -> None:
         self.where = where

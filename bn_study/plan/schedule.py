@@ -10,8 +10,8 @@ def measuring_points(spec: RunSpec) -> list[tuple[int, list[Part]]]:
 
     A probe whose `every` is given looks at every so many steps, the others at points evenly spaced on a log scale.
     """
-    first = min(spec.measure["first"], max(spec.steps, 1))
-    spaced = np.geomspace(first, max(spec.steps, 1), spec.measure["points"]).round().astype(int)
+    first = min(spec.schedule["first"], max(spec.steps, 1))
+    spaced = np.geomspace(first, max(spec.steps, 1), spec.schedule["points"]).round().astype(int)
     points: dict[int, list[Part]] = {}
     for probe in spec.probes:
         args = dict(probe.args)

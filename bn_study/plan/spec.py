@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
+from bn_study.plan.renamed import former, former_option
 from bn_study.plan.types import FileContent
 
 RECIPE = 2
@@ -36,7 +37,7 @@ class RunSpec:
     """Everything that decides a run's numbers, and nothing else.
 
     Values are already coerced by `plan/parts.py`, so `1`, `1.0` and `1e0` make the same learning rate and the same id.
-    `probes` and `measure` belong to the identity because they decide what is recorded. classes_per_batch: how many
+    `probes` and `schedule` belong to the identity because they decide what is recorded. classes_per_batch: how many
     classes each training batch is drawn from; None: from all examples alike.
     """
 
@@ -48,7 +49,7 @@ class RunSpec:
     batch_size: int
     seed: int
     probes: tuple[Part, ...]
-    measure: Mapping[str, Any]
+    schedule: Mapping[str, Any]
     recipe: int = RECIPE
     classes_per_batch: int | None = None
 
@@ -62,10 +63,10 @@ class RunSpec:
             flat |= {f"{kind}.{key}": _plain(value) for key, value in part.args.items()}
         flat |= {"steps": self.steps, "batch_size": self.batch_size, "seed": self.seed}
         flat["classes_per_batch"] = self.classes_per_batch
-        flat["probes"] = [probe.name for probe in self.probes]
+        flat["probe"] = [probe.name for probe in self.probes]
         for probe in self.probes:
-            flat |= {f"probes.{probe.name}.{key}": _plain(value) for key, value in probe.args.items()}
-        flat |= {f"measure.{key}": value for key, value in self.measure.items()}
+            flat |= {f"probe.{probe.name}.{key}": _plain(value) for key, value in probe.args.items()}
+        flat |= {f"schedule.{key}": value for key, value in self.schedule.items()}
         return flat
 
     def canonical(self) -> str:
@@ -73,12 +74,12 @@ class RunSpec:
 
         Put together from the texts of the parts, which is what makes large plans cheap.
         """
-        return _object({name: _text(getattr(self, name)) for name in _SORTED})
+        return _object({name: _text(getattr(self, one)) for name, one in _HASHED.items()})
 
     @cached_property
     def asked(self) -> str:
         """`asked_text` of the run: what a claim asks for, whatever the recipe."""
-        return asked_text({name: getattr(self, name) for name in _SORTED if name != "recipe"})
+        return asked_text({name: getattr(self, one) for name, one in _HASHED.items() if name != "recipe"})
 
     @cached_property
     def training(self) -> str:
@@ -95,7 +96,8 @@ class RunSpec:
         return f"{self.norm.name}-{self.model.name}-{self.dataset.name}-s{self.seed}-{digest}"
 
 
-_SORTED = sorted(one.name for one in fields(RunSpec))
+_HASHED = dict(sorted((former(one.name), one.name) for one in fields(RunSpec)))
+"""Names of fields as they are hashed, in order, with what they are called now."""
 
 
 def training_of(canonical: str) -> str:
@@ -110,7 +112,8 @@ def asked_text(fields: Mapping[str, Any]) -> str:
     A field is checked, or the plain values of a configuration that is not complete yet. A null means "as before the
     option existed", so an option that is added later, and is null, changes no text.
     """
-    return _object({name: _asked(fields[name]) for name in sorted(fields)})
+    texts = {former(name): _asked(value) for name, value in fields.items()}
+    return _object(dict(sorted(texts.items())))
 
 
 def _asked(value: Any) -> str:
@@ -148,11 +151,11 @@ _json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 def _identity(value: Any) -> Any:
     if isinstance(value, Part):
-        return {"name": value.name} | {key: _identity(argument) for key, argument in value.args.items()}
+        return {"name": value.name} | {former_option(key): _identity(argument) for key, argument in value.args.items()}
     if isinstance(value, FileContent):
         return {"sha256": value.sha256}
     if isinstance(value, Mapping):
-        return {key: _identity(one) for key, one in value.items()}
+        return {former_option(key): _identity(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_identity(one) for one in value]
     return value

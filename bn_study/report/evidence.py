@@ -51,73 +51,73 @@ class Judged:
     ledger: Ledger
 
 
-def folder_of(place: Study, experiment: Experiment) -> Path:
+def folder_of(study: Study, experiment: Experiment) -> Path:
     """results/<experiment>/ for the committed experiment; results/local/ for one that overrides changed or made."""
     if experiment.changed or experiment.name == ADHOC:
-        return place.results / "local" / f"{experiment.name}-{experiment.digest}"
-    return place.results / experiment.name
+        return study.results / "local" / f"{experiment.name}-{experiment.digest}"
+    return study.results / experiment.name
 
 
-def report(place: Study, experiment: Experiment, sanity: str | None = None) -> Report:
+def report(study: Study, experiment: Experiment, sanity: str | None = None) -> Report:
     """Write an experiment's folder. Raises UsageError if no run of it is there, or it cannot be written.
 
-    sanity: see `oracles.sanity`, from whoever reports many experiments and has asked for it once; None: not asked yet.
+    sanity: the answer of `sanity_checks.sanity`, which whoever reports many experiments asks once; None: ask now.
     """
-    folder = folder_of(place, experiment)
+    folder = folder_of(study, experiment)
     try:
-        return _write(place, experiment, folder, folder, sanity)
+        return _write(study, experiment, folder, folder, sanity)
     except OSError as error:
         hint = "make it writable or set BN_STUDY_RESULTS to another folder"
         raise UsageError(f"{folder} cannot be written ({error.strerror}); {hint}") from error
 
 
-def differences(place: Study, experiment: Experiment, sanity: str | None = None) -> list[str]:
+def differences(study: Study, experiment: Experiment, sanity: str | None = None) -> list[str]:
     """What `report` would change, a line a file, by rendering into a temporary folder. sanity: as there."""
-    folder = folder_of(place, experiment)
+    folder = folder_of(study, experiment)
     with tempfile.TemporaryDirectory() as temporary:
         fresh = Path(temporary) / folder.name
-        _write(place, experiment, folder, fresh, sanity)
+        _write(study, experiment, folder, fresh, sanity)
         names = {path.name for one in (folder, fresh) if one.is_dir() for path in one.iterdir() if path.is_file()}
         names.discard("index.html")  # a page to look at, no evidence
         return [line for name in sorted(names) for line in _changes(folder / name, fresh / name, name)]
 
 
-def committed(place: Study, experiment: Experiment) -> bool:
+def committed(study: Study, experiment: Experiment) -> bool:
     """Whether its folder is evidence that the verdict board shows."""
-    return folder_of(place, experiment).parent == place.results
+    return folder_of(study, experiment).parent == study.results
 
 
-def board(place: Study) -> list[Path]:
+def board(study: Study) -> list[Path]:
     """Write the verdict board of a study that has statements, and what its README shows of it; the files that it wrote.
 
     The README is left alone where results go elsewhere: it shows the verdicts of the study's own.
     """
     try:
-        return _write_board(place, place.results, place.home)
+        return _write_board(study, study.results, study.home)
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be written ({error.strerror}); make it writable") from error
 
 
-def board_differences(place: Study) -> list[str]:
+def board_differences(study: Study) -> list[str]:
     """What `board` would change, a line a file, by writing it into temporary folders."""
     with tempfile.TemporaryDirectory() as results, tempfile.TemporaryDirectory() as home:
-        fresh = _write_board(place, Path(results), Path(home))
-        there = {Path(results): place.results, Path(home): place.home}
+        fresh = _write_board(study, Path(results), Path(home))
+        there = {Path(results): study.results, Path(home): study.home}
         pairs = [(there[path.parent] / path.name, path) for path in fresh]
         return [line for path, other in pairs for line in _changes(path, other, str(path))]
 
 
-def _write_board(place: Study, results: Path, home: Path) -> list[Path]:
+def _write_board(study: Study, results: Path, home: Path) -> list[Path]:
     """The board's page and picture into the folder `results`, the README into `home`."""
-    stated = statements.read(place.home)
+    stated = statements.read(study.home)
     if stated is None:
         return []
-    found, replicated = writer.board.read(place.home, place.results), writer.seen.read(place.results)
+    found, replicated = writer.board.read(study.home, study.results), writer.seen.read(study.results)
     page = results / "README.md"
     page.write_text(writer.board.page(stated, found, replicated), encoding="utf-8")
     written = [page, *writer.board_figure.write(results, found)]
-    readme = place.home / "README.md"
-    if place.results == place.home / "results" and readme.is_file():
+    readme = study.home / "README.md"
+    if study.results == study.home / "results" and readme.is_file():
         text = writer.board.inserted(readme.read_text(encoding="utf-8"), writer.board.short(stated, found, replicated))
         (home / "README.md").write_text(text, encoding="utf-8")
         written.append(home / "README.md")
@@ -138,49 +138,49 @@ def _changes(path: Path, fresh: Path, name: str) -> Iterator[str]:
         yield f"{name}: is another file"
 
 
-def judge(place: Study, experiment: Experiment) -> Judged:
+def judge(study: Study, experiment: Experiment) -> Judged:
     """The verdicts on an experiment, without writing anything. Raises UsageError if no run of it is there.
 
     Of an experiment that overrides changed, runs may come from the committed table of the unchanged one.
     """
-    own = folder_of(place, experiment) / "runs.csv"
-    source = own if own.is_file() else place.results / experiment.name / "runs.csv"
+    own = folder_of(study, experiment) / "runs.csv"
+    source = own if own.is_file() else study.results / experiment.name / "runs.csv"
     with tempfile.TemporaryDirectory() as temporary:
-        return _judge(place, experiment, source, Path(temporary) / "runs.csv")
+        return _judge(study, experiment, source, Path(temporary) / "runs.csv")
 
 
-def _judge(place: Study, experiment: Experiment, source: Path, target: Path, sanity: str | None = None) -> Judged:
+def _judge(study: Study, experiment: Experiment, source: Path, target: Path, sanity: str | None = None) -> Judged:
     """From the runs that are in the store or in the table `source`; all are written to `target` and read back.
 
     The ledger beside `source` is read and not written.
     """
-    kept = csv_files.read_csv(source) if source.is_file() else None
-    plan, waiting = planned(experiment, place.store, kept)
-    runs = tables.runs_table(plan, place.store, tables.asked(experiment), kept)
+    kept = tables.read_runs(source) if source.is_file() else None
+    plan, waiting = planned(experiment, study.store, kept)
+    runs = tables.runs_table(plan, study.store, tables.asked(experiment), kept)
     if runs.empty:
         raise UsageError(f"{experiment.name}: no run is there yet; train with `bn-study run` and the same words")
     target.parent.mkdir(parents=True, exist_ok=True)
     csv_files.write_csv(runs, target)
-    runs = csv_files.read_csv(target)
+    runs = tables.read_runs(target)
     tuned = tune.choose(experiment, runs)
-    if experiment.oracle or not experiment.claims:
+    if experiment.sanity_check or not experiment.claims:
         sanity = ""
     elif sanity is None:
-        sanity = sanity_checks.sanity(place)
+        sanity = sanity_checks.sanity(study)
     unfinished = ""
     if len(runs) < len(plan) or waiting:
         gap = f"{len(plan) - len(runs)} runs are missing and {len(waiting)} wait for tuning"
         unfinished = f"{gap}; `bn-study run` trains them"
-    found = firsts.find(place, experiment, source.parent, plan, runs)
+    found = firsts.find(study, experiment, source.parent, plan, runs)
     verdicts = claims.verdicts(experiment, runs, tuned, sanity, found.firsts)
     return Judged(plan, runs, tuned, verdicts, unfinished, found.ledger)
 
 
-def _write(place: Study, experiment: Experiment, source: Path, target: Path, sanity: str | None) -> Report:
+def _write(study: Study, experiment: Experiment, source: Path, target: Path, sanity: str | None) -> Report:
     """Tables of the runs that are in the store or in `source`, and all that follows from them, into `target`."""
-    judged = _judge(place, experiment, source / "runs.csv", target / "runs.csv", sanity)
+    judged = _judge(study, experiment, source / "runs.csv", target / "runs.csv", sanity)
     kept = csv_files.read_csv(source / "curves.csv") if (source / "curves.csv").is_file() else None
-    curves = writer.curves_table(experiment, judged.plan, place.store, judged.runs, kept)
+    curves = writer.curves_table(experiment, judged.plan, study.store, judged.runs, kept)
     csv_files.write_csv(curves, target / "curves.csv")
     curves = csv_files.read_csv(target / "curves.csv")
     files = writer.write(target, experiment, judged.runs, curves, judged.verdicts, judged.tuned)

@@ -31,16 +31,16 @@ class Found:
     ledger: Ledger
 
 
-def find(place: Study, experiment: Experiment, folder: Path, plan: Sequence[PlannedRun], runs: pd.DataFrame) -> Found:
+def find(study: Study, experiment: Experiment, folder: Path, plan: Sequence[PlannedRun], runs: pd.DataFrame) -> Found:
     """Of an experiment whose evidence is in `folder`. runs: the table of those of its plan that are there."""
     there = set(runs["run"]) if len(runs) else set()
     identities = {run.spec.id: run.spec.training for run in plan if run.spec.id in there}
-    own = _moments(place, identities, runs)
-    trained = [(identities[run], moment) for run, moment in own.items()] + _stored_before(place, identities)
-    before = _ledgers([folder, *_evidence(place, experiment.name)])
-    claims, attached = _stated(place.home, experiment, before, _listed(experiment, runs, own))
+    own = _moments(study, identities, runs)
+    trained = [(identities[run], moment) for run, moment in own.items()] + _stored_before(study, identities)
+    before = _ledgers([folder, *_evidence(study, experiment.name)])
+    claims, attached = _stated(study.home, experiment, before, _listed(experiment, runs, own))
     ledger = (before[0] if before else Ledger()).extended(claims, attached, trained)
-    first = _earliest([*(one.first() for one in _ledgers(_evidence(place, "*"))), ledger.first()])
+    first = _earliest([*(one.first() for one in _ledgers(_evidence(study, "*"))), ledger.first()])
     return Found(
         Firsts(
             stated=_earliest({one.hash: one.moment} for one in ledger.claims),
@@ -52,19 +52,19 @@ def find(place: Study, experiment: Experiment, folder: Path, plan: Sequence[Plan
     )
 
 
-def note(place: Study, experiment: Experiment) -> None:
+def note(study: Study, experiment: Experiment) -> None:
     """Where there is no git: enter the claims of an experiment before its runs are trained. Raises UsageError."""
-    if experiment.claims and not git.holds(place.home):
-        folder = place.results / experiment.name
+    if experiment.claims and not git.holds(study.home):
+        folder = study.results / experiment.name
         try:
-            find(place, experiment, folder, [], pd.DataFrame()).ledger.write(folder / FILE)
+            find(study, experiment, folder, [], pd.DataFrame()).ledger.write(folder / FILE)
         except OSError as error:
             raise UsageError(f"{folder / FILE} cannot be written ({error.strerror}); make it writable") from error
 
 
-def _evidence(place: Study, name: str) -> list[Path]:
+def _evidence(study: Study, name: str) -> list[Path]:
     """The folders of an experiment, or of all: of these results, and of those that came with the study."""
-    return [folder for results in (place.results, place.home / "results") for folder in sorted(results.glob(name))]
+    return [folder for results in (study.results, study.home / "results") for folder in sorted(results.glob(name))]
 
 
 def _ledgers(folders: Iterable[Path]) -> list[Ledger]:
@@ -84,20 +84,20 @@ def _earliest(found: Iterable[Mapping[Any, Moment]]) -> dict[Any, Moment]:
 # --- runs -------------------------------------------------------------------------------------------------------------
 
 
-def _moments(place: Study, identities: Mapping[str, str], runs: pd.DataFrame) -> dict[str, Moment]:
+def _moments(study: Study, identities: Mapping[str, str], runs: pd.DataFrame) -> dict[str, Moment]:
     """When each run that is there was trained itself, by its id; those of which nothing tells are left out."""
     commits = dict(zip(runs["run"], runs["commit"], strict=True)) if len(runs) else {}
-    dates = {commit: git.moment(place.home, commit) for commit in set(commits.values())}
-    found = {run: _of_stored(place, run) or dates[commits[run]] for run in identities}
+    dates = {commit: git.moment(study.home, commit) for commit in set(commits.values())}
+    found = {run: _of_stored(study, run) or dates[commits[run]] for run in identities}
     return {run: moment for run, moment in found.items() if moment is not None}
 
 
-def _of_stored(place: Study, run: str) -> Moment | None:
+def _of_stored(study: Study, run: str) -> Moment | None:
     """By the run's own provenance: its commit, or where its date is not known the time when training began."""
-    if not place.store.done(run):
+    if not study.store.done(run):
         return None
     try:
-        about = place.store.read(run).provenance
+        about = study.store.read(run).provenance
     except DamagedRun:
         return None
     source = about.get("study") or about
@@ -105,20 +105,20 @@ def _of_stored(place: Study, run: str) -> Moment | None:
     if source.get("date"):
         return Moment(source["date"], commit)
     began = Moment(about["started"]) if about.get("started") else None
-    return git.moment(place.home, commit) or began
+    return git.moment(study.home, commit) or began
 
 
-def _stored_before(place: Study, identities: Mapping[str, str]) -> list[tuple[str, Moment]]:
+def _stored_before(study: Study, identities: Mapping[str, str]) -> list[tuple[str, Moment]]:
     """Other runs of the store that trained the same, by another recipe or with other measurements."""
     wanted, prefixes = set(identities.values()), {_prefix(run) for run in identities}
     found = []
-    for run in place.store.ids():
+    for run in study.store.ids():
         if _prefix(run) in prefixes and run not in identities:
             try:
-                identity = training_of(place.store.read(run).spec["canonical"])
+                identity = training_of(study.store.read(run).spec["canonical"])
             except DamagedRun:
                 continue
-            moment = _of_stored(place, run) if identity in wanted else None
+            moment = _of_stored(study, run) if identity in wanted else None
             if moment is not None:
                 found.append((identity, moment))
     return found

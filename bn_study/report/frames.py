@@ -12,16 +12,14 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from bn_study import study
 from bn_study.analysis import csv_files, tables
 from bn_study.analysis.verdict import verdicts_table
 from bn_study.errors import UsageError
-from bn_study.plan.compose import compose
 from bn_study.plan.experiment import Experiment
 from bn_study.report import evidence
 from bn_study.store.stored_run import DamagedRun, StoredRun
 from bn_study.study import Study
-from bn_study.sweep.status import split_request
+from bn_study.sweep.request import Request
 
 RECORDS = ("run", "step", "name", "site", "value")
 VECTORS = ("run", "step", "name", "site", "unit", "value")
@@ -38,7 +36,7 @@ class Frames:
     unfinished: in words, which runs of the plan are not there; "" if all are.
     """
 
-    place: Study
+    study: Study
     experiment: Experiment
     runs: pd.DataFrame
     verdicts: pd.DataFrame
@@ -49,8 +47,8 @@ class Frames:
         """The runs whose records are on this machine, by id; damaged ones are left out."""
         found = {}
         for run in self.runs["run"]:
-            stored = self.place.store.read(run)
-            if self.place.store.done(run) and stored.status() != "damaged":
+            stored = self.study.store.read(run)
+            if self.study.store.done(run) and stored.status() != "damaged":
                 found[run] = stored
         return found
 
@@ -82,7 +80,7 @@ class Frames:
     @cached_property
     def _drawn(self) -> pd.DataFrame:
         """The rows of the committed curves.csv that belong to runs without records, by the runs' whole ids."""
-        path = self.place.results / self.experiment.name / "curves.csv"
+        path = self.study.results / self.experiment.name / "curves.csv"
         ids = {run[-tables.HASH :]: run for run in self.without_records}
         if not ids or not path.is_file():
             return pd.DataFrame(columns=list(VECTORS))
@@ -131,17 +129,14 @@ def load(*request: str) -> Frames:
     The words are those of `bn-study run`: an experiment's name, overrides of it, or overrides alone. Raises UsageError
     if they cannot be planned or none of their runs is there.
     """
-    place = study.locate()
-    if not request:
-        raise UsageError("say what to load: an experiment's name, or overrides as norm=none,batch")
-    name, overrides = split_request(request)
-    return of(place, compose(place.home, name, overrides)[0])
+    parsed = Request.parse(request)
+    return of(parsed.study, parsed.experiment)
 
 
-def of(place: Study, experiment: Experiment) -> Frames:
+def of(study: Study, experiment: Experiment) -> Frames:
     """The same of a composed experiment."""
-    judged = evidence.judge(place, experiment)
-    return Frames(place, experiment, judged.runs, verdicts_table(judged.verdicts), judged.unfinished)
+    judged = evidence.judge(study, experiment)
+    return Frames(study, experiment, judged.runs, verdicts_table(judged.verdicts), judged.unfinished)
 
 
 def _together(found: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import hashlib
 import platform
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -23,6 +23,7 @@ from bn_study.errors import UsageError
 from bn_study.plan import numerics
 from bn_study.plan.call_settings import CallSettings
 from bn_study.plan.experiment import Experiment
+from bn_study.plan.renamed import EXPERIMENTS
 from bn_study.report import sanity_checks
 from bn_study.store import provenance
 from bn_study.store.store import Store
@@ -30,6 +31,7 @@ from bn_study.study import Study
 from bn_study.sweep import cost
 from bn_study.sweep import run as sweep
 from bn_study.sweep.call import Call
+from bn_study.sweep.request import Request
 from bn_study.sweep.sample import Sample
 from bn_study.sweep.status import agenda, planned
 
@@ -61,17 +63,18 @@ class Replicated:
         return self.rows.differs
 
 
-def table_of(place: Study, name: str) -> Path:
+def table_of(study: Study, name: str) -> Path:
     """The committed runs of an experiment. Raises UsageError where there are none."""
-    path = place.results / name / "runs.csv"
+    path = study.results / name / "runs.csv"
     if not path.is_file():
         raise UsageError(f"{name}: {path} is not there: only committed rows can be trained again")
     return path
 
 
-def place_of(place: Study, settings: CallSettings) -> Study:
-    """Where replicas are trained and kept."""
-    return Study(place.home, place.results / "local" / FOLDER / _numerics(settings) / _trainer())
+def replica_of(request: Request, sample: Sample) -> Request:
+    """The request for the sample's rows alone, in the study where replicas are trained and kept."""
+    results = request.study.results / "local" / FOLDER / _numerics(request.settings) / _trainer()
+    return replace(request, study=Study(request.study.home, results)).narrowed(sample)
 
 
 def _numerics(settings: CallSettings) -> str:
@@ -89,51 +92,48 @@ def _trainer() -> str:
     return digest.hexdigest()[:10]
 
 
-def told(
-    place: Study, experiment: Experiment, sample: Sample, request: list[str], settings: CallSettings, calibrate: bool
-) -> Iterator[tuple[str, str]]:
+def told(request: Request, sample: Sample, calibrate: bool) -> Iterator[tuple[str, str]]:
     """What it takes to train what the sample lacks; see `cost.told`."""
-    replica, drawn = place_of(place, settings), sample.of(experiment)
-    call = Call("plan", replica, drawn, request, settings, sample=sample)
-    return cost.told(call, agenda(drawn, replica.store), calibrate)
+    replica = replica_of(request, sample)
+    return cost.told(Call("plan", replica), agenda(replica.experiment, replica.study.store), calibrate)
 
 
-def train(
-    place: Study, experiment: Experiment, sample: Sample, request: list[str], settings: CallSettings
-) -> sweep.Outcome:
+def train(request: Request, sample: Sample) -> sweep.Outcome:
     """Train what the sample lacks. Raises UsageError for a launcher that cannot."""
-    if settings.launcher.name not in ("local", "inline"):
-        raise UsageError(f"launcher={settings.launcher.name}: replicate trains with launcher=local or inline")
-    if settings.mirror is not None:
+    launcher = request.settings.launcher.name
+    if launcher not in ("local", "inline"):
+        raise UsageError(f"launcher={launcher}: replicate trains with launcher=local or inline")
+    if request.settings.mirror is not None:
         raise UsageError("mirror: replicas are not mirrored; leave it out")
-    replica, drawn = place_of(place, settings), sample.of(experiment)
-    replica.store.prepare()
-    replica.store.tidy()
-    sweep.set_damaged_aside(agenda(drawn, replica.store).runs, replica.store)
-    sweep.check_data(agenda(drawn, replica.store).missing)
-    return sweep.run(replica, drawn, request, settings, sample=sample)
+    replica = replica_of(request, sample)
+    store = replica.study.store
+    store.prepare()
+    store.tidy()
+    sweep.set_damaged_aside(agenda(replica.experiment, store).runs, store)
+    sweep.check_data(agenda(replica.experiment, store).missing)
+    return sweep.run(replica)
 
 
-def compare(place: Study, experiment: Experiment, sample: Sample, settings: CallSettings) -> Replicated:
+def compare(request: Request, sample: Sample) -> Replicated:
     """What of the sample has been trained again, against the committed rows."""
-    replica = place_of(place, settings)
-    committed = csv_files.read_csv(sample.table)
-    drawn = sample.of(experiment)
-    plan = agenda(drawn, replica.store).runs
-    again = tables.runs_table(plan, replica.store, tables.asked(experiment))
+    study, experiment, replica = request.study, request.experiment, replica_of(request, sample)
+    store = replica.study.store
+    committed = tables.read_runs(sample.table)
+    plan = agenda(replica.experiment, store).runs
+    again = tables.runs_table(plan, store, tables.asked(experiment))
     if again.empty:
         raise UsageError(f"{experiment.name}: nothing has been trained again; `bn-study replicate` does it")
     judged = replication.judge(experiment, committed, again)
-    verdicts = _verdicts(place, experiment, sample, replica.store)
-    return Replicated(experiment.name, _numerics(settings), committed, judged, len(plan) - len(again), verdicts)
+    verdicts = _verdicts(study, experiment, sample, store)
+    return Replicated(experiment.name, _numerics(request.settings), committed, judged, len(plan) - len(again), verdicts)
 
 
-def _verdicts(place: Study, experiment: Experiment, sample: Sample, store: Store) -> dict[str, tuple[str, str]]:
+def _verdicts(study: Study, experiment: Experiment, sample: Sample, store: Store) -> dict[str, tuple[str, str]]:
     """Of claims of which all runs, and all of their gates, are there again: committed outcome, replica's outcome.
 
     At the committed tuned values.
     """
-    committed = csv_files.read_csv(sample.table)
+    committed = tables.read_runs(sample.table)
     nowhere = Store(sample.table.parent / "no store")
     plan, _ = planned(experiment, nowhere, committed)
     there = set(store.ids())
@@ -151,7 +151,7 @@ def _verdicts(place: Study, experiment: Experiment, sample: Sample, store: Store
     measures = tables.asked(experiment)
     tuned = tune.choose(experiment, tables.runs_table(plan, nowhere, measures, committed))
     again = tables.runs_table([run for run in plan if run.spec.id in there], store, measures)
-    sanity = "" if experiment.oracle else sanity_checks.sanity(place)
+    sanity = "" if experiment.sanity_check else sanity_checks.sanity(study)
     found = {
         kind: claims.verdicts(experiment, runs, tuned, sanity)
         for kind, runs in (("committed", committed), ("again", again))
@@ -162,13 +162,13 @@ def _verdicts(place: Study, experiment: Experiment, sample: Sample, store: Store
 # --- the summary of this processor ------------------------------------------------------------------------------------
 
 
-def write(place: Study, found: list[Replicated]) -> Path:
+def write(study: Study, found: list[Replicated]) -> Path:
     """Enter experiments into this processor's table, in place of what stands there of the same numerics."""
     family, name = processor()
-    path = place.results / FOLDER / f"{family}-{instruction_set()}.csv"
+    path = study.results / FOLDER / f"{family}-{instruction_set()}.csv"
     rows = pd.DataFrame([_row(one, name) for one in found])
     if path.is_file():
-        before = csv_files.read_csv(path)
+        before = csv_files.read_csv(path).replace({"experiment": EXPERIMENTS})
         keys = set(zip(rows["experiment"], rows["numerics"], strict=True))
         kept = [key not in keys for key in zip(before["experiment"], before["numerics"], strict=True)]
         rows = pd.concat([before[kept], rows])

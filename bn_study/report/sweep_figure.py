@@ -32,7 +32,7 @@ DEFAULTS = {
 
 
 @dataclass(frozen=True)
-class Request:
+class SweepFigure:
     """What is to be drawn. metric: with a site or without, or None. by: the settings that make lines; () for all that
     vary. color: the setting that colors stand for. panels: that with a panel for each value. over: that on the axis."""
 
@@ -86,14 +86,14 @@ class Request:
         return "over_factor", {"grids": [SWEEP]} | own
 
 
-def write(path: Path, frames: Frames, request: Request) -> list[Path]:
+def write(path: Path, frames: Frames, sweep: SweepFigure) -> list[Path]:
     """Write the figure, and beside it its numbers (.csv) and its caption with the ids of its runs (.json).
 
     Raises UsageError for a setting or record that there is none of, and where the files cannot be written.
     """
-    request.check(frames.runs)
-    content = _tables(frames, request)
-    figure = request.figure(request.lines(content.runs))
+    sweep.check(frames.runs)
+    content = _tables(frames, sweep)
+    figure = sweep.figure(sweep.lines(content.runs))
     drawing = parts.call("figure", figure)
     data = drawing.data(content)
     numbers, about = path.with_suffix(".csv"), path.with_suffix(".json")
@@ -107,14 +107,14 @@ def write(path: Path, frames: Frames, request: Request) -> list[Path]:
     return [path, numbers, about]
 
 
-def _tables(frames: Frames, request: Request) -> Tables:
+def _tables(frames: Frames, sweep: SweepFigure) -> Tables:
     """The runs as one grid, with what they recorded."""
     runs, records = frames.runs, frames.records
-    drawing = parts.call("figure", request.figure(()))
-    if request.kind == "final":
+    drawing = parts.call("figure", sweep.figure(()))
+    if sweep.kind == "final":
         column = final(drawing.metrics[0]).label(None)
         if column not in runs:  # which every run has for some metrics, with its records or without
-            last = comparison.At(request.record.name, request.record.site, "last")
+            last = comparison.At(sweep.record.name, sweep.record.site, "last")
             runs = runs.assign(**{column: comparison.values(runs, records, last).to_numpy()})
     else:
         there = [_recorded(records, need) for need in drawing.needs()]
@@ -136,7 +136,7 @@ def _recorded(records: pd.DataFrame, need: Needed) -> pd.DataFrame:
         raise UsageError("the records of these runs are not on this machine; train them with `bn-study run`")
     if own.empty:
         unknown = parts.unknown("metric", need.name, set(records["name"]))
-        raise UsageError(f"{unknown} (a probe records it: probes=[curves,activations])")
+        raise UsageError(f"{unknown} (a probe records it: probe=[curves,activations])")
     sites = ", ".join(sorted({one.rpartition("/")[2] or "no site" for one in own["site"]}))
     site = need.site.rpartition("/")[2] or "no site"
     raise UsageError(f"{need.name} was not recorded at {site}, but at {sites}; see --metric")

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bn_study.plan.renamed import current
 from bn_study.plan.spec import RunSpec
 
 if TYPE_CHECKING:  # what reads tables is imported where one is read: knowing what is there should take no time
@@ -35,9 +36,9 @@ class StoredRun:
     @cached_property
     def spec(self) -> dict[str, Any]:
         """`canonical` (the text that was hashed) and `settings` (flat, by dotted name)."""
-        if "spec.json" not in self.provenance["checksums"]:  # a run of before it was noted
-            return self._json("spec.json")
-        return json.loads(self._verified("spec.json"))
+        noted = "spec.json" in self.provenance["checksums"]  # earlier runs did not
+        content = json.loads(self._verified("spec.json")) if noted else self._json("spec.json")
+        return content | {"settings": {current(key): value for key, value in content.get("settings", {}).items()}}
 
     @cached_property
     def provenance(self) -> dict[str, Any]:

@@ -11,14 +11,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from bn_study import study
-from bn_study.plan.compose import compose
 from bn_study.plan.spec import Part, RunSpec
 from bn_study.store import provenance
 from bn_study.store.store import Store
 from bn_study.sweep.cost import to_train, unpriced
-from bn_study.sweep.sample import split
-from bn_study.sweep.status import agenda, split_request
+from bn_study.sweep.request import Request
+from bn_study.sweep.status import agenda
 from bn_study.sweep.timings import stored
 from bn_study.training.train import Programs
 
@@ -29,22 +27,18 @@ FIRST, MOST = 60, 3000
 def shortened(spec: RunSpec, steps: int) -> RunSpec:
     """The same work in few steps, measured a few times on the way by every probe."""
     probes = tuple(Part(probe.name, dict(probe.args) | {"every": None}) for probe in spec.probes)
-    return replace(spec, steps=steps, probes=probes, measure=dict(spec.measure) | {"points": 6, "first": 10})
+    return replace(spec, steps=steps, probes=probes, schedule=dict(spec.schedule) | {"points": 6, "first": 10})
 
 
 def main(arguments: list[str]) -> int:
-    folder, *request = arguments
-    place, store, programs = study.locate(), Store(Path(folder)), Programs()
+    folder, *words = arguments
+    request, store, programs = Request.parse(words), Store(Path(folder)), Programs()
     store.prepare()
-    sample, words = split(request)
-    name, overrides = split_request(words)
-    experiment, settings = compose(place.home, name, overrides)
-    if sample is not None:
-        experiment = sample.of(experiment)
-    runs = to_train(experiment, agenda(experiment, place.store))
-    here = provenance.circumstances(place.home, request) | {"status": "complete", "threads": settings.threads}
+    study, threads = request.study, request.settings.threads
+    runs = to_train(request.experiment, agenda(request.experiment, study.store))
+    here = provenance.circumstances(study.home, words) | {"status": "complete", "threads": threads}
     start = {"worker": {"seconds": provenance.age(), "count": 1}}
-    for spec in unpriced(runs, stored(place.store, runs, settings.threads)):
+    for spec in unpriced(runs, stored(study.store, runs, threads)):
         steps = FIRST
         for _ in range(2):
             short, clock = shortened(spec, steps), time.monotonic()

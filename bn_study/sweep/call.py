@@ -11,30 +11,28 @@ from bn_study.plan import numerics
 from bn_study.plan.call_settings import CallSettings
 from bn_study.plan.experiment import Experiment
 from bn_study.study import Study
-from bn_study.sweep.sample import Sample
+from bn_study.sweep.request import Request
 
 
 @dataclass(frozen=True)
 class Call:
-    """id: names the call in leases and failures. request: the command line's words, from which every worker composes.
-
-    settings: settings of the call, as `compose` returns them. max_failures: the number of runs that did not finish at
-    which the call ends, None for any number. sample: which committed rows of the experiment it is about, None for all
-    that it asks for; `experiment` is of these alone then.
-    """
+    """id: names the call in leases and failures. max_failures: how many runs may fail before it ends, None for any."""
 
     id: str
-    place: Study
-    experiment: Experiment
-    request: Sequence[str]
-    settings: CallSettings
+    request: Request
     max_failures: int | None = None
-    sample: Sample | None = None
 
     @property
-    def words(self) -> list[str]:
-        """What a worker is told to compose."""
-        return [*(self.sample.words if self.sample else []), *self.request]
+    def study(self) -> Study:
+        return self.request.study
+
+    @property
+    def experiment(self) -> Experiment:
+        return self.request.experiment
+
+    @property
+    def settings(self) -> CallSettings:
+        return self.request.settings
 
     @property
     def threads(self) -> int:
@@ -62,12 +60,12 @@ class Call:
         names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
         own = dict.fromkeys(names, str(self.threads)) | {
             "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow",
-            "BN_STUDY_HOME": str(self.place.home), "BN_STUDY_RESULTS": str(self.place.results),
+            "BN_STUDY_HOME": str(self.study.home), "BN_STUDY_RESULTS": str(self.study.results),
         }  # fmt: skip
         return numerics.environment(os.environ, self.settings.numerics) | own
 
     def too_many_failures(self) -> bool:
-        return self.max_failures is not None and len(self.place.store.failures(self.id)) >= self.max_failures
+        return self.max_failures is not None and len(self.study.store.failures(self.id)) >= self.max_failures
 
 
 @dataclass

@@ -116,7 +116,7 @@ def _cost(spec: RunSpec, known: Sequence[tuple[dict[str, Any], Known]]) -> _Cost
         seconds += (count - 1) * (once or 0.0) + (last or 0.0)
         if last is None or (once is None and count > 1):
             unmeasured.add(name)
-    alike = [(far, one) for far, one in near if one.settings["probes"] == settings["probes"]] or near
+    alike = [(far, one) for far, one in near if one.settings["probe"] == settings["probe"]] or near
     disk = statistics.median(one.size / max(one.looks, 1) for one in closest(alike)) * looks.total()
     memory = max(one.memory for one in nearest)
     compiling = rate(near, "compiling") or 0.0
@@ -138,7 +138,7 @@ def to_train(experiment: Experiment, plan: Agenda) -> list[RunSpec]:
 
 def told(call: Call, plan: Agenda, calibrate: bool) -> Iterator[tuple[str, str]]:
     """The price of what is missing, in lines with a name each, that say where the figures come from."""
-    store = call.place.store
+    store = call.study.store
     runs = to_train(call.experiment, plan)
     if not runs:
         return
@@ -165,7 +165,7 @@ def told(call: Call, plan: Agenda, calibrate: bool) -> Iterator[tuple[str, str]]
 def of_all(call: Call, plan: Agenda, calibrate: bool) -> tuple[Price, Price]:
     """The price of what is missing, and of all there is to train if nothing were there."""
     everything = to_train(call.experiment, replace(plan, done=frozenset()))
-    known = stored(call.place.store, everything, call.threads)
+    known = stored(call.study.store, everything, call.threads)
     if calibrate and unpriced(everything, known):
         known += calibrated(call, everything)
     missing = to_train(call.experiment, plan)
@@ -177,7 +177,7 @@ def calibrated(call: Call, runs: Sequence[RunSpec]) -> list[Known]:
     """What short runs of the kinds that nothing is known of take here, in a process of their own. Raises UsageError."""
     with tempfile.TemporaryDirectory() as folder:
         answer = subprocess.run(
-            [*child.PYTHON, "-m", "bn_study.sweep.calibration", folder, *call.words],
+            [*child.PYTHON, "-m", "bn_study.sweep.calibration", folder, *call.request.worker_words],
             env=call.environment | child.environment(),
             capture_output=True, encoding="utf-8", errors="replace",
         )  # fmt: skip
@@ -199,6 +199,6 @@ def unpriced(runs: Iterable[RunSpec], known: Sequence[Known]) -> list[RunSpec]:
     """One run of each kind that the known ones do not tell the whole price of."""
     kinds: dict[str, RunSpec] = {}
     for spec in runs:
-        probes = {key: value for key, value in spec.settings.items() if key.startswith("probes") and "every" not in key}
+        probes = {key: value for key, value in spec.settings.items() if key.startswith("probe") and "every" not in key}
         kinds.setdefault(repr((program(spec.settings), probes)), spec)
     return [spec for spec in kinds.values() if (alone := price([spec], known, 1)).unknown or alone.unmeasured]

@@ -2,29 +2,29 @@
 
 from collections.abc import Iterator, Sequence
 
-from bn_study.plan.compose import compose
 from bn_study.plan.reading import experiment_names
 from bn_study.study import Study
 from bn_study.sweep import cost
 from bn_study.sweep.call import Call
 from bn_study.sweep.cost import Price
+from bn_study.sweep.request import Request
 from bn_study.sweep.status import agenda
 from bn_study.sweep.units import duration
 
 _COLUMNS = "{:24} {:>6} {:>6} {:>8} {:>8}  {:14} {}"
 
 
-def lines(place: Study, overrides: Sequence[str], calibrate: bool) -> Iterator[str]:
+def lines(study: Study, overrides: Sequence[str], calibrate: bool) -> Iterator[str]:
     """A table in lines: how many runs there are, what is left to train, and what all would take if nothing were there.
 
     Runs of two experiments are counted in both. Raises UsageError where an experiment cannot be planned.
     """
     head = _COLUMNS.format("experiment", "runs", "done", "missing", "waiting", "time left", "if nothing were there")
     left, everything, unknown = 0.0, 0.0, 0
-    for number, name in enumerate(experiment_names(place.home)):
-        experiment, settings = compose(place.home, name, overrides)
-        plan = agenda(experiment, place.store)
-        prices = cost.of_all(Call("plan", place, experiment, [name, *overrides], settings), plan, calibrate)
+    for number, name in enumerate(experiment_names(study.home)):
+        request = Request.parse([name, *overrides], study)
+        plan = agenda(request.experiment, study.store)
+        prices = cost.of_all(Call("plan", request), plan, calibrate)
         idle = not plan.missing and not plan.waiting
         counts = (len(plan.runs), len(plan.done), len(plan.missing), len(plan.waiting))
         if number == 0:

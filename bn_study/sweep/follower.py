@@ -15,15 +15,14 @@ import sys
 import threading
 from pathlib import Path
 
-from bn_study import study
 from bn_study.analysis.mirror import _run
 from bn_study.plan import parts
-from bn_study.plan.compose import compose
 from bn_study.plan.experiment import PlannedRun
 from bn_study.store import checkpoint
 from bn_study.store.store import Store
 from bn_study.store.stored_run import DamagedRun
-from bn_study.sweep.status import agenda, split_request
+from bn_study.sweep.request import Request
+from bn_study.sweep.status import agenda
 
 POLL = 2.0
 """Seconds between looks at the store."""
@@ -34,11 +33,8 @@ NICE = 10
 def main(arguments: list[str]) -> int:
     """Follow until standard input ends."""
     os.nice(NICE)
-    since, request = float(arguments[0]), arguments[1:]
-    place = study.locate()
-    name, overrides = split_request(request)
-    experiment, settings = compose(place.home, name, overrides)
-    mirror = settings.mirror
+    since, request = float(arguments[0]), Request.parse(arguments[1:])
+    study, experiment, mirror = request.study, request.experiment, request.settings.mirror
     assert mirror is not None, "nobody starts a follower without a mirror"
     over = threading.Event()
 
@@ -46,15 +42,15 @@ def main(arguments: list[str]) -> int:
         sys.stdin.read()
         over.set()
         # whoever started it ends it after mirror_wait; after twice as much nobody is there to do so
-        signal.alarm(math.ceil(2 * settings.mirror_wait))
+        signal.alarm(math.ceil(2 * request.settings.mirror_wait))
 
     threading.Thread(target=wait_for_the_end, daemon=True).start()
-    folder = place.results / "mirror" / mirror.name
+    folder = study.results / "mirror" / mirror.name
     exported: dict[str, float] = {}
     last = False
     while True:
-        for run in agenda(experiment, place.store).runs:
-            found = _news(run, place.store, since, exported, experiment.name)
+        for run in agenda(experiment, study.store).runs:
+            found = _news(run, study.store, since, exported, experiment.name)
             if found is not None:
                 parts.call("mirror", mirror, found, folder)
         if last:

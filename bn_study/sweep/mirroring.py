@@ -25,11 +25,11 @@ def following(call: Call) -> Iterator[list[str]]:
     if mirror is None:
         yield remarks
         return
-    log = call.place.store.log(f"{call.id}-mirror")
+    log = call.study.store.log(f"{call.id}-mirror")
     try:
         with open(log, "wb") as file:
             since = os.fstat(file.fileno()).st_mtime
-            command = [*FOLLOWER, str(since), *call.request]
+            command = [*FOLLOWER, str(since), *call.request.words]
             process = subprocess.Popen(
                 command, env=os.environ | child.environment(),
                 stdin=subprocess.PIPE, stdout=file, stderr=file, start_new_session=True,
@@ -44,7 +44,7 @@ def following(call: Call) -> Iterator[list[str]]:
         reason = _ended(process, call.settings.mirror_wait)
         if reason:
             said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            rest = f"`bn-study export {mirror.name} {shlex.join(call.request)}` exports what is missing"
+            rest = f"`bn-study export {mirror.name} {shlex.join(call.request.words)}` exports what is missing"
             words = f": {said[-1]}" if said and process.returncode == 1 else ""
             remarks.append(f"warning: the mirror {mirror.name} {reason}{words}; {rest}; its log is {log}")
         else:

@@ -24,8 +24,8 @@ class Progress:
     """Looks at the store, never at the workers: a second call that shares the work sees the same."""
 
     def __init__(self, call: Call) -> None:
-        self.call, self.store = call, call.place.store
-        self.leases = self.store.leases(call.settings.silence)
+        self.call, self.store = call, call.study.store
+        self.leases = self.store.leases(call.settings.heartbeat_timeout)
         self.console = Console(stderr=True)
         self.live = (
             Live(console=self.console, refresh_per_second=4, transient=True) if self.console.is_terminal else None

@@ -6,17 +6,15 @@ from dataclasses import dataclass, field
 
 from bn_study.errors import UsageError
 from bn_study.plan import parts
-from bn_study.plan.call_settings import CallSettings
-from bn_study.plan.experiment import Experiment, PlannedRun
+from bn_study.plan.experiment import PlannedRun
 from bn_study.store import checkpoint
 from bn_study.store.store import Failure, Store
 from bn_study.store.stored_run import DamagedRun
-from bn_study.study import Study
 from bn_study.sweep import mirroring
 from bn_study.sweep.call import Call
 from bn_study.sweep.launcher import inline, local
 from bn_study.sweep.progress import Progress
-from bn_study.sweep.sample import Sample
+from bn_study.sweep.request import Request
 from bn_study.sweep.status import Agenda, agenda
 from bn_study.training import batches
 
@@ -85,22 +83,18 @@ class Outcome:
         return 1 if self.failed or self.agenda.missing or self.agenda.waiting else 0
 
 
-def run(
-    place: Study, experiment: Experiment, request: Sequence[str], settings: CallSettings,
-    max_failures: int | None = None, detach: bool = False, sample: Sample | None = None,
-) -> Outcome:  # fmt: skip
+def run(request: Request, max_failures: int | None = None, detach: bool = False) -> Outcome:
     """Train what is missing. Raises CannotWrite where the results cannot be written.
 
-    request: the command line's words, from which every worker composes the same plan. settings: settings of the call.
     max_failures: how many runs may fail before the call ends; None for any number. detach: leave a cluster's workers.
-    sample: what `experiment` was drawn by, None for a whole one.
     """
+    study, experiment, settings = request.study, request.experiment, request.settings
     if detach and settings.launcher.name != "slurm":
         raise UsageError("--detach: only launcher=slurm has workers that go on by themselves")
-    todo = agenda(experiment, place.store)
+    todo = agenda(experiment, study.store)
     if not todo.missing and not todo.waiting:
         return Outcome(todo)
-    call = Call(uuid.uuid4().hex[:12], place, experiment, request, settings, max_failures, sample)
+    call = Call(uuid.uuid4().hex[:12], request, max_failures)
     with mirroring.following(call) as remarks:
         if settings.launcher.name == "slurm":
             from bn_study.sweep.launcher import slurm  # imports submitit
@@ -113,7 +107,7 @@ def run(
             ending = local.run(call, range(call.workers(len(todo.missing))), Progress(call))
     if ending.left and settings.mirror is not None:
         remarks.append(f"nobody mirrors what goes on now; `bn-study export {settings.mirror.name}` does it later")
-    final = agenda(experiment, place.store)
+    final = agenda(experiment, study.store)
     missing = {run.spec.id for run in final.missing}
-    failures = {key: one for key, one in place.store.failures(call.id).items() if key in missing}
+    failures = {key: one for key, one in study.store.failures(call.id).items() if key in missing}
     return Outcome(final, ending.interrupted, ending.left, failures, [*ending.remarks, *remarks])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bn_study.analysis import arms, csv_files
+from bn_study.analysis import arms, tables
 from bn_study.plan.experiment import Cell, Experiment, Grid, PlannedRun
 from bn_study.store.store import Store
 from bn_study.sweep.status import planned
@@ -28,7 +28,7 @@ class Sample:
 
     def of(self, experiment: Experiment) -> Experiment:
         """The experiment with these rows alone, as cells that wait for nothing: tuned values are the committed ones."""
-        kept = csv_files.read_csv(self.table)
+        kept = tables.read_runs(self.table)
         runs, _ = planned(experiment, Store(self.table.parent / "no store"), kept)
         there = set(kept["run"])
         chosen = self._chosen(experiment, [run for run in runs if run.spec.id in there])
@@ -38,7 +38,7 @@ class Sample:
     def count(self, experiment: Experiment) -> tuple[int, int]:
         """How many rows are drawn, and how many there are."""
         drawn = {cell.spec.id for grid in self.of(experiment).grids.values() for cell in grid.cells if cell.spec}
-        return len(drawn), len(csv_files.read_csv(self.table))
+        return len(drawn), len(tables.read_runs(self.table))
 
     def _chosen(self, experiment: Experiment, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
         if self.rows is None:
@@ -47,7 +47,7 @@ class Sample:
         return [run for place, arm in enumerate(arms.of_planned(runs)) for run in _spread(arm, self.rows, place)]
 
 
-def split(words: Sequence[str]) -> tuple[Sample | None, list[str]]:
+def split_sample(words: Sequence[str]) -> tuple[Sample | None, list[str]]:
     """The words of `Sample.words`, if they come first, and those behind them."""
     if not words or words[0] != FLAG:
         return None, list(words)

@@ -65,10 +65,3 @@ def tuned_values(
     scores = [one for one in tables.asked(experiment) if one.grid in grids]
     selection = [run for run in runs if grids.intersection(run.grids)]
     return tune.choose(experiment, tables.runs_table(selection, store, scores, kept))
-
-
-def split_request(words: Sequence[str]) -> tuple[str | None, list[str]]:
-    """`[EXPERIMENT] [OVERRIDE ...]` -> name or None, overrides."""
-    if words and "=" not in words[0]:
-        return words[0], list(words[1:])
-    return None, list(words)

@@ -124,7 +124,7 @@ def _is_size(settings: Mapping[str, Any], key: str) -> bool:
 
 def same_probe(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool:
     """Whether a probe looks at the same things. How often it does is another matter."""
-    prefix = f"probes.{name}."
+    prefix = f"probe.{name}."
     asked = [
         {key: value for key, value in settings.items() if key.startswith(prefix) and not key.endswith(".every")}
         for settings in (one, other)

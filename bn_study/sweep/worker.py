@@ -17,10 +17,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Protocol
 
-from bn_study import study
 from bn_study.errors import UsageError
 from bn_study.plan import history
-from bn_study.plan.compose import compose
 from bn_study.plan.experiment import PlannedRun
 from bn_study.plan.spec import RunSpec
 from bn_study.store import checkpoint, provenance
@@ -28,8 +26,8 @@ from bn_study.store.checkpoint import Checkpoint, State
 from bn_study.store.lease import Lease, Lost
 from bn_study.store.store import CannotWrite
 from bn_study.sweep.call import Call
-from bn_study.sweep.sample import split
-from bn_study.sweep.status import agenda, split_request
+from bn_study.sweep.request import Request
+from bn_study.sweep.status import agenda
 
 POLL = 0.5
 """Seconds between looks at runs that other workers hold."""
@@ -60,8 +58,8 @@ class Worker:
     """One process's share of a call. stop: asked between stretches of steps whether to stop."""
 
     def __init__(self, call: Call, stop: Callable[[], bool], trainer: Trainer | None = None) -> None:
-        self.call, self.store, self.stop = call, call.place.store, stop
-        self.leases = self.store.leases(call.settings.silence)
+        self.call, self.store, self.stop = call, call.study.store, stop
+        self.leases = self.store.leases(call.settings.heartbeat_timeout)
         self.start: dict[str, Any] = {}
         self._trainer = trainer
         self._programs: dict[str, str] = {}
@@ -80,9 +78,9 @@ class Worker:
     @cached_property
     def circumstances(self) -> dict[str, Any]:
         experiment = self.call.experiment
-        return provenance.circumstances(self.call.place.home, self.call.request) | {
+        return provenance.circumstances(self.call.study.home, self.call.request.words) | {
             "experiment": {"name": experiment.name, "hash": experiment.digest},
-            "stated": history.committed(self.call.place.home, experiment),
+            "stated": history.committed(self.call.study.home, experiment),
             "call": self.call.id,
         }
 
@@ -228,18 +226,12 @@ def main(arguments: list[str], trainer: Trainer | None = None) -> int:
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR2, all_threads=True)
     call, parent, *words = arguments
-    sample, request = split(words)
-    place = study.locate()
-    name, overrides = split_request(request)
 
     def stop() -> bool:
         return bool(stopping) or os.getppid() != int(parent)
 
     try:
-        experiment, settings = compose(place.home, name, overrides)
-        if sample is not None:
-            experiment = sample.of(experiment)
-        Worker(Call(call, place, experiment, request, settings), stop, trainer).work()
+        Worker(Call(call, Request.parse(words)), stop, trainer).work()
     except Stopped:
         return STOPPED
     except UsageError as error:

@@ -22,7 +22,7 @@ def prepare(
     validation: int,
     subset: int | None,
     pool: int,
-    binarise: float | None,
+    binarize: float | None,
     scaling: Literal["unit", "standard", "raw"],
     fingerprint: str,
     warnings: tuple[str, ...] = (),
@@ -34,7 +34,7 @@ def prepare(
     validation: training inputs held out. Which ones depends on nothing but their number.
     subset: how many of the remaining training inputs to keep; None keeps all.
     pool: the side of the square of pixels that average into one.
-    binarise: pixels above this on the 0..1 scale become 1, the others 0, after pooling; None leaves them grey.
+    binarize: pixels above this on the 0..1 scale become 1, the others 0, after pooling; None leaves them grey.
     scaling: unit: 0..1; standard: mean 0 and standard deviation 1 over the training pixels (vectors: over each
     feature); raw: as stored. Binarised pixels are 0 and 1 under unit and raw.
     precision: the type in which inputs are pooled and scaled, before they become float32.
@@ -49,7 +49,7 @@ def prepare(
     _check_counts(validation, subset, len(pixels))
 
     inputs = [_pooled(split, pool, precision) for split in (pixels[kept], pixels[held_out], test)]
-    _scale(inputs, low, high, binarise, scaling)
+    _scale(inputs, low, high, binarize, scaling)
     y_train, y_test = (labels.reshape(-1).astype(np.int32) for labels in (arrays.y_train, arrays.y_test))
     targets = (y_train[kept], y_train[held_out], y_test)
     train, held, tested = (
@@ -62,17 +62,17 @@ def _scale(
     inputs: list[np.ndarray],
     low: float | np.ndarray,
     high: float | np.ndarray,
-    binarise: float | None,
+    binarize: float | None,
     scaling: Literal["unit", "standard", "raw"],
 ) -> None:
     """Binarise and scale splits, of which the first is for training, in place: CIFAR-10 is 0.6 GB as float32."""
-    if scaling == "unit" or binarise is not None:
+    if scaling == "unit" or binarize is not None:
         span = np.where(np.equal(high, low), 1, np.subtract(high, low)).astype(inputs[0].dtype)
         for split in inputs:
             split -= np.asarray(low, inputs[0].dtype)
             split /= span
-            if binarise is not None:
-                split[...] = split > binarise
+            if binarize is not None:
+                split[...] = split > binarize
     if scaling == "standard":
         mean, deviation = _moments(inputs[0])
         for split in inputs:

@@ -184,14 +184,14 @@ class Chain:
     initializer_bias: float
     dropout: float
     dropout_position: str
-    normalise_input: bool
+    normalize_input: bool
     sites: dict[str, Any] = field(default_factory=dict)
     linear: list[keras.layers.Layer] = field(default_factory=list)
     stream: Any = None
 
     def __post_init__(self) -> None:
         self.inputs = self.end = keras.Input(self.shape)
-        if self.normalise_input:
+        if self.normalize_input:
             self.end = self._normalizer("input")(self.end)
 
     def hidden(

@@ -35,7 +35,7 @@ def shared(spec: RunSpec) -> str:
         seed=0,
         steps=0,
         probes=(),
-        measure={},
+        schedule={},
     ).canonical()
 
 

@@ -110,7 +110,7 @@ def train(spec: RunSpec, programs: Programs, between: Between, state: State | No
             diverged_at = None if math.isfinite(loss) else step
             between(step, partial(_state, step, diverged_at, book, program))
         final = step == spec.steps
-        evaluation = Evaluation(evaluator, spec.batch_size, spec.measure["reestimate"], step, final)
+        evaluation = Evaluation(evaluator, spec.batch_size, spec.schedule["reestimate"], step, final)
         if final and step and diverged_at is None and not math.isfinite(evaluation.training_loss()):
             diverged_at = step  # by the very last update, of which no further loss would tell
         if diverged_at is not None:

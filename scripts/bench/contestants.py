@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import torch
 from _common import seconds
-from steps import CLASSES, CNN, OURS, STEPS, Case, Contestant
+from case import CLASSES, CNN, OURS, STEPS, Case, Contestant
 
 from bn_study import study
 from bn_study.plan.compose import compose

@@ -36,7 +36,7 @@ def measure() -> list[dict[str, object]]:
             programs = Programs()
             specs = {}
             for probe in PROBES:
-                experiment, _ = compose(study.locate().home, None, [*words, f"norm={norm}", f"probes=[{probe}]"])
+                experiment, _ = compose(study.locate().home, None, [*words, f"norm={norm}", f"probe=[{probe}]"])
                 specs[probe] = expand(experiment, {})[0][0].spec
             for spec in specs.values():  # every function is traced before anything counts
                 train(dataclasses.replace(spec, steps=10), programs, lambda step, state: None, None)

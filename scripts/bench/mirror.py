@@ -17,8 +17,8 @@ from _common import CORES, ROOT, ratio, seconds, spread, take_turns, write
 STEPS = 100_000  # 45 seconds of training, nearly a minute with its start
 REPEATS = 1
 REQUEST = [
-    "dataset=mnist", "norm=none", f"seed=range({CORES})", f"steps={STEPS}", "batch_size=60", "measure=log60",
-    "model=mlp", "probes=[curves,activations]", "checkpoint=15",
+    "dataset=mnist", "norm=none", f"seed=range({CORES})", f"steps={STEPS}", "batch_size=60", "schedule=log60",
+    "model=mlp", "probe=[curves,activations]", "checkpoint=15",
 ]  # fmt: skip
 MIRRORS = ("none", "tensorboard", "wandb")
 

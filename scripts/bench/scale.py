@@ -71,7 +71,7 @@ def experiment(runs: int) -> list[str]:
 
     Activations are measured as often as accuracies: with the experiment's own interval ten thousand runs are 6 GB.
     """
-    return ["faster_convergence", f"seed=range(1000,{1000 + round((runs - 36) / 16)})", "probes.activations.every=null"]
+    return ["faster_convergence", f"seed=range(1000,{1000 + round((runs - 36) / 16)})", "probe.activations.every=null"]
 
 
 # --- synthetic runs ---------------------------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ def steps() -> dict[str, Callable[[], float]]:
 
 
 def child() -> None:
-    from steps import Case, sgemm_peak
+    from case import Case, sgemm_peak
 
     peak = sgemm_peak()
     rows = []

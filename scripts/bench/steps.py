@@ -11,13 +11,12 @@ import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from _common import CORES, ROOT, environment, ratio, seconds, spread, take_turns, write
+from _common import CORES, ROOT, environment, ratio, spread, take_turns, write
+from case import OURS, Case, Contestant, sgemm_peak
 
 CHECKED_STEPS = 10
-RATE = 1e-3
 START_TOLERANCE, CHANGE_TOLERANCE = 1e-4, 0.1
 """Relative, of the first loss and of its change over CHECKED_STEPS. Libraries add in different orders, which at the
 kinks of ReLU and max-pooling decides which way a gradient goes, so the learning rate is small; another one, another
@@ -25,67 +24,10 @@ network or another batch is far outside."""
 SMALLEST_CHANGE = 5e-5
 """Of a loss, that this can tell from none."""
 REPEATS = {"mlp": 4, "cnn": 3}
-STEPS = {"3": 500, "10": 250, "small": 24, "large": 12}
-"""Of a turn, by shape: about a second of the fastest, less than an epoch of the data."""
-WIDTH, CLASSES = 100, 10
-CNN = {"small": [[16, 16], [32, 32]], "large": [[32, 32], [64, 64]]}
-MLP_BATCH, CNN_BATCH = 60, 64
-OURS = "ours"
-
-
-@dataclass(frozen=True)
-class Case:
-    """A network to train. shape: a depth for an MLP, a name in CNN."""
-
-    model: str
-    shape: str
-    activation: str
-    norm: str
-
-    @property
-    def overrides(self) -> list[str]:
-        """Our command line's words for it."""
-        placement = [] if self.norm == "none" else [f"norm.placement={self.norm}"]
-        words = [f"norm={'none' if self.norm == 'none' else 'batch'}", *placement, f"optimizer.learning_rate={RATE}"]
-        words += [f"model={self.model}", f"model.activation={self.activation}", "model.initializer=glorot"]
-        words += ["model.initializer_scale=1"]
-        if self.model == "mlp":
-            widths = ",".join([str(WIDTH)] * int(self.shape))
-            return [*words, "dataset=mnist", f"batch_size={MLP_BATCH}", f"model.widths=[{widths}]"]
-        blocks = json.dumps(CNN[self.shape]).replace(" ", "")
-        words += [f"batch_size={CNN_BATCH}", f"model.blocks={blocks}"]
-        return [*words, "dataset=cifar10_jpeg", "dataset.subset=10000"]
-
-    @property
-    def flops(self) -> float:
-        """Of one step: two for each multiply-add of the forward pass, the weights' and the inputs' gradients."""
-        if self.model == "mlp":
-            sizes = [784, *[WIDTH] * int(self.shape), CLASSES]
-            layers = [inputs * outputs * MLP_BATCH for inputs, outputs in itertools.pairwise(sizes)]
-        else:
-            layers, side, channels = [], 32, 3
-            for block in CNN[self.shape]:
-                for filters in block:
-                    layers.append(side**2 * 9 * channels * filters * CNN_BATCH)
-                    channels = filters
-                side //= 2
-            layers += [side**2 * channels * 64 * CNN_BATCH, 64 * CLASSES * CNN_BATCH]
-        return 2.0 * (3 * sum(layers) - layers[0])  # nobody needs the gradient by the data
-
-
 CASES = [
     *(Case("mlp", *rest) for rest in itertools.product(("3", "10"), ("sigmoid", "relu"), ("none", "before", "after"))),
     *(Case("cnn", shape, "relu", norm) for shape in ("small", "large") for norm in ("none", "before", "after")),
 ]
-
-
-@dataclass
-class Contestant:
-    """loss: of one batch in training mode. train: CHECKED_STEPS, on given batches. time: seconds a step."""
-
-    loss: Callable[[], float]
-    train: Callable[[], None]
-    time: Callable[[], float]
 
 
 def contest(cases: Sequence[Case], peak: float, threads: int) -> list[dict[str, object]]:
@@ -135,18 +77,6 @@ def _worth(case: Case, threads: int) -> bool:
     if threads > 1:
         return case.shape == "large"
     return case.shape == "3" or (case.shape, case.activation) == ("10", "sigmoid")
-
-
-def sgemm_peak() -> float:
-    """The best of square products of float32 matrices, in GFLOP/s."""
-    import numpy as np
-
-    best = 0.0
-    for size in (512, 768, 1024, 1536, 2048):
-        a = np.random.default_rng(0).standard_normal((size, size), np.float32)
-        fastest = min(seconds(lambda a=a: a @ a) for _ in range(6))
-        best = max(best, 2 * size**3 / fastest / 1e9)
-    return best
 
 
 def child(threads: int, models: list[str]) -> None:

@@ -82,7 +82,7 @@ NULL = {
     "normal": Setting("no effect, normal", "superiority", normal(0, WIDE)),
     "student": Setting("no effect, Student's t with 3 degrees of freedom", "superiority", student),
     "between": Setting("no effect, difference of log-normal values", "superiority", between),
-    "right": Setting("no effect, log-normal with the tail in the claim's favour", "superiority", skewed(1, WIDE)),
+    "right": Setting("no effect, log-normal with the tail in the claim's favor", "superiority", skewed(1, WIDE)),
     "left_narrow": Setting(
         "no effect, log-normal with the tail against the claim, standard deviation δ", "superiority", skewed(-1, 1)
     ),

@@ -36,7 +36,7 @@ def experiment(claims, tune=None, norms=("none", "batch"), rates=(0.1, 1.0, 10.0
                         "optimizer": {"name": "sgd", "learning_rate": rate},
                         "seed": seed,
                         "steps": 8192,
-                        "probes": {"curves": {"images": 100}},
+                        "probe": {"curves": {"images": 100}},
                     }
                     yield Cell(config, {})
                     if twin:
@@ -147,7 +147,7 @@ def test_a_level_not_reached_counts_with_the_length_and_p_is_the_sign_flips():
     found = judge(two([math.nan, math.nan, *PLAIN[2:]], NORMED))
     assert found.estimate == pytest.approx(np.subtract([13, 13, *PLAIN[2:]], NORMED).mean())
     assert found.replaced == 2 and found.p == pytest.approx(2 / 2**8) and found.outcome == "supported"
-    assert "2 of 8 runs did not reach the level in norm=none (their length stands in)" in found.reason
+    assert "2 of 8 runs did not reach the level in norm=none (censored at their length)" in found.reason
 
 
 def test_more_than_half_censored_in_both_arms_is_inconclusive():
@@ -164,7 +164,7 @@ def test_a_diverged_runs_accuracy_is_chance():
     wanted = claim(measure=ACCURACY, contrast={"norm=batch": 1, "norm=none": -1}, margin=0.02)
     found = judge(values, wanted, diverged=[("none", 0), ("none", 1), ("none", 2)])
     assert found.estimate == pytest.approx((sum(0.95 + 0.001 * s for s in range(8)) - 3 * 0.1 - 5 * 0.9) / 8)
-    assert "3 of 8 runs diverged in norm=none (chance stands in)" in found.reason and found.replaced == 3
+    assert "3 of 8 runs diverged in norm=none (imputed as chance)" in found.reason and found.replaced == 3
 
 
 def test_another_measure_of_a_diverged_run_is_the_worst_value_for_the_claim():
@@ -185,7 +185,7 @@ def test_a_stand_in_refutes_nothing():
     reversed_ = two([0.0, 0.01] * 4, [1.0, 1.02] * 4)
     assert judge(reversed_, claim(measure=LOSS)).outcome == "contradicted"
     found = judge(reversed_, claim(measure=LOSS), diverged=lost[5:])
-    assert found.outcome == "inconclusive" and "depends on what stands in" in found.reason
+    assert found.outcome == "inconclusive" and "depends on the values imputed" in found.reason
 
 
 def test_nothing_can_stand_in_where_no_run_has_a_value():
@@ -406,7 +406,7 @@ def test_a_good_experiment_passes_the_check():
         ({"gates": ["itt"]}, "did you mean it"),
         ({"gates": ["it"]}, "circle: it -> it"),
         ({"measure": {"final": {"metric": "tst/accuracy"}}}, "did you mean test/accuracy"),
-        ({"measure": PATH}, "probes.activations.units: true"),
+        ({"measure": PATH}, "probe.activations.units: true"),
         ({"contexts": ["seed"]}, "seeds are the replicates"),
         ({"contrast": {"norm=none": 0, "norm=batch": 0}}, "no arm a weight other than 0"),
     ],

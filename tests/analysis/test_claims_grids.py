@@ -23,7 +23,7 @@ SEEDS = range(6)  # the fewest with which a sign-flip test is significant
 
 def config(norm="none", rate=0.1, seed=0, **changes):
     found = {"dataset": {"name": "digits"}, "norm": {"name": norm}, "optimizer": {"name": "sgd", "learning_rate": rate}}
-    return found | {"seed": seed, "steps": 100, "probes": {"curves": {"images": 100}}} | changes
+    return found | {"seed": seed, "steps": 100, "probe": {"curves": {"images": 100}}} | changes
 
 
 def claim(**changes):

@@ -14,6 +14,7 @@ from bn_study.plan.reading import experiment_names
 from bn_study.report import replicate
 from bn_study.report.evidence import report
 from bn_study.sweep import run as sweep
+from bn_study.sweep.request import Request
 from bn_study.sweep.sample import Sample
 from bn_study.training import batches
 from bn_study.training.train import Programs, train
@@ -182,10 +183,10 @@ base:
   optimizer: sgd
   steps: 90
   batch_size: 30
-  measure.points: 2
-  measure.reestimate: 300
-  probes.curves.sources: [reestimated, moving]
-  probes.curves.full: [reestimated, moving]
+  schedule.points: 2
+  schedule.reestimate: 300
+  probe.curves.sources: [reestimated, moving]
+  probe.curves.full: [reestimated, moving]
 grids:
   main: {norm: batch, model.activation: [sigmoid, tanh, relu], optimizer.learning_rate: [0.1, 0.3, 1.0], seed: range(8)}
 claims:
@@ -209,8 +210,8 @@ base:
   optimizer: sgd
   steps: 600
   batch_size: 30
-  measure.points: 2
-  measure.reestimate: 300
+  schedule.points: 2
+  schedule.reestimate: 300
 grids:
   main: {norm: batch, model.activation: [tanh, relu], optimizer.learning_rate: [1.5, 2.0, 3.0], seed: range(8)}
 """
@@ -222,9 +223,9 @@ def committed(make_study, tmp_path_factory):
     place = make_study(tmp_path_factory.mktemp("planted"), small=QUESTION, chaos=CHAOS)
     place.store.prepare()
     for name in ("small", "chaos"):
-        experiment, settings = compose(place.home, name, ["launcher=inline"])
-        assert sweep.run(place, experiment, [name, "launcher=inline"], settings).code == 0
-        report(place, experiment)
+        request = Request.parse([name, "launcher=inline"], place)
+        assert sweep.run(request).code == 0
+        report(place, request.experiment)
     return place
 
 
@@ -264,18 +265,17 @@ PLANTED = {
 
 def trained_again(place, name, rows, change, monkeypatch, tmp_path):
     """What `replicate --rows` says if training is changed behind the ids."""
-    experiment, settings = compose(place.home, name, [])
     sample = Sample(rows, replicate.table_of(place, name))
-    elsewhere = replace(place, results=tmp_path / "results")
-    store, programs = replicate.place_of(elsewhere, settings).store, Programs()
+    request = Request.parse([name], replace(place, results=tmp_path / "results"))
+    store, programs = replicate.replica_of(request, sample).study.store, Programs()
     store.prepare()
     facts = {"classes": 10, "status": "complete", "diverged_at": None}
-    for cell in sample.of(experiment).grids["main"].cells:
+    for cell in sample.of(request.experiment).grids["main"].cells:
         with monkeypatch.context() as patch:
             trained = train(change(cell.spec, patch), programs, lambda step, state: None, None)
         assert trained.diverged_at is None
         store.publish(cell.spec, trained.records, trained.vectors, facts)
-    return replicate.compare(elsewhere, experiment, sample, settings).rows, store
+    return replicate.compare(request, sample).rows, store
 
 
 @pytest.mark.slow

@@ -60,7 +60,7 @@ def test_a_row_per_stored_run_with_every_setting_and_measure(store):
     none, batch = table.set_index("norm").loc["none"], table.set_index("norm").loc["batch"]
     assert (none[STEPS_LABEL], batch[STEPS_LABEL]) == (200, 200)
     assert math.isnan(none[LAST_LABEL]) and batch[LAST_LABEL] == 0.733333333
-    assert batch["grids"] == "speed select" and batch["model.widths"] == "[100,100]" and batch["probes"] == '["curves"]'
+    assert batch["grids"] == "speed select" and batch["model.widths"] == "[100,100]" and batch["probe"] == '["curves"]'
     assert batch["stated"] == "a:123 faster:abc" and batch["status"] == "complete" and batch["classes"] == 10
     assert pd.isna(none["norm.placement"]) and batch["norm.center"] and batch["norm.groups"] == 4
 

@@ -14,7 +14,7 @@ from bn_study.sweep.status import agenda
 
 EXPERIMENT = """
 question: Is it better?
-base: {dataset: digits, model.widths: [8], steps: 100, probes: [curves]}
+base: {dataset: digits, model.widths: [8], steps: 100, probe: [curves]}
 grids:
   all: {norm: [none, batch], optimizer.learning_rate: rate, seed: range(6)}
   select: {like: all, optimizer.learning_rate: [0.1, 0.3, 1], seed: [100]}
@@ -43,7 +43,7 @@ claims:
     margin: 0.01
 """
 SECOND = """
-base: {dataset: digits, model.widths: [8], probes: [curves]}
+base: {dataset: digits, model.widths: [8], probe: [curves]}
 grids:
   all: {norm: [none, batch], seed: range(2), steps: 50}
 """

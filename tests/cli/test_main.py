@@ -78,7 +78,7 @@ def test_an_adhoc_sweep_trains_each_run_once(bn_study):
 
 @pytest.mark.slow
 def test_inline_and_local_launchers_give_the_same_records(bn_study, home, tmp_path):
-    words = ["norm=batch", "seed=range(2)", "steps=50", "probes=[curves,activations]"]
+    words = ["norm=batch", "seed=range(2)", "steps=50", "probe=[curves,activations]"]
     bn_study("run", *words, "launcher=inline")
     bn_study("run", *words, "workers=2", BN_STUDY_RESULTS=tmp_path / "other")
     one, other = tables(bn_study.results), tables(tmp_path / "other")
@@ -369,7 +369,7 @@ tune:
 
 @pytest.mark.slow
 def test_ctrl_c_stops_cleanly_and_the_same_command_finishes(bn_study, home, tmp_path):
-    words = ["norm=none,batch", "seed=range(2)", "steps=20000", "probes=[]"]
+    words = ["norm=none,batch", "seed=range(2)", "steps=20000", "probe=[]"]
     environment = {"PYTHONPATH": home, "BN_STUDY_HOME": home, "BN_STUDY_RESULTS": bn_study.results}
     process = subprocess.Popen(
         [sys.executable, "-m", "bn_study", "run", *words],

@@ -125,7 +125,7 @@ def test_a_claim_hash_follows_the_claim_and_its_runs_only(study):
         (["norm=bach"], ["unknown norm 'bach'", "did you mean batch?"]),
         (["dataset=mnis"], ["did you mean mnist?"]),
         (["optimizer=sdg"], ["did you mean sgd?"]),
-        (["probes=[curve]"], ["did you mean curves?"]),
+        (["probe=[curve]"], ["did you mean curves?"]),
         (["profile=smok"], ["did you mean smoke?"]),
         (["norm=batch", "norm.momentun=0.5"], ["unknown setting 'norm.momentun'", "did you mean norm.momentum?"]),
         (["norm=none", "norm.placement=after"], ["unknown setting 'norm.placement'"]),
@@ -147,7 +147,7 @@ def test_a_claim_hash_follows_the_claim_and_its_runs_only(study):
         (["+seed=1"], ["only `setting=value`"]),
         (["timeout=0"], ["timeout=0: give a number of seconds above 0"]),
         (["checkpoint=null"], ["checkpoint=null: give a number of seconds above 0"]),
-        (["silence=soon"], ["silence=soon: give a number of seconds above 0"]),
+        (["heartbeat_timeout=soon"], ["heartbeat_timeout=soon: give a number of seconds above 0"]),
         (["numerics=portabel"], ["unknown numerics 'portabel'", "portable"]),
         (["timeout=9", "launcher=inline"], ["timeout: launcher=inline has no process"]),
         (["workers=0"], ["workers=0: give a whole number of at least 1"]),
@@ -197,7 +197,7 @@ def test_bad_overrides_are_refused_in_a_line(home, overrides, words):
         ("norm=none: -1}", "norm=none: .nan}", ["claims.better", "contrast"]),
         ("margin: 0.01", "margin: 0.01\n    grid: []", ["claims.better", "grid"]),
         ("question: Is it so?", "question: [1, 2]", ["question", "expected text"]),
-        ("question: Is it so?", "oracle: perhaps", ["oracle", "expected true or false"]),
+        ("question: Is it so?", "sanity_check: perhaps", ["sanity_check", "expected true or false"]),
     ],
 )
 def test_bad_experiment_files_are_refused_with_file_and_place(study, old, new, words):
@@ -247,7 +247,7 @@ def test_a_plan_composes_each_choice_once_and_checks_each_value_once(home, monke
                     "batch_size=10,20", "seed=range(50)")  # fmt: skip
     assert len(specs) == (1 + 2) * 3 * 2 * 50
     assert len(composed) <= 3  # settings of the call, norm=none, norm=batch
-    values = {"dataset": 1, "model": 1, "norm": 1 + 2, "optimizer": 3, "measure": 1, "probes": 1, "batch_size": 2,
+    values = {"dataset": 1, "model": 1, "norm": 1 + 2, "optimizer": 3, "schedule": 1, "probe": 1, "batch_size": 2,
               "classes_per_batch": 1, "seed": 50, "steps": 1}  # fmt: skip
     assert Counter(checked) == values
     assert len({id(spec.model) for spec in specs}) == 1

@@ -17,7 +17,7 @@ def test_names_of_secrets_are_refused(key):
 
 
 def test_names_of_the_vocabulary_are_not():
-    for key in ("model.dropout", "dataset.path", "optimizer.keras", "norm.epsilon", "probes.activations.units"):
+    for key in ("model.dropout", "dataset.path", "optimizer.keras", "norm.epsilon", "probe.activations.units"):
         secrets.refuse(key, "command line")
 
 

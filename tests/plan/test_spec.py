@@ -20,7 +20,7 @@ PINNED = {
         "norm.placement=after",
         "optimizer=adam",
     ): "batch-cnn-cifar10_jpeg-s0-0122cb0583",
-    ("probes=[curves,activations,gradients]", "measure=log60", "steps=0"): "none-mlp-digits-s0-6d3c29bf05",
+    ("probe=[curves,activations,gradients]", "schedule=log60", "steps=0"): "none-mlp-digits-s0-6d3c29bf05",
 }
 """A changed id orphans everybody's stored runs: change these only with a line in CHANGELOG.md that says why."""
 
@@ -36,7 +36,7 @@ def test_pinned_ids(specify, overrides):
         ("optimizer.learning_rate=1", "optimizer.learning_rate=1.0"),
         ("optimizer.learning_rate=3e-2", "optimizer.learning_rate=0.03"),
         ("steps=1e3", "steps=1000"),
-        ("dataset.binarise=null", "dataset.pool=1"),
+        ("dataset.binarize=null", "dataset.pool=1"),
         ("classes_per_batch=null", "model.residual=null"),
     ],
 )
@@ -46,8 +46,8 @@ def test_ways_of_writing_one_value_make_one_id(specify, one, other):
 
 @pytest.mark.parametrize(
     "override",
-    ["seed=1", "steps=999", "batch_size=59", "norm=batch", "model.dropout=0.1", "dataset.binarise=0.5", "measure=log60",
-     "probes=[]", "probes.curves.images=100", "optimizer.decay_at=[0.5]", "model.residual=true", "classes_per_batch=5"],
+    ["seed=1", "steps=999", "batch_size=59", "norm=batch", "model.dropout=0.1", "dataset.binarize=0.5", "schedule=log60",
+     "probe=[]", "probe.curves.images=100", "optimizer.decay_at=[0.5]", "model.residual=true", "classes_per_batch=5"],
 )  # fmt: skip
 def test_every_setting_makes_another_id(specify, override):
     assert specify(override).id != specify().id
@@ -78,7 +78,7 @@ VALUES = st.recursive(
 @given(st.dictionaries(st.text("abc", min_size=1, max_size=3), VALUES, max_size=4))
 def test_canonical_text_ignores_order_and_nulls(args):
     part = Part("x", {})
-    base = RunSpec(part, part, part, part, steps=1, batch_size=1, seed=0, probes=(), measure={})
+    base = RunSpec(part, part, part, part, steps=1, batch_size=1, seed=0, probes=(), schedule={})
     one = dataclasses.replace(base, model=Part("m", args))
     other = dataclasses.replace(base, model=Part("m", dict(reversed(args.items())) | {"zzzz": None}))
     assert one.canonical() == other.canonical() and one.id == other.id

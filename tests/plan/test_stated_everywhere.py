@@ -163,6 +163,6 @@ def test_what_is_trained_is_without_probes_and_schedule(both):
     experiment, _ = both
     specs = [cell.spec for grid in experiment.grids.values() for cell in grid.cells if cell.spec is not None]
     for spec in specs[:: max(1, len(specs) // 10)]:
-        assert dataclasses.replace(spec, probes=(), measure={"points": 1}, recipe=99).training == spec.training
+        assert dataclasses.replace(spec, probes=(), schedule={"points": 1}, recipe=99).training == spec.training
         for change in ({"seed": spec.seed + 1}, {"steps": spec.steps + 1}, {"norm": Part("other", {})}):
             assert dataclasses.replace(spec, **change).training != spec.training

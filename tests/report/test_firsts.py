@@ -178,11 +178,11 @@ def test_fresh_seeds_make_a_changed_claim_a_stated_one(studied):
 @pytest.mark.parametrize("reported", [False, True])
 def test_a_training_counts_whatever_its_recipe_and_what_it_recorded(studied, how, reported):
     specs = expand(studied.experiment(), {})[0]
-    probe, measure = specs[0].spec.probes[0], dict(specs[0].spec.measure)
+    probe, schedule = specs[0].spec.probes[0], dict(specs[0].spec.schedule)
     changes = {
         "recipe": {"recipe": 1},
         "probe": {"probes": (dataclasses.replace(probe, args=dict(probe.args) | {"images": 7}),)},
-        "schedule": {"measure": measure | {"points": 2}},
+        "schedule": {"schedule": schedule | {"points": 2}},
     }[how]
     studied.train(**changes)
     if reported:  # by another experiment, whose ledger keeps it when the runs are gone
@@ -284,7 +284,7 @@ def test_without_git_the_ledger_tells(make_study, tmp_path):
 
 def test_the_package_and_the_study_are_two_repositories(studied, tmp_path, monkeypatch):
     package = tmp_path / "package"
-    for name in ("bn_study/training/train.py", "bn_study/cli/main.py", "README.md"):
+    for name in ("bn_study/training/train.py", "bn_study/report/page.py", "README.md"):
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text("first")
     code = Studied.__new__(Studied)

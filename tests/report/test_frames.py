@@ -19,7 +19,7 @@ from bn_study.plan.compose import compose
 from bn_study.sweep.status import agenda
 
 EXPERIMENT = """
-base: {dataset: digits, model.widths: [8], steps: 100, probes: [curves, activations]}
+base: {dataset: digits, model.widths: [8], steps: 100, probe: [curves, activations]}
 grids:
   all: {norm: [none, batch], optimizer.learning_rate: [0.1, 1], seed: range(4)}
 claims:
@@ -117,7 +117,7 @@ def test_without_the_cache_the_committed_tables_serve(place, call):
 def test_what_cannot_be_loaded_is_said(place):
     with pytest.raises(UsageError, match="no run is there yet"):
         bn_study.load("first", "steps=7")
-    with pytest.raises(UsageError, match="say what to load"):
+    with pytest.raises(UsageError, match="say what"):
         bn_study.load()
 
 

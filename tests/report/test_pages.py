@@ -17,7 +17,7 @@ HOSTILE = '"><img src=x onerror=alert(1)>'
 SCRIPT = "</script><script>alert(1)</script>"
 EXPERIMENT = """
 question: Is it <b>better</b>?
-base: {dataset: digits, model.widths: [8], steps: 100, probes: [curves, activations]}
+base: {dataset: digits, model.widths: [8], steps: 100, probe: [curves, activations]}
 grids:
   all: {norm: [none, batch], optimizer.learning_rate: [0.1, 1], seed: range(3)}
 claims:

@@ -13,12 +13,13 @@ from bn_study.plan.compose import compose
 from bn_study.report import evidence, replicate, seen
 from bn_study.study import Study
 from bn_study.sweep import run as sweep
-from bn_study.sweep.sample import Sample, split
+from bn_study.sweep.request import Request
+from bn_study.sweep.sample import Sample, split_sample
 from bn_study.sweep.status import agenda
 
 QUESTION = """
 question: Does it learn?
-base: {dataset: digits, model.widths: [12], steps: 30, measure.points: 2, measure.reestimate: 100, optimizer: sgd}
+base: {dataset: digits, model.widths: [12], steps: 30, schedule.points: 2, schedule.reestimate: 100, optimizer: sgd}
 grids:
   main: {norm: [none, batch], optimizer.learning_rate: [0.1, 1.0], seed: range(8)}
   one: {norm: [none, batch], optimizer.learning_rate: 0.1, seed: range(8)}
@@ -38,14 +39,22 @@ claims:
 """
 
 
+WORDS = ["small", "launcher=inline"]
+
+
+def store_of_replicas(study):
+    request = Request.parse(WORDS, study)
+    return replicate.replica_of(request, Sample(1, replicate.table_of(study, "small"))).study.store
+
+
 @pytest.fixture(scope="module")
 def trained(make_study, tmp_path_factory):
     """A study with evidence of 32 short runs; nobody changes it."""
     place = make_study(tmp_path_factory.mktemp("trained"), small=QUESTION)
-    experiment, settings = compose(place.home, "small", ["launcher=inline"])
+    request = Request.parse(WORDS, place)
     place.store.prepare()
-    assert sweep.run(place, experiment, ["small", "launcher=inline"], settings).code == 0
-    evidence.report(place, experiment)
+    assert sweep.run(request).code == 0
+    evidence.report(place, request.experiment)
     return place
 
 
@@ -78,15 +87,15 @@ def test_a_sample_takes_so_many_seeds_of_every_arm_and_not_always_the_lowest(tra
 
 def test_a_worker_is_told_the_sample_in_words(tmp_path):
     for sample in (Sample(2, tmp_path / "runs.csv"), Sample(None, tmp_path / "a b.csv")):
-        assert split([*sample.words, "small", "steps=3"]) == (sample, ["small", "steps=3"])
-    assert split(["small", "norm=none"]) == (None, ["small", "norm=none"])
+        assert split_sample([*sample.words, "small", "steps=3"]) == (sample, ["small", "steps=3"])
+    assert split_sample(["small", "norm=none"]) == (None, ["small", "norm=none"])
 
 
 def test_rows_trained_again_by_workers_are_identical_and_a_second_call_trains_nothing(here, capfd):
     assert main(["replicate", "small", "--rows", "1", "workers=1"]) == 0
     said = capfd.readouterr().out
     assert "small: 4 of 32 committed rows" in said
-    store = replicate.place_of(here, {"numerics": "portable"}).store
+    store = store_of_replicas(here)
     before = {run: (store.root / run / "provenance.json").stat().st_mtime_ns for run in store.ids()}
     assert len(before) == 4 and not here.store.root.exists()
     (path,) = (here.results / "replications").glob("*.csv")
@@ -120,21 +129,20 @@ def test_every_run_of_a_claim_gives_its_verdict_again(here, capfd):
 
 
 def test_a_verdict_is_compared_only_if_the_runs_of_its_gates_are_there_too(here):
-    experiment, settings = compose(here.home, "small", ["launcher=inline"])
-    sample = Sample(None, replicate.table_of(here, "small"))
-    replicate.train(here, experiment, sample, ["small", "launcher=inline"], settings)
-    store = replicate.place_of(here, settings).store
-    assert set(replicate.compare(here, experiment, sample, settings).verdicts) == {"learns", "gains"}
+    request, sample = Request.parse(WORDS, here), Sample(None, replicate.table_of(here, "small"))
+    replicate.train(request, sample)
+    store = store_of_replicas(here)
+    assert set(replicate.compare(request, sample).verdicts) == {"learns", "gains"}
     run = next(one for one in drawn(here, None) if one.grids == ("main",))
     store.set_aside(run.spec.id)
-    found = replicate.compare(here, experiment, sample, settings)
+    found = replicate.compare(request, sample)
     assert found.verdicts == {} and found.missing == 1
 
 
 def test_what_other_code_libraries_or_processors_trained_is_not_taken_for_ours(here, monkeypatch):
     def folder():
         replicate._trainer.cache_clear()
-        return replicate.place_of(here, {"numerics": "portable"}).results
+        return store_of_replicas(here).root
 
     own = folder()
     assert folder() == own
@@ -181,10 +189,9 @@ def test_an_experiment_without_evidence_has_nothing_to_train_again(here, capsys)
 
 
 def test_a_summary_keeps_other_experiments_and_numerics(here):
-    experiment, settings = compose(here.home, "small", ["launcher=inline"])
-    sample = Sample(1, replicate.table_of(here, "small"))
-    replicate.train(here, experiment, sample, ["small", "launcher=inline"], settings)
-    one = replicate.compare(here, experiment, sample, settings)
+    request, sample = Request.parse(WORDS, here), Sample(1, replicate.table_of(here, "small"))
+    replicate.train(request, sample)
+    one = replicate.compare(request, sample)
     replicate.write(here, [one, replace(one, experiment="other"), replace(one, numerics="native")])
     path = replicate.write(here, [replace(one, missing=3)])
     found = csv_files.read_csv(path)

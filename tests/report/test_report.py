@@ -26,7 +26,7 @@ from bn_study.store.store import Store
 EXPERIMENT = """
 question: Is it <b>faster</b>?
 source: Ioffe & Szegedy 2015
-base: {dataset: digits, model.widths: [8, 6], steps: 1000, measure: log12}
+base: {dataset: digits, model.widths: [8, 6], steps: 1000, schedule: log12}
 grids:
   speed: {norm: [none, batch], optimizer.learning_rate: [0.1, 0.3, 1], seed: [0, 1, 2]}
   select: {like: speed, seed: [100, 101]}
@@ -34,10 +34,10 @@ grids:
     norm: [none, batch]
     optimizer.learning_rate: 0.1
     seed: [0, 1, 2]
-    probes: [[curves, activations]]
-    probes.activations.every: 100
-    probes.activations.sites: [[pre]]
-    probes.activations.units: true
+    probe: [[curves, activations]]
+    probe.activations.every: 100
+    probe.activations.sites: [[pre]]
+    probe.activations.units: true
 tune:
   rate:
     grid: select
@@ -310,7 +310,7 @@ def test_a_sweep_has_a_figure_and_a_table_of_its_arms(home, tmp_path):
 
 
 def test_a_sweep_that_recorded_nothing(home, tmp_path):
-    _, files, page = adhoc(home, tmp_path, "probes=[]", leave_out=lambda spec: True)
+    _, files, page = adhoc(home, tmp_path, "probe=[]", leave_out=lambda spec: True)
     assert files == {"verdicts.csv", "report.md"} and "## Arms" in page and "![" not in page
 
 
@@ -322,13 +322,13 @@ def test_only_experiments_without_claims_have_a_table_of_arms(whole):
 @pytest.mark.parametrize(
     ("overrides", "written"),
     [
-        (["dataset.binarise=null,0.5"], "dataset.binarise=null,0.5"),
-        (["model.normalise_input=true,False"], "model.normalise_input=true,false"),
+        (["dataset.binarize=null,0.5"], "dataset.binarize=null,0.5"),
+        (["model.normalize_input=true,False"], "model.normalize_input=true,false"),
         (["model.widths=[8, 6],[ 5 ]"], "model.widths=[8,6],[5]"),
         (["optimizer.learning_rate=1e-3"], "optimizer.learning_rate=0.001"),
         (["seed=range(2)"], "seed=0,1"),
-        (["probes=[]"], "probes=[]"),
-        (["probes=[curves, activations]", "probes.activations.sites=[pre]"], "probes.activations.sites=[pre]"),
+        (["probe=[]"], "probe=[]"),
+        (["probe=[curves, activations]", "probe.activations.sites=[pre]"], "probe.activations.sites=[pre]"),
         (["dataset=arrays", "dataset.path='{place}/a, b (1).npz'"], "dataset.path='{place}/a, b (1).npz'"),
         (["dataset=arrays", r"dataset.path='{place}/it\'s.npz','{place}/a, b (1).npz'"],
          r"dataset.path='{place}/it\'s.npz','{place}/a, b (1).npz'"),

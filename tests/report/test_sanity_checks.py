@@ -11,12 +11,12 @@ from bn_study.report import evidence, sanity_checks
 from bn_study.study import Study
 
 GRID = """
-base: {dataset: digits, model.widths: [8], steps: 100, probes: [curves]}
+base: {dataset: digits, model.widths: [8], steps: 100, probe: [curves]}
 grids:
   all: {norm: [none, batch], seed: range(6)}
 """
 TRUTH = """
-oracle: true
+sanity_check: true
 claims:
   learns:
     statements: []

@@ -46,7 +46,7 @@ QUICK = COMBINATIONS[0], COMBINATIONS[3], COMBINATIONS[7], OTHERS[0], OTHERS[1]
 
 def overrides(optimizer, dropout, norm, model):
     return [
-        "dataset=digits", "batch_size=32", "seed=4", "probes=[curves,activations]", "optimizer.learning_rate=0.01",
+        "dataset=digits", "batch_size=32", "seed=4", "probe=[curves,activations]", "optimizer.learning_rate=0.01",
         f"optimizer={optimizer}", "optimizer.decay_at=[0.5]", "optimizer.decay_factor=0.3",
         *(MLP if model == "mlp" else CNN), *NORMS[norm], f"model.dropout={dropout}",
     ]  # fmt: skip

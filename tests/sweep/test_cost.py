@@ -55,7 +55,7 @@ def test_the_nearest_runs_decide_and_other_sizes_do_not_count(specify, known):
 
 
 def test_a_probe_that_nobody_measured_is_named(specify, known):
-    answer = price([specify("probes=[curves,activations]")], [known()], 1)
+    answer = price([specify("probe=[curves,activations]")], [known()], 1)
     assert answer.unmeasured == {"activations"} and answer.seconds is not None
 
 

@@ -145,7 +145,7 @@ def test_two_calls_at_once_share_the_work(stage, undisturbed):
 def test_a_stopped_owner_on_another_host_is_replaced_once_and_discards_its_work(stage, undisturbed):
     if subprocess.run(["unshare", "--uts", "true"], capture_output=True).returncode:
         pytest.skip("this process may not have a UTS namespace of its own")
-    words = (*TINY, "seed=3", "steps=200", "silence=0.5")
+    words = (*TINY, "seed=3", "steps=200", "heartbeat_timeout=0.5")
     stage.store().prepare()
     owner = stage.start("first", *words, target=lone, STANDIN_HOST="first", STANDIN_PACE="0.05")
     leases = stage.store().leases()
@@ -313,7 +313,7 @@ def test_a_run_that_is_damaged_during_the_sweep_is_counted_as_such(stage):
 
 @pytest.mark.parametrize("content", [b"", b'{"host": "som', b"\x00" * 512, b'{"host": 3}'])
 def test_a_damaged_lease_is_named_and_keeps_nobody_for_long(stage, undisturbed, content):
-    words = (*PAIR, "silence=0.3")
+    words = (*PAIR, "heartbeat_timeout=0.3")
     (stage.root / ".lease").mkdir(parents=True)
     damaged = sorted(undisturbed(*PAIR))[0]
     (stage.root / ".lease" / f"{damaged}.4").write_bytes(content)

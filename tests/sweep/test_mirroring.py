@@ -457,7 +457,7 @@ def test_a_run_under_way_is_mirrored_from_its_checkpoint(place, specify, tmp_pat
     from bn_study.store import checkpoint
     from bn_study.training.train import Programs, train
 
-    spec = specify("steps=30", "model.widths=[8]", "measure.points=4", "probes=[curves,activations]")
+    spec = specify("steps=30", "model.widths=[8]", "schedule.points=4", "probe=[curves,activations]")
     states = {}
 
     class Stop(Exception):

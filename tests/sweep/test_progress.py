@@ -3,12 +3,12 @@
 import pandas as pd
 import pytest
 
-from bn_study.plan.compose import compose
 from bn_study.store.store import Store
 from bn_study.study import Study
 from bn_study.sweep import progress as module
 from bn_study.sweep.call import Call
 from bn_study.sweep.progress import Progress
+from bn_study.sweep.request import Request
 
 EMPTY = pd.DataFrame({"step": [0], "name": [""], "site": [""], "value": [0.0]})
 REQUEST = ["steps=1000", "seed=range(4)"]
@@ -16,9 +16,8 @@ REQUEST = ["steps=1000", "seed=range(4)"]
 
 @pytest.fixture
 def call(home, tmp_path):
-    experiment, settings = compose(home, None, REQUEST)
     Store(tmp_path / "runs").prepare()
-    return Call("abc", Study(home, tmp_path), experiment, REQUEST, settings)
+    return Call("abc", Request.parse(REQUEST, Study(home, tmp_path)))
 
 
 @pytest.fixture
@@ -46,16 +45,16 @@ def test_the_line_counts_runs_and_its_time_left_settles(call, clock):
     assert "starting" in progress.line(clock.now, [])
     for number, left in enumerate(("30s left", "20s left", "10s left")):
         clock.now += 10
-        call.place.store.publish(runs[number], EMPTY, EMPTY, {"status": "complete"})
+        call.study.store.publish(runs[number], EMPTY, EMPTY, {"status": "complete"})
         assert progress.line(clock.now, []).endswith(left)
-    call.place.store.publish(runs[3], EMPTY, EMPTY, {"status": "diverged"})
+    call.study.store.publish(runs[3], EMPTY, EMPTY, {"status": "diverged"})
     assert "4/4 runs · 0 left" in progress.line(clock.now, []) and "1 diverged" in progress.line(clock.now, [])
 
 
 def test_the_table_shows_who_trains_what(call):
     progress = Progress(call)
     run = progress.plan.runs[1].spec
-    with call.place.store.leases().take(run.id, "another") as lease:
+    with call.study.store.leases().take(run.id, "another") as lease:
         lease.note(250)
         table = progress.table(progress.leases.holders())
         assert table.row_count == 1
@@ -68,7 +67,7 @@ def test_the_table_shows_who_trains_what(call):
 def test_failures_are_counted_and_no_terminal_gets_a_line_a_minute(call, clock, capsys):
     progress = Progress(call)
     assert progress.live is None
-    call.place.store.fail(progress.plan.runs[0].spec.id, call.id, "failed", "ValueError: no")
+    call.study.store.fail(progress.plan.runs[0].spec.id, call.id, "failed", "ValueError: no")
     with progress:
         for _ in range(150):
             progress.update()

@@ -23,7 +23,7 @@ def cluster():
 
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(cluster() is not None, reason=str(cluster()))]
-LONG = ("norm=none,batch", "seed=range(5)", "steps=20000", "probes=[]")
+LONG = ("norm=none,batch", "seed=range(5)", "steps=20000", "probe=[]")
 DEADLINE = 300
 
 
@@ -150,7 +150,7 @@ def test_left_seen_again_and_cancelled_nothing_is_lost(bn_study, tmp_path):
 
 
 def test_ctrl_c_leaves_the_workers_at_work(bn_study):
-    watch = bn_study.start("run", *slurm("steps=20000", "probes=[]"))
+    watch = bn_study.start("run", *slurm("steps=20000", "probe=[]"))
     until(lambda: sum(steps(bn_study.store).values()), "a worker trains")
     watch.send_signal(signal.SIGINT)
     said, _ = watch.communicate(timeout=DEADLINE)
@@ -160,7 +160,7 @@ def test_ctrl_c_leaves_the_workers_at_work(bn_study):
 
 def test_a_worker_that_reaches_its_time_limit_goes_on_where_it_was(bn_study):
     """One minute, and told to stop some forty seconds before. A checkpoint is written for no other reason here."""
-    words = ("steps=250000", "probes=[]", "checkpoint=1000", "launcher.time=1", "launcher.grace=40")
+    words = ("steps=250000", "probe=[]", "checkpoint=1000", "launcher.time=1", "launcher.grace=40")
     watch = bn_study.start("run", *slurm(*words))
     (job,) = until(queue, "a worker is queued")
     until(lambda: sum(steps(bn_study.store).values()), "it trains")

@@ -16,7 +16,7 @@ from bn_study.sweep.cost import to_train
 from bn_study.sweep.status import agenda, planned
 
 EXPERIMENT = """
-base: {dataset: digits, model.widths: [8], steps: 100, probes: [curves]}
+base: {dataset: digits, model.widths: [8], steps: 100, probe: [curves]}
 grids:
   plain: {norm: [none, batch], model.dropout: 0, optimizer.learning_rate: rate, seed: [0, 1]}
   best: {like: plain, model.dropout: drop}

@@ -14,7 +14,7 @@ EPSILON = 1e-3
 
 
 def look(specify, *overrides, reestimate=300):
-    spec, programs = specify(*overrides, "probes=[]"), Programs()
+    spec, programs = specify(*overrides, "probe=[]"), Programs()
     train(spec, programs, lambda step, state: None, None)
     _, program, evaluator = programs._program
     return program.network, Evaluation(evaluator, spec.batch_size, reestimate, spec.steps, final=True)

@@ -75,7 +75,7 @@ def test_a_wrong_mean_is_a_bias_without_spread(looked_at):
 def test_dropout_before_the_normaliser_shifts_the_variance_by_one_over_keep(looked_at):
     """Li et al. 2019: dropping values of mean 0 in training makes their variance 1/keep times that of inference."""
     network, evaluation = looked_at(
-        "norm=batch", "dataset=toy_regression", "model.normalise_input=true", "model.widths=[40]", "model.dropout=0.5",
+        "norm=batch", "dataset=toy_regression", "model.normalize_input=true", "model.widths=[40]", "model.dropout=0.5",
         "model.dropout_position=before", "steps=100", "optimizer.learning_rate=1e-9", "batch_size=500",
         "norm.epsilon=1e-7",
     )  # fmt: skip

@@ -79,7 +79,7 @@ def as_in_keras(value):
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_hundred_steps_equal_keras_fit(specify, model, norm, optimizer):
     spec = specify(
-        *model, *norm, f"optimizer={optimizer}", f"steps={STEPS}", "probes=[]", "optimizer.learning_rate=0.01",
+        *model, *norm, f"optimizer={optimizer}", f"steps={STEPS}", "probe=[]", "optimizer.learning_rate=0.01",
         "model.activation=tanh",  # at the kink of a ReLU a rounding decides which way a gradient goes
     )  # fmt: skip
     programs = Programs()
@@ -116,7 +116,7 @@ def records(trained):
 
 @pytest.mark.parametrize("model", [MLP, CNN], ids=["mlp", "cnn"])
 def test_same_run_twice_and_after_others_is_bit_identical(specify, model):
-    common = (*model, "steps=60", "probes=[curves,activations,gradients]", "model.dropout=0.2")
+    common = (*model, "steps=60", "probe=[curves,activations,gradients]", "model.dropout=0.2")
     spec = specify(*common, "norm=batch", "seed=1")
     alone = train(spec, Programs(), lambda step, state: None, None)
     programs = Programs()
@@ -146,7 +146,7 @@ STATEFUL = {
 @pytest.mark.parametrize("model", [MLP, CNN], ids=["mlp", "cnn"])
 def test_runs_that_start_differently_share_a_program_and_are_what_they_are_alone(specify, model, norm):
     """Initialisers, counters of steps and states of random numbers are values of variables, not part of the program."""
-    common = (*model, *STATEFUL[norm], "steps=40", "probes=[curves,activations]", "model.dropout=0.2")
+    common = (*model, *STATEFUL[norm], "steps=40", "probe=[curves,activations]", "model.dropout=0.2")
     others = (
         "model.initializer=normal", "model.initializer_scale=0.2", "model.initializer_bias=-0.3", "seed=2",
         "classes_per_batch=4",
@@ -209,7 +209,7 @@ def test_bias_goes_where_the_normaliser_replaces_it_and_stays_after_the_activati
 @pytest.mark.parametrize("norm", NORMS, ids=["none", "before", "after"])
 @pytest.mark.parametrize("model", [MLP, CNN], ids=["mlp", "cnn"])
 def test_probes_leave_every_variable_alone(specify, model, norm):
-    spec = specify(*model, *norm, "model.dropout=0.3", "probes=[curves,activations,gradients]", "steps=20")
+    spec = specify(*model, *norm, "model.dropout=0.3", "probe=[curves,activations,gradients]", "steps=20")
     programs = Programs()
     train(spec, programs, lambda step, state: None, None)
     _, program, evaluator = programs._program
@@ -230,8 +230,8 @@ def test_probes_leave_every_variable_alone(specify, model, norm):
 def test_probing_changes_no_result(specify):
     common = (*MLP, "norm=batch", "model.dropout=0.3", "steps=60")
     plain, probed = Programs(), Programs()
-    without = weights_after(specify(*common, "probes=[]"), plain)
-    with_probes = weights_after(specify(*common, "probes=[curves,activations,gradients]"), probed)
+    without = weights_after(specify(*common, "probe=[]"), plain)
+    with_probes = weights_after(specify(*common, "probe=[curves,activations,gradients]"), probed)
     for path, value in without.items():
         np.testing.assert_array_equal(with_probes[path], value, err_msg=path)
 
@@ -338,7 +338,7 @@ def test_learning_rate_drops_at_fractions_of_the_run(specify):
 
 def test_learning_rate_of_the_schedule_reaches_the_weights(specify):
     """A rate too small to move a float32 from the middle on leaves the weights where half the steps left them."""
-    common = (*MLP, "probes=[]")
+    common = (*MLP, "probe=[]")
     dropped = weights_after(
         specify(*common, "steps=40", "optimizer.decay_at=[0.5]", "optimizer.decay_factor=1e-30"), Programs()
     )
@@ -348,7 +348,7 @@ def test_learning_rate_of_the_schedule_reaches_the_weights(specify):
 
 
 def test_measuring_points_are_log_spaced_with_both_ends(specify):
-    spec = specify("steps=15000", "measure=log60", "probes=[curves,activations]", "probes.activations.every=4000")
+    spec = specify("steps=15000", "schedule=log60", "probe=[curves,activations]", "probe.activations.every=4000")
     points = dict(measuring_points(spec))
     curves = [step for step, probes in points.items() if "curves" in [probe.name for probe in probes]]
     assert curves[0] == 0 and curves[1] == 50 and curves[-1] == 15000 and len(curves) == 61
@@ -360,6 +360,6 @@ def test_measuring_points_are_log_spaced_with_both_ends(specify):
 
 def test_python_is_awake_between_chunks(specify):
     noted = []
-    train(specify(*MLP, "steps=1200", "probes=[]"), Programs(), lambda step, state: noted.append(step), None)
+    train(specify(*MLP, "steps=1200", "probe=[]"), Programs(), lambda step, state: noted.append(step), None)
     assert noted == [500, 1000, 1200]
     assert loop.train.__doc__

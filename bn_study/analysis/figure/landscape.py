@@ -159,7 +159,7 @@ def _medians(tables: Tables, arm: pd.DataFrame, name: str, window: int) -> pd.Da
 
 def _range(runs: pd.DataFrame, option: str) -> str:
     """`0.05 to 0.4 (8 values)`, by what the runs themselves say."""
-    column = f"probes.landscape.{option}"
+    column = f"probe.landscape.{option}"
     texts = runs[column].dropna().tolist() if column in runs else []
     values = json.loads(texts[0]) if texts else []
     return f"{min(values):g} to {max(values):g} ({len(values)} values)" if values else "not stated"

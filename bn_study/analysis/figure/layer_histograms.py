@@ -120,7 +120,7 @@ def _rows(tables: Tables, norm: str, arm: pd.DataFrame, step: int | None) -> Ite
         for layer in (0, *layers):
             site = f"layer{layer}/{kind}" if layer else "input"
             values = counts[counts["site"] == site].sort_values("unit")["value"].to_numpy(float)
-            limits = json.loads(first[f"probes.histograms.{kind if layer else 'input'}_range"])
+            limits = json.loads(first[f"probe.histograms.{kind if layer else 'input'}_range"])
             edges = np.linspace(limits[0], limits[1], len(values) + 1)
             about = {"norm": norm, "kind": kind, "layer": layer}
             for low, high, value in zip(edges[:-1], edges[1:], values, strict=True):

@@ -187,7 +187,7 @@ def _arms(runs: pd.DataFrame, factor: str, by: list[str] | None) -> Iterator[tup
 
 def _fixed(runs: pd.DataFrame, factor: str) -> str:
     """`norm=none optimizer.learning_rate=1, norm=batch optimizer.learning_rate=3`; "" where nothing is bound."""
-    names = [one for one in bound_to_norm(runs, factor) if not one.startswith(("norm.", "probes"))]
+    names = [one for one in bound_to_norm(runs, factor) if not one.startswith(("norm.", "probe"))]
     first = runs.drop_duplicates("norm").sort_values("norm", key=lambda norms: norms != "none", kind="stable")
     words = [
         " ".join([f"norm={row['norm']}", *(f"{name}={written(row[name])}" for name in names)])

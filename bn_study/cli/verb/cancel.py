@@ -1,9 +1,8 @@
 """Stop the workers that a cluster has for an experiment."""
 
 import argparse
-import shlex
 
-from bn_study.cli.request import composed
+from bn_study.cli.request import parsed
 from bn_study.cli.verb.status import jobs
 
 REQUEST = True
@@ -14,15 +13,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def command(options: argparse.Namespace) -> int:
-    place, experiment, _, request = composed(options)
+    request = parsed(options.request)
     from bn_study.sweep.launcher import slurm
 
-    live = [job for job, states in jobs(experiment, place.store) if states]
+    live = [job for job, states in jobs(request) if states]
     if not live:
-        print(f"no job of {experiment.name} is in the queue; local workers end with Ctrl-C where they were started")
+        name = request.experiment.name
+        print(f"no job of {name} is in the queue; local workers end with Ctrl-C where they were started")
         return 0
     for job in live:
         slurm.cancel(job)
         print(f"Slurm job {job.ids[-1]} is told to stop; its workers write a checkpoint first")
-    print(f"continue with: bn-study run {shlex.join(request)}")
+    print(f"continue with: {request.command('run')}")
     return 0

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from bn_study.cli.request import composed, console
+from bn_study.cli.request import console, parsed
 from bn_study.errors import UsageError
 
 REQUEST = True
@@ -37,12 +37,13 @@ def command(options: argparse.Namespace) -> int:
     only = ("metric", "at", "against", "csv", "json")
     if options.by is None and any(getattr(options, name) for name in only):
         raise UsageError(f"{', '.join(f'--{name}' for name in only)} go with --by, as --by norm")
-    place, experiment, _, _ = composed(options)
+    request = parsed(options.request)
+    study, experiment = request.study, request.experiment
     if options.by is not None:
-        return _arms(options, place, experiment)
+        return _arms(options, study, experiment)
     if options.claim is not None and options.claim not in experiment.claims:
         raise UsageError(parts.unknown("claim", options.claim, experiment.claims))
-    judged = evidence.judge(place, experiment)
+    judged = evidence.judge(study, experiment)
     if options.claim is None:
         console().print(report.terminal(judged.verdicts))
     else:
@@ -54,13 +55,13 @@ def command(options: argparse.Namespace) -> int:
     return 0
 
 
-def _arms(options: argparse.Namespace, place: Any, experiment: Any) -> int:
+def _arms(options: argparse.Namespace, study: Any, experiment: Any) -> int:
     from bn_study import report
     from bn_study.analysis import comparison
     from bn_study.report import frames
 
     at = comparison.parsed(options.metric or METRIC, options.at or "last")
-    found = frames.of(place, experiment)
+    found = frames.of(study, experiment)
     runs, records = found.runs, found.records
     final = f"final(metric={at.metric})"
     if at.when == "last" and not at.site and final in runs:  # every run has it, with its records or without

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bn_study.cli.request import composed
+from bn_study.cli.request import parsed
 from bn_study.errors import UsageError
 
 REQUEST = True
@@ -31,12 +31,13 @@ def command(options: argparse.Namespace) -> int:
     mirrors = parts.names("mirror")
     if options.format not in (*TABLES, *mirrors):
         raise UsageError(parts.unknown("format", options.format, [*TABLES, *mirrors]))
-    place, experiment, settings, _ = composed(options)
-    found = frames.of(place, experiment)
+    request = parsed(options.request)
+    study, experiment, settings = request.study, request.experiment, request.settings
+    found = frames.of(study, experiment)
     if options.format in mirrors:
-        _mirror(options.format, options.to or place.results / "mirror" / options.format, place, found, settings)
+        _mirror(options.format, options.to or study.results / "mirror" / options.format, study, found, settings)
     else:
-        folder = options.to or place.results / "local" / "export" / experiment.name
+        folder = options.to or study.results / "local" / "export" / experiment.name
         for path in found.write(folder, options.format):
             print(path)
         if found.without_records:
@@ -50,7 +51,7 @@ def command(options: argparse.Namespace) -> int:
     return 0
 
 
-def _mirror(name: str, folder: Path, place: Any, found: Any, settings: Any) -> None:
+def _mirror(name: str, folder: Path, study: Any, found: Any, settings: Any) -> None:
     """Export each run that has records here, and say how to look at them. Options are those of the words, if any."""
     from bn_study.analysis.mirror import _run
     from bn_study.plan import parts
@@ -58,7 +59,7 @@ def _mirror(name: str, folder: Path, place: Any, found: Any, settings: Any) -> N
 
     part = settings.mirror
     if part is None or part.name != name:
-        part = chosen_mirror(place.home, {"mirror": name})
+        part = chosen_mirror(study.home, {"mirror": name})
     for stored in found.stored.values():
         run = _run.of(stored, found.experiment.name)
         try:

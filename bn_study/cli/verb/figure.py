@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bn_study.cli.request import composed
+from bn_study.cli.request import parsed
 from bn_study.errors import UsageError
 
 REQUEST = True
@@ -27,16 +27,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def command(options: argparse.Namespace) -> int:
     from bn_study.report import frames, sweep_figure
 
-    place, experiment, _, _ = composed(options)
+    request = parsed(options.request)
+    study, experiment = request.study, request.experiment
     path = options.output or Path(f"{options.kind}.svg")
     if path.suffix not in FORMATS:
         raise UsageError(f"--output {path}: give it a name that ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     if (options.over is None) == (options.kind == "final"):
         raise UsageError("final needs --over, what is on its axis, and the other kinds have none")
     by = options.by.split(",") if options.by else ()
-    request = sweep_figure.Request(options.kind, options.metric, by, options.color, options.column, options.over)
-    found = frames.of(place, experiment)
-    for file in sweep_figure.write(path, found, request):
+    figure = sweep_figure.SweepFigure(options.kind, options.metric, by, options.color, options.column, options.over)
+    found = frames.of(study, experiment)
+    for file in sweep_figure.write(path, found, figure):
         print(file)
     if found.without_records:
         print(f"of {len(found.without_records)} runs only the records that figures draw are here", file=sys.stderr)

@@ -12,10 +12,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def command(options: argparse.Namespace) -> int:
-    from bn_study import study
     from bn_study.plan.reading import experiment_names, experiment_question
+    from bn_study.study import locate
 
-    home = study.locate().home
+    home = locate().home
     print("experiments")
     for name in experiment_names(home):
         try:
@@ -23,7 +23,7 @@ def command(options: argparse.Namespace) -> int:
         except UsageError as error:
             print(f"  {name:24} {error}")
     print("\nparts")
-    for kind in ("dataset", "model", "norm", "optimizer", "probe", "measure", "launcher", "mirror", "profile"):
+    for kind in ("dataset", "model", "norm", "optimizer", "probe", "schedule", "launcher", "mirror", "profile"):
         print(f"  {kind:24} {' '.join(sorted(path.stem for path in (home / 'conf' / kind).glob('*.yaml')))}")
     print("\nEvery option of a part, with its default and meaning: conf/<kind>/<part>.yaml")
     return 0

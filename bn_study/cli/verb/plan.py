@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from bn_study.cli.request import composed, split
+from bn_study.cli.request import parsed
 from bn_study.errors import UsageError
 
 REQUEST = True
@@ -25,20 +25,21 @@ def with_calibration(verb: argparse.ArgumentParser) -> None:
 
 def command(options: argparse.Namespace) -> int:
     if getattr(options, "all", False):
-        from bn_study import study
+        from bn_study.study import locate
         from bn_study.sweep import cost_table
 
         if options.json:
             raise UsageError("--all has a line for each experiment; give one of them to have its runs with --json")
-        if options.request and split(options.request)[0] is not None:
+        if options.request and "=" not in options.request[0]:
             raise UsageError(f"--all is of every experiment: leave out --all or {options.request[0]}")
-        for line in cost_table.lines(study.locate(), options.request, options.calibrate):
+        for line in cost_table.lines(locate(), options.request, options.calibrate):
             print(line, flush=True)
         return 0
-    place, experiment, settings, request = composed(options)
+    request = parsed(options.request)
+    experiment = request.experiment
     from bn_study.sweep.status import agenda
 
-    plan = agenda(experiment, place.store)
+    plan = agenda(experiment, request.study.store)
     waiting = [
         {"id": None, "settings": cell.settings, "status": "waiting", "waits": cell.waits} for cell in plan.waiting
     ]
@@ -61,7 +62,6 @@ def command(options: argparse.Namespace) -> int:
     from bn_study.sweep import cost
     from bn_study.sweep.call import Call
 
-    call = Call("plan", place, experiment, request, settings)
-    for name, words in cost.told(call, plan, calibrate=options.calibrate):
+    for name, words in cost.told(Call("plan", request), plan, calibrate=options.calibrate):
         print(f"  {name:16} {words}")
     return 0

@@ -2,11 +2,16 @@
 
 import argparse
 import sys
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from bn_study.cli.request import check, console, count, split
+from bn_study.cli.request import console, count, parsed
 from bn_study.cli.verb import plan
 from bn_study.errors import UsageError
+
+if TYPE_CHECKING:
+    from bn_study.study import Study
+    from bn_study.sweep.request import Request
 
 REQUEST = True
 
@@ -22,79 +27,76 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def command(options: argparse.Namespace) -> int:
-    from bn_study import study
-    from bn_study.plan.reading import experiment_names
     from bn_study.report import replicate, replicated
+    from bn_study.study import locate
 
-    place = study.locate()
-    if options.all:
-        if options.request and "=" not in options.request[0]:
-            raise UsageError(f"--all is of every experiment: leave out --all or {options.request[0]}")
-        names = [one for one in experiment_names(place.home) if (place.results / one / "runs.csv").is_file()]
-        settings = options.request
-    else:
-        name, settings = split(options.request)
-        if name is None:
-            raise UsageError("replicate what: an experiment with evidence (bn-study list), or --all")
-        names = [name]
-    if not names:
+    if options.calibrate and not options.dry_run:
+        raise UsageError("--calibrate goes with --dry-run: replicate trains at once")
+    study = locate()
+    requests = list(_requests(options, study))
+    if not requests:
         raise UsageError("no experiment has evidence that could be trained again")
     rows = None if options.verdicts else options.rows
-    if options.dry_run:
-        for name in names:
-            _priced(place, name, settings, rows, options.calibrate)
-        return 0
-    if options.calibrate:
-        raise UsageError("--calibrate goes with --dry-run: replicate trains at once")
     found, code = [], 0
-    for name in names:
-        one, ended = _replicated(place, name, settings, rows)
+    for request in requests:
+        sample = _drawn(request, rows)
+        if options.dry_run:
+            for what, words in replicate.told(request, sample, options.calibrate):
+                print(f"  {what:16} {words}")
+            continue
+        one, ended = _replicated(request, sample)
         if ended == 3:
             print("continue with the same command: what is trained is kept", file=sys.stderr)
             return 3
         found.append(one)
         console().print(replicated.exceptions(one.rows, one.verdicts))
-        path = replicate.write(place, [one])
+        path = replicate.write(study, [one])
         code = max(code, ended, int(one.differs))
-    console().print(replicated.summary([(one.experiment, one.rows, one.verdicts) for one in found]))
-    print(path)
+    if found:
+        console().print(replicated.summary([(one.experiment, one.rows, one.verdicts) for one in found]))
+        print(path)
     return code
 
 
-def _drawn(place: Any, name: str, overrides: list[str], rows: int | None) -> tuple[Any, Any, Any]:
-    """An experiment, the sample of its rows and the settings of the call; says how many rows there are."""
-    from bn_study.plan.compose import compose
+def _requests(options: argparse.Namespace, study: "Study") -> "Iterator[Request]":
+    """What is to be replicated, each as it was committed. Raises UsageError."""
+    from bn_study.plan.reading import experiment_names
+
+    named = bool(options.request) and "=" not in options.request[0]
+    if options.all and named:
+        raise UsageError(f"--all is of every experiment: leave out --all or {options.request[0]}")
+    if not options.all and not named:
+        raise UsageError("replicate what: an experiment with evidence (bn-study list), or --all")
+    every = [[name, *options.request] for name in experiment_names(study.home)]
+    for words in every if options.all else [options.request]:
+        if not options.all or (study.results / words[0] / "runs.csv").is_file():
+            request = parsed(words, study)
+            if changed := request.experiment.changed:
+                raise UsageError(f"replicate trains committed rows as they are: leave out {' '.join(changed)}")
+            yield request
+
+
+def _drawn(request: "Request", rows: int | None) -> Any:
+    """The sample of an experiment's rows; says how many they are."""
     from bn_study.report import replicate
     from bn_study.sweep.sample import Sample
 
-    experiment, settings = compose(place.home, name, overrides)
-    if experiment.changed:
-        raise UsageError(f"replicate trains committed rows as they are: leave out {' '.join(experiment.changed)}")
-    check(place, experiment)
-    sample = Sample(rows, replicate.table_of(place, name))
-    drawn, there = sample.count(experiment)
+    name = request.experiment.name
+    sample = Sample(rows, replicate.table_of(request.study, name))
+    drawn, there = sample.count(request.experiment)
     print(f"{name}: {drawn} of {there} committed rows to train again", flush=True)
-    return experiment, sample, settings
+    return sample
 
 
-def _priced(place: Any, name: str, overrides: list[str], rows: int | None, calibrate: bool) -> None:
-    from bn_study.report import replicate
-
-    experiment, sample, settings = _drawn(place, name, overrides, rows)
-    for what, words in replicate.told(place, experiment, sample, [name, *overrides], settings, calibrate):
-        print(f"  {what:16} {words}")
-
-
-def _replicated(place: Any, name: str, overrides: list[str], rows: int | None) -> tuple[Any, int]:
+def _replicated(request: "Request", sample: Any) -> tuple[Any, int]:
     """What came of one experiment, and the exit code of its training."""
     from bn_study.report import replicate
 
-    experiment, sample, settings = _drawn(place, name, overrides, rows)
-    outcome = replicate.train(place, experiment, sample, [name, *overrides], settings)
+    outcome = replicate.train(request, sample)
     for run_id, failure in outcome.failed.items():
         print(f"{failure.kind}: {run_id}: {failure.line}\n        {failure.path}")
     for line in outcome.remarks:
         print(line, file=sys.stderr)
     if outcome.interrupted:
         return None, 3
-    return replicate.compare(place, experiment, sample, settings), outcome.code
+    return replicate.compare(request, sample), outcome.code

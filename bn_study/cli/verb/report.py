@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bn_study.cli.request import check, console, split
+from bn_study.cli.request import console, parsed
 from bn_study.errors import UsageError
 
 REQUEST = True
@@ -25,24 +25,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def command(options: argparse.Namespace) -> int:
-    from bn_study import study
     from bn_study.plan.reading import experiment_names
     from bn_study.report import evidence, sanity_checks
+    from bn_study.study import locate
 
-    place = study.locate()
+    study = locate()
     if options.check and options.open:
         raise UsageError("--check writes no page that could be opened: leave out --check or --open")
     if options.all:
         if options.request:
             raise UsageError("--all takes no experiment and no overrides")
-        requests = [[name] for name in experiment_names(place.home) if (place.results / name / "runs.csv").exists()]
+        requests = [[name] for name in experiment_names(study.home) if (study.results / name / "runs.csv").exists()]
         if not requests:
             print("no experiment has evidence yet; `bn-study run` and `report` with its name make some")
     else:
         requests = [options.request]
     reported = []
-    sanity = sanity_checks.sanity(place) if len(requests) > 1 else None  # asked once for all
-    for one in _each(partial(_compared if options.check else _written, place, sanity), requests):
+    sanity = sanity_checks.sanity(study) if len(requests) > 1 else None  # asked once for all
+    for one in _each(partial(_compared if options.check else _written, study, sanity), requests):
         reported.append(one)
         if one.verdicts is not None:
             console().print(one.verdicts)
@@ -52,22 +52,22 @@ def command(options: argparse.Namespace) -> int:
             print(line, file=sys.stderr)
     different = any(one.different for one in reported)
     if options.check and options.all and requests:
-        changed = evidence.board_differences(place)
+        changed = evidence.board_differences(study)
         different |= bool(changed)
         print("\n".join(_changes("verdict board", changed)))
     elif any(one.committed for one in reported):
         from bn_study.report.web import write
 
-        for path in [*evidence.board(place), write.write_overview(place)]:
+        for path in [*evidence.board(study), write.write_overview(study)]:
             print(path)
     if options.open and reported:
-        _open(place, reported)
+        _open(study, reported)
     return 1 if different else 0
 
 
-def _open(place: Any, reported: Sequence["_Reported"]) -> None:
+def _open(study: Any, reported: Sequence["_Reported"]) -> None:
     """The page of the one experiment, or of all of them, in the user's browser."""
-    page = Path(reported[0].lines[-1]) if len(reported) == 1 else place.results / "index.html"
+    page = Path(reported[0].lines[-1]) if len(reported) == 1 else study.results / "index.html"
     if not webbrowser.open(page.as_uri()):
         print(f"no browser could be started; open {page.as_uri()} in one", file=sys.stderr)
 
@@ -94,34 +94,25 @@ def _each(report: Callable[[list[str]], _Reported], requests: list[list[str]]) -
         yield from processes.map(report, requests)
 
 
-def _written(place: Any, sanity: str | None, request: list[str]) -> _Reported:
+def _written(study: Any, sanity: str | None, request: list[str]) -> _Reported:
     from bn_study.report import evidence
     from bn_study.report.web import write
 
-    experiment = _checked(place, request)
-    found = evidence.report(place, experiment, sanity)
-    page = write.write(place, experiment, found)
+    experiment = parsed(request, study).experiment
+    found = evidence.report(study, experiment, sanity)
+    page = write.write(study, experiment, found)
     return _Reported(
         [str(path) for path in [*found.files, page]], found.verdicts, found.remarks,
-        committed=evidence.committed(place, experiment),
+        committed=evidence.committed(study, experiment),
     )  # fmt: skip
 
 
-def _compared(place: Any, sanity: str | None, request: list[str]) -> _Reported:
+def _compared(study: Any, sanity: str | None, request: list[str]) -> _Reported:
     from bn_study.report import evidence
 
-    experiment = _checked(place, request)
-    changed = evidence.differences(place, experiment, sanity)
+    experiment = parsed(request, study).experiment
+    changed = evidence.differences(study, experiment, sanity)
     return _Reported(_changes(experiment.name, changed), different=bool(changed))
-
-
-def _checked(place: Any, request: list[str]) -> Any:
-    from bn_study.plan.compose import compose
-
-    name, overrides = split(request)
-    experiment, _ = compose(place.home, name, overrides)
-    check(place, experiment)
-    return experiment
 
 
 def _changes(what: str, changes: list[str]) -> list[str]:

@@ -1,12 +1,11 @@
 """Train the runs that are missing."""
 
 import argparse
-import shlex
 import sys
 from collections import Counter
 from typing import Any
 
-from bn_study.cli.request import composed, count
+from bn_study.cli.request import count, parsed
 from bn_study.cli.verb import plan
 from bn_study.errors import UsageError
 
@@ -28,28 +27,29 @@ def command(options: argparse.Namespace) -> int:
         return plan.command(options)
     if options.calibrate:
         raise UsageError("--calibrate goes with --dry-run or plan: run trains at once")
-    place, experiment, settings, request = composed(options)
+    request = parsed(options.request)
+    study, experiment = request.study, request.experiment
     from bn_study.plan import numerics
     from bn_study.sweep import run as sweep
     from bn_study.sweep.status import agenda
 
-    if settings.numerics == "portable" and not numerics.supported():
+    if request.settings.numerics == "portable" and not numerics.supported():
         print(f"warning: numerics=portable: {numerics.UNSUPPORTED}, and are noted as native", file=sys.stderr)
-    place.store.prepare()
+    study.store.prepare()
     if experiment.claims:
         from bn_study.report import firsts  # with pandas
 
-        firsts.note(place, experiment)
-    place.store.tidy()
-    damaged = sweep.set_damaged_aside(agenda(experiment, place.store).runs, place.store)
-    before = agenda(experiment, place.store)
-    for warning in _unreadable(place.store) + damaged + sweep.check_data(before.missing):
+        firsts.note(study, experiment)
+    study.store.tidy()
+    damaged = sweep.set_damaged_aside(agenda(experiment, study.store).runs, study.store)
+    before = agenda(experiment, study.store)
+    for warning in _unreadable(study.store) + damaged + sweep.check_data(before.missing):
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{experiment.name}: {len(before.runs)} runs, {len(before.missing)} to train", flush=True)
-    outcome = sweep.run(place, experiment, request, settings, options.max_failures, options.detach)
-    again = " ".join(["bn-study", "run", *map(shlex.quote, request)])
+    outcome = sweep.run(request, options.max_failures, options.detach)
+    again = request.command("run")
     after = outcome.agenda
-    statuses = Counter(place.store.read(run_id).status() for run_id in after.done)
+    statuses = Counter(study.store.read(run_id).status() for run_id in after.done)
     print(
         f"{len(after.done - before.done)} trained, {len(after.done)} of {len(after.runs)} done"
         + (f", {statuses['diverged']} of them diverged (a result, not a failure)" if statuses["diverged"] else "")
@@ -60,18 +60,18 @@ def command(options: argparse.Namespace) -> int:
     for line in outcome.remarks:
         print(line)
     if outcome.left:
-        words = shlex.join(request)
-        print(f"see it with: bn-study status {words}\nstop it with: bn-study cancel {words}\nwatch it with: {again}")
+        print(f"see it with: {request.command('status')}\nstop it with: {request.command('cancel')}")
+        print(f"watch it with: {again}")
     elif outcome.code:
         print(f"continue with: {again}")
     else:
-        print(f"next: {again.replace(' run ', ' report ', 1)}")
+        print(f"next: {request.command('report')}")
     return outcome.code
 
 
 def _unreadable(store: Any) -> list[str]:
     leases = store.leases()
     return [
-        f"{path} is damaged; its run is free when nothing has been heard of its holder for some time (silence=)"
+        f"{path} is damaged; its run is free after a time without a heartbeat of its worker (heartbeat_timeout=)"
         for path in leases.unreadable()
     ]

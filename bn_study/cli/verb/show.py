@@ -15,20 +15,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def command(options: argparse.Namespace) -> int:
-    from bn_study import study
+    from bn_study.study import locate
 
-    place = study.locate()
-    ids = place.store.ids()
+    study = locate()
+    ids = study.store.ids()
     if not options.run:
-        newest = sorted(ids, key=lambda one: (place.store.root / one).stat().st_mtime)[-20:]
-        print("\n".join(newest) if newest else f"no runs in {place.store.root}")
+        newest = sorted(ids, key=lambda one: (study.store.root / one).stat().st_mtime)[-20:]
+        print("\n".join(newest) if newest else f"no runs in {study.store.root}")
         return 0
     for wanted in options.run:
         found = [one for one in ids if one.startswith(wanted) or one.endswith(wanted)]
         if not found:
-            raise UsageError(f"no stored run {wanted!r} in {place.store.root}; `bn-study show` lists the latest")
+            raise UsageError(f"no stored run {wanted!r} in {study.store.root}; `bn-study show` lists the latest")
         for run_id in found:
-            _show_run(place.store.read(run_id))
+            _show_run(study.store.read(run_id))
     return 0
 
 

@@ -19,10 +19,10 @@ KNOWN = ("started", "seconds", "peak_memory", "call")
 """Of a stored run's provenance, besides versions and machine."""
 
 
-def write(place: Study, experiment: Experiment, found: evidence.Report) -> Path:
+def write(study: Study, experiment: Experiment, found: evidence.Report) -> Path:
     """index.html of an experiment that has just been reported. Raises UsageError where it cannot be written."""
     judged = found.judged
-    frames = Frames(place, experiment, judged.runs, verdicts_table(judged.verdicts), judged.unfinished)
+    frames = Frames(study, experiment, judged.runs, verdicts_table(judged.verdicts), judged.unfinished)
     more = {run: _known(stored.provenance) for run, stored in frames.stored.items()}
     words = [*([] if experiment.name == ADHOC else [experiment.name]), *experiment.changed]
     text = pages.experiment(
@@ -32,22 +32,22 @@ def write(place: Study, experiment: Experiment, found: evidence.Report) -> Path:
         [(path.stem, path, _caption(path.with_suffix(".json"))) for path in found.files if path.suffix == ".svg"],
         content.of_runs(judged.runs, frames.records, frames.vectors, more),
         f"bn-study run {shlex.join(words)}",
-        "../index.html" if evidence.committed(place, experiment) else None,
+        "../index.html" if evidence.committed(study, experiment) else None,
     )
     return _written(found.folder / pages.NAME, text)
 
 
-def write_overview(place: Study) -> Path:
+def write_overview(study: Study) -> Path:
     """index.html of all experiments with evidence."""
-    found = writer.board.read(place.home, place.results)
+    found = writer.board.read(study.home, study.results)
     thumbnails: dict[str, Path] = {}
     for one in found:
-        pictures = sorted((place.results / one.experiment).glob("*.png"), key=lambda path: path.stem == "effects")
+        pictures = sorted((study.results / one.experiment).glob("*.png"), key=lambda path: path.stem == "effects")
         if pictures:
             thumbnails[one.experiment] = pictures[0]
-    board = place.results / "board.svg"
+    board = study.results / "board.svg"
     text = pages.overview(found, thumbnails, board if board.is_file() else None)
-    return _written(place.results / pages.NAME, text)
+    return _written(study.results / pages.NAME, text)
 
 
 def _known(provenance: Mapping[str, Any]) -> dict[str, Any]:

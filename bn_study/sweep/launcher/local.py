@@ -39,7 +39,7 @@ def run(call: Call, numbers: Iterable[int], progress: Progress, stops: Sequence[
     The signals `stops`, Ctrl-C's among them, ask them to stop after the stretch of steps under way; once more ends them
     at once.
     """
-    leases = call.place.store.leases()
+    leases = call.study.store.leases()
     workers = [_Worker(call, number) for number in numbers]
     told = 0
     with progress, interrupts(stops) as asked:
@@ -70,7 +70,7 @@ class _Worker:
     """A place for a worker process, and whoever has it now."""
 
     def __init__(self, call: Call, number: int) -> None:
-        self.call, self.number, self.store = call, number, call.place.store
+        self.call, self.number, self.store = call, number, call.study.store
         self.process: subprocess.Popen[bytes] | None = None
         self.starts = self.idle_deaths = 0
         self.ending = self.over = False
@@ -86,7 +86,7 @@ class _Worker:
         self.run: str | None = None
         with self.store.writing(), open(self.log, "wb") as file:
             self.process = subprocess.Popen(
-                [*WORKER, self.call.id, str(os.getpid()), *self.call.words],
+                [*WORKER, self.call.id, str(os.getpid()), *self.call.request.worker_words],
                 env=self.call.environment | child.environment(),
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
             )  # fmt: skip

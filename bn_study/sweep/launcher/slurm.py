@@ -24,9 +24,7 @@ from typing import Any
 
 import submitit
 
-from bn_study import study
 from bn_study.errors import UsageError
-from bn_study.plan.compose import compose
 from bn_study.plan.experiment import Experiment
 from bn_study.plan.secrets import without_credentials
 from bn_study.store.store import Store
@@ -34,7 +32,8 @@ from bn_study.sweep import child
 from bn_study.sweep.call import Call, Ending, interrupts
 from bn_study.sweep.launcher import local
 from bn_study.sweep.progress import Progress
-from bn_study.sweep.status import agenda, split_request
+from bn_study.sweep.request import Request
+from bn_study.sweep.status import agenda
 
 POLL = 0.25
 """Seconds between looks at the store."""
@@ -81,7 +80,7 @@ class Task:
     """What a task of the array runs; pickled by submitit, which calls `checkpoint` to have it queued again."""
 
     call: str
-    request: tuple[str, ...]
+    words: tuple[str, ...]
     max_failures: int | None
     environment: Mapping[str, str]
 
@@ -100,10 +99,7 @@ class Task:
         for one in (signal.SIGTERM, signal.SIGUSR2):
             signal.signal(one, stop)
         os.environ.update(self.environment)
-        place = study.locate()
-        name, overrides = split_request(self.request)
-        experiment, settings = compose(place.home, name, overrides)
-        call = Call(self.call, place, experiment, self.request, settings, self.max_failures)
+        call = Call(self.call, Request.parse(self.words), self.max_failures)
         number = int(os.environ.get("SLURM_ARRAY_TASK_ID", "0"))
         ending = local.run(call, [number], Progress(call), stops=(signal.SIGINT,))
         since = time.monotonic()
@@ -121,14 +117,14 @@ class Task:
 
 def left(call: Call) -> bool:
     """Whether there is anything that this call would still train."""
-    plan = agenda(call.experiment, call.place.store)
-    failed = call.place.store.failures(call.id)
+    plan = agenda(call.experiment, call.study.store)
+    failed = call.study.store.failures(call.id)
     return not call.too_many_failures() and any(run.spec.id not in failed for run in plan.missing)
 
 
 def joined(call: Call) -> Call:
     """The call whose workers are in the queue for the same experiment already, else this one. Raises UsageError."""
-    submitted = [job for job in of(call.experiment, call.place.store) if not job.cancelled]
+    submitted = [job for job in of(call.experiment, call.study.store) if not job.cancelled]
     waiting = {one.job for one in answered() if one.lives} if submitted else set()
     live = [job for job in submitted if waiting & set(job.ids)]
     return replace(call, id=live[-1].call) if live else call
@@ -140,7 +136,7 @@ def run(call: Call, progress: Progress, detach: bool) -> Ending:
     Ctrl-C leaves it, too. An array that is gone while runs are left is submitted anew, unless somebody cancelled it or
     the last one achieved nothing. Raises UsageError where there is no Slurm or it refuses the job.
     """
-    store = call.place.store
+    store = call.study.store
     job = next((job for job in jobs(store) if job.call == call.id), None) or submit(call)
     goes_on = f"Slurm job {job.ids[-1]} goes on without this watch"
     if detach:
@@ -178,15 +174,15 @@ def submit(call: Call, before: Job | None = None) -> Job:
     """Submit an array of workers for what is left of the call. Raises UsageError where Slurm refuses."""
     if not shutil.which("sbatch"):
         raise UsageError("launcher=slurm: there is no sbatch here; run it where jobs are submitted, or launcher=local")
-    store, options = call.place.store, call.options
+    store, options = call.study.store, call.options
     folder = store.jobs() / call.id
     with store.writing():
         folder.mkdir(parents=True, exist_ok=True)
         job = before or Job(folder, _about(call)).save()
     environment = {name: os.environ[name] for name in _PLACES if name in os.environ} | {
-        "BN_STUDY_HOME": str(call.place.home), "BN_STUDY_RESULTS": str(call.place.results)
+        "BN_STUDY_HOME": str(call.study.home), "BN_STUDY_RESULTS": str(call.study.results)
     }  # fmt: skip
-    task = Task(call.id, tuple(call.request), call.max_failures, environment)
+    task = Task(call.id, call.request.words, call.max_failures, environment)
     count = call.workers(len(agenda(call.experiment, store).missing))
     chosen = {name: options[name] for name in ("partition", "account") if options[name] is not None}
     try:
@@ -215,7 +211,7 @@ def _about(call: Call) -> dict[str, Any]:
     return {
         "experiment": call.experiment.name,
         "hash": call.experiment.digest,
-        "request": [without_credentials(word) for word in call.request],
+        "request": [without_credentials(word) for word in call.request.words],
         "submitted": datetime.now(UTC).isoformat(timespec="seconds"),
         "workers": 0,
         "ids": [],

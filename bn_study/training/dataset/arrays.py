@@ -20,7 +20,7 @@ def load(
     validation: Count,
     subset: Count | None,
     pool: Count,
-    binarise: Fraction | None,
+    binarize: Fraction | None,
     scaling: Literal["unit", "standard", "raw"],
 ) -> Data:
     """Images or vectors of x_train and x_test with the class numbers y_train and y_test; classes = largest + 1.
@@ -42,13 +42,13 @@ def load(
             validation=validation,
             subset=subset,
             pool=pool,
-            binarise=binarise,
+            binarize=binarize,
             scaling=scaling,
             fingerprint=path.sha256,
             precision=np.float32 if precise else np.float64,
         )
     _check(data, arrays, Path(path.path), scaling)
-    scale = scaling if binarise is None else "unit"
+    scale = scaling if binarize is None else "unit"
     return replace(data, warnings=tuple(plausibility.warnings(arrays, data, Path(path.path).name, scale)))
 
 

@@ -29,7 +29,7 @@ def load(
     validation: Count,
     subset: Count | None,
     pool: Count,
-    binarise: Fraction | None,
+    binarize: Fraction | None,
     scaling: Literal["unit", "standard", "raw"],
     checksums: list[str] | None,
 ) -> Data:
@@ -55,7 +55,7 @@ def load(
         validation=validation,
         subset=subset,
         pool=pool,
-        binarise=binarise,
+        binarize=binarize,
         scaling=scaling,
         fingerprint=digest(arrays),
     )

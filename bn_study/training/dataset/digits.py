@@ -22,7 +22,7 @@ def load(
     validation: Count,
     subset: Count | None,
     pool: Count,
-    binarise: Fraction | None,
+    binarize: Fraction | None,
     scaling: Literal["unit", "standard", "raw"],
 ) -> Data:
     """Images (n, 8, 8, 1), 10 classes. The options are those of `images.prepare`, and:
@@ -46,7 +46,7 @@ def load(
         validation=validation,
         subset=subset,
         pool=pool,
-        binarise=binarise,
+        binarize=binarize,
         scaling=scaling,
         fingerprint=digest((pixels, labels)),
     )

@@ -17,7 +17,7 @@ def load(
     validation: Count,
     subset: Count | None,
     pool: Count,
-    binarise: Fraction | None,
+    binarize: Fraction | None,
     scaling: Literal["unit", "standard", "raw"],
     fingerprint: str | None,
 ) -> Data:
@@ -43,7 +43,7 @@ def load(
         validation=validation,
         subset=subset,
         pool=pool,
-        binarise=binarise,
+        binarize=binarize,
         scaling=scaling,
         fingerprint=content,
     )

@@ -24,7 +24,7 @@ def build(
     initializer_bias: Number,
     dropout: BelowOne,
     dropout_position: Literal["before", "after"],
-    normalise_input: bool,
+    normalize_input: bool,
 ) -> Network:
     """Blocks of 3x3 convolutions that keep the size, each ended by 2x2 pooling; then fully connected layers.
 
@@ -41,7 +41,7 @@ def build(
         )
     chain = Chain(
         data.shape, norm, seed, activation, initializer, initializer_scale, initializer_bias, dropout, dropout_position,
-        normalise_input,
+        normalize_input,
     )  # fmt: skip
     pool = keras.layers.MaxPooling2D if pooling == "max" else keras.layers.AveragePooling2D
     for filters_of_block in blocks:

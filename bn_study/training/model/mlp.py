@@ -21,7 +21,7 @@ def build(
     initializer_bias: Number,
     dropout: BelowOne,
     dropout_position: Literal["before", "after"],
-    normalise_input: bool,
+    normalize_input: bool,
     residual: bool | None,
 ) -> Network:
     """Fully connected hidden layers of the given widths, and a linear output.
@@ -36,7 +36,7 @@ def build(
     """
     chain = Chain(
         data.shape, norm, seed, activation, initializer, initializer_scale, initializer_bias, dropout, dropout_position,
-        normalise_input,
+        normalize_input,
     )  # fmt: skip
     if len(data.shape) > 1:
         chain.reshape(keras.layers.Flatten())

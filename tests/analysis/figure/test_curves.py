@@ -27,7 +27,7 @@ def a_run(number, norm="none", rate=0.1, seed=0, diverged_at=None, **settings):
     return {
         "run": f"{norm}-mlp-digits-s{seed}-{number:010x}", "grids": "sweep", "seed": seed,
         "status": "complete" if diverged_at is None else "diverged", "diverged_at": diverged_at, "classes": 10,
-        "dataset": "digits", "dataset.binarise": None, "model": "mlp", "model.widths": "[8,6]", "norm": norm,
+        "dataset": "digits", "dataset.binarize": None, "model": "mlp", "model.widths": "[8,6]", "norm": norm,
         "optimizer": "sgd", "optimizer.learning_rate": rate, "batch_size": 60, "steps": 300,
         "final(metric=test/accuracy)": number / 7,
     } | placed | settings  # fmt: skip
@@ -127,7 +127,7 @@ def test_arms_are_named_by_what_varies_and_nothing_else():
     assert labels(a_run(0), a_run(1, "batch"), a_run(2, "batch", **placed)) == [
         "norm=none", "norm=batch norm.placement=after", "norm=batch norm.placement=before",
     ]  # fmt: skip
-    assert labels(a_run(0), a_run(1, **{"dataset.binarise": 0.5})) == ["dataset.binarise=null", "dataset.binarise=0.5"]
+    assert labels(a_run(0), a_run(1, **{"dataset.binarize": 0.5})) == ["dataset.binarize=null", "dataset.binarize=0.5"]
     assert labels(a_run(0), a_run(1, rate=0.001, optimizer="adam")) == ["optimizer=adam", "optimizer=sgd"]
     assert labels(a_run(0), a_run(1, seed=5)) == [""]
     assert labels(a_run(0), a_run(1, **{"model.widths": "[8]"})) == ["model.widths=[8,6]", "model.widths=[8]"]

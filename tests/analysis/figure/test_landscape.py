@@ -25,7 +25,7 @@ def a_run(norm, seed, grids="cnn", diverged_at=None, **settings):
         "grids": grids, "seed": seed, "status": "complete" if diverged_at is None else "diverged",
         "diverged_at": diverged_at, "classes": 10, "dataset": "digits", "model": "cnn", "norm": norm,
         "optimizer.learning_rate": 0.1, "batch_size": 64, "steps": 300,
-        "probes.landscape.step_sizes": "[0.05,0.1,0.4]", "probes.landscape.displacements": "[0.001,0.05]",
+        "probe.landscape.step_sizes": "[0.05,0.1,0.4]", "probe.landscape.displacements": "[0.001,0.05]",
     } | settings  # fmt: skip
 
 

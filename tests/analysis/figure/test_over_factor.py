@@ -33,7 +33,7 @@ def a_run(number, norm="none", rate=0.1, seed=0, lost=False, grid="sweep", **set
     return {
         "run": f"{norm}-mlp-digits-s{seed}-{number:010x}", "grids": grid, "seed": seed,
         "status": "diverged" if lost else "complete", "diverged_at": 7 if lost else None, "classes": 10,
-        "dataset": "digits", "dataset.binarise": None, "model": "mlp", "model.widths": "[8,6]", "norm": norm,
+        "dataset": "digits", "dataset.binarize": None, "model": "mlp", "model.widths": "[8,6]", "norm": norm,
         "optimizer": "sgd", "optimizer.learning_rate": rate, "batch_size": 60, "steps": 300,
         "final(metric=test/accuracy)": accuracy, "final(metric=test/accuracy_moving)": accuracy - 0.1,
     } | placed | settings  # fmt: skip

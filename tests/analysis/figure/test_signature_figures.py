@@ -44,11 +44,11 @@ def a_run(number, norm="none", seed=0, grid="deep", rate=0.1, lost=False, **sett
     return {
         "run": f"{norm}-mlp-x-s{seed}-{number:010x}", "grids": grid, "seed": seed,
         "status": "diverged" if lost else "complete", "diverged_at": 7 if lost else None, "classes": 10,
-        "dataset": "digits", "dataset.binarise": None, "model": "mlp", "model.widths": "[8,6]",
+        "dataset": "digits", "dataset.binarize": None, "model": "mlp", "model.widths": "[8,6]",
         "model.activation": "tanh", "norm": norm, "norm.placement": None if norm == "none" else "before",
         "norm.group_size": None, "optimizer.learning_rate": rate, "optimizer.decay_at": "[]", "batch_size": 60,
-        "steps": 100, "probes.histograms.input_range": "[-2,2]", "probes.histograms.linear_range": "[-4,4]",
-        "probes.histograms.post_range": "[-1,1]", "final(metric=test/accuracy)": accuracy,
+        "steps": 100, "probe.histograms.input_range": "[-2,2]", "probe.histograms.linear_range": "[-4,4]",
+        "probe.histograms.post_range": "[-1,1]", "final(metric=test/accuracy)": accuracy,
     } | settings  # fmt: skip
 
 

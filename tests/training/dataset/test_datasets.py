@@ -134,7 +134,7 @@ def test_splits_do_not_depend_on_the_other_options():
     other = load("digits", scaling="raw", subset=100)
     assert np.array_equal(other.train.inputs, plain.train.inputs[:100])
     assert np.array_equal(other.train.targets, plain.train.targets[:100])
-    for changes in ({"subset": 100}, {"pool": 2}, {"binarise": 0.5}, {"scaling": "standard"}):
+    for changes in ({"subset": 100}, {"pool": 2}, {"binarize": 0.5}, {"scaling": "standard"}):
         changed = load("digits", **changes)
         assert np.array_equal(changed.validation.targets, plain.validation.targets)
         assert np.array_equal(changed.test.targets, plain.test.targets)
@@ -196,16 +196,16 @@ def test_unit(npz):
     assert load("digits").train.inputs.max() == 1
 
 
-def test_binarise_comes_after_pooling(npz):
+def test_binarize_comes_after_pooling(npz):
     # 0.5 on the 0..1 scale is 127.5: the mean of 0 and 255 is not above it, the mean of 1 and 255 is
     image = np.array([[[0, 255, 1, 255], [0, 255, 1, 255]]], np.uint8)
     path = npz(x_train=np.repeat(image, 40, 0), x_test=np.repeat(image, 20, 0))
     for scaling in ("unit", "raw"):
-        data = load("arrays", path=path, validation=10, pool=2, binarise=0.5, scaling=scaling)
+        data = load("arrays", path=path, validation=10, pool=2, binarize=0.5, scaling=scaling)
         assert np.array_equal(data.test.inputs[0].ravel(), [0, 1])
-    data = load("digits", binarise=0.5)
+    data = load("digits", binarize=0.5)
     assert np.array_equal(data.test.inputs, load("digits", scaling="raw").test.inputs > 8)
-    standard = load("digits", binarise=0.5, scaling="standard")
+    standard = load("digits", binarize=0.5, scaling="standard")
     assert len(np.unique(standard.train.inputs)) == 2 and abs(standard.train.inputs.mean(dtype=float)) < 1e-6
 
 

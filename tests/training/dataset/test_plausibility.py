@@ -130,7 +130,7 @@ def test_one_fill_value_in_every_image_is_said(load, random):
     assert any("nearly one level" in line for line in load(x).warnings)
 
 
-@pytest.mark.parametrize("options", [{"scaling": "unit"}, {"scaling": "standard", "binarise": 0.5}])
+@pytest.mark.parametrize("options", [{"scaling": "unit"}, {"scaling": "standard", "binarize": 0.5}])
 def test_uint8_of_zero_and_one_is_said(load, random, options):
     (line,) = load(random.integers(0, 2, (400, 8, 8), np.uint8), **options).warnings
     assert "nothing above 1" in line and "no input is above 0.0039" in line and "float32" in line

@@ -1,0 +1,59 @@
+"""What a command line asks for, typed: a study, an experiment with its overrides, and the settings of the call."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bn_study.errors import UsageError
+from bn_study.plan.call_settings import CallSettings
+from bn_study.plan.compose import compose
+from bn_study.plan.experiment import Experiment
+from bn_study.study import Study, locate
+from bn_study.sweep.sample import Sample, split_sample
+
+
+@dataclass(frozen=True)
+class Request:
+    """words: those that were given; every worker parses them again. sample: what the experiment was narrowed by."""
+
+    words: tuple[str, ...]
+    study: Study
+    experiment: Experiment
+    settings: CallSettings
+    sample: Sample | None = None
+
+    @classmethod
+    def parse(cls, words: Sequence[str], study: Study | None = None) -> "Request":
+        """`[EXPERIMENT] [OVERRIDE ...]` for a study, None for this process's; a worker's words may begin with a sample.
+
+        Raises UsageError for words that cannot be planned.
+        """
+        study = study or locate()
+        sample, rest = split_sample(words)
+        name, overrides = split(rest)
+        experiment, settings = compose(study.home, name, overrides)
+        request = cls(tuple(rest), study, experiment, settings)
+        return request if sample is None else request.narrowed(sample)
+
+    def narrowed(self, sample: Sample) -> "Request":
+        """The same of some of the experiment's committed rows."""
+        return replace(self, experiment=sample.of(self.experiment), sample=sample)
+
+    @property
+    def worker_words(self) -> list[str]:
+        """What another process parses to have this request."""
+        return [*(self.sample.words if self.sample else []), *self.words]
+
+    def command(self, verb: str) -> str:
+        """The command line of a verb with the same words, for a shell."""
+        return shlex.join(["bn-study", verb, *self.words])
+
+
+def split(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The name of the experiment, None for a sweep of the command line's own, and the overrides.
+
+    Raises UsageError where there are no words.
+    """
+    if not words:
+        raise UsageError("say what: an experiment (bn-study list) or settings, as norm=none,batch 'seed=range(3)'")
+    return (None, list(words)) if "=" in words[0] else (words[0], list(words[1:]))
