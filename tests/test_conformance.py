@@ -1,14 +1,18 @@
 """What holds for every file of every part folder. A new file is tested by being there."""
 
 import inspect
+import re
+from dataclasses import MISSING, fields
 from functools import partial
 from typing import get_type_hints
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from omegaconf import OmegaConf
 
+from bn_study.analysis.needed import LAYERS
 from bn_study.plan import parts
 from bn_study.plan.spec import Part
 from bn_study.training.evaluation import Evaluation
@@ -30,7 +34,7 @@ def of(kind):
     return parts.names(kind)
 
 
-@pytest.mark.parametrize(("kind", "name"), ALL)
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, name in ALL if kind != "figure"])
 def test_parsed_signature_is_the_real_one(kind, name):
     _, function = parts.FUNCTIONS[kind].split("/")
     real = getattr(parts.find(kind, name), function)
@@ -68,6 +72,41 @@ def test_a_launcher_that_leaves_its_workers_can_find_them_again(name):
     option = parts.declared("launcher", name, "WORKERS")
     assert option is None or option in parts.parameters("launcher", name)
     assert parts.defines("launcher", name, "jobs") == parts.defines("launcher", name, "joined")
+
+
+@pytest.mark.parametrize("name", parts.names("figure"))
+def test_a_figure_is_a_frozen_dataclass_whose_parsed_fields_are_the_real_ones(name):
+    drawing = parts.find("figure", name).Drawing
+    assert drawing.__dataclass_params__.frozen and drawing.__doc__ and not drawing.__doc__.startswith("Drawing(")
+    assert parts.parameters("figure", name) == get_type_hints(drawing, include_extras=True)
+    optional = {one.name for one in fields(drawing) if one.default is not MISSING}
+    assert optional <= {"by", "color", "panels"}, "what else a figure needs is in YAML"
+    assert all(one.default in (None, MISSING) and one.default_factory is MISSING for one in fields(drawing))
+    methods = {key: one for key, one in vars(drawing).items() if callable(one) and not key.startswith("_")}
+    signatures = {key: list(inspect.signature(one).parameters)[1:] for key, one in methods.items()}
+    assert signatures == {
+        "needs": [], "curves": ["runs"], "data": ["tables"],
+        "caption": ["data", "tables"], "draw": ["data", "tables"],
+    }  # fmt: skip
+    assert all(one.__doc__ for one in methods.values())
+
+
+EXAMPLES = {"grids": ["sweep"], "grid": "sweep", "metrics": ["test/accuracy"], "metric": "test/loss",
+            "records": ["gradient/delta"], "site": "linear", "sites": ["layer1/pre"], "step": 5, "factor": "batch_size",
+            "power": 1.0, "descending": False, "window": 3}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", parts.names("figure"))
+def test_what_a_figure_draws_of_a_run_is_what_it_says_it_needs(name):
+    """Of the records in curves.csv and the columns of runs.csv, by name and site."""
+    options = {key: EXAMPLES.get(key) for key in parts.parameters("figure", name)}
+    drawing = parts.call("figure", parts.checked("figure", name, options))
+    run = {"run": "some-run-s0-0123456789", "grids": "sweep", "seed": 0, "status": "complete", "norm": "batch",
+           "steps": 9, "model.widths": "[8,6]"}  # fmt: skip
+    needs = {(need.name, re.sub(r"layer\d+/", LAYERS, need.site), need.vector) for need in drawing.needs()}
+    curves = drawing.curves(pd.DataFrame([run]))
+    drawn = {(one.name, re.sub(r"layer\d+/", LAYERS, one.site), one.unit is not None) for one in curves[run["run"]]}
+    assert drawn == (needs if "metrics" not in options else set())
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, name in ALL if kind in CONFIGURED])

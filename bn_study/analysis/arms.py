@@ -1,16 +1,127 @@
-"""Arms: the rows of a table that a selector names, at the values a claim holds fixed, in each of its contexts."""
+"""Arms: runs that are replicates of each other, since they differ in nothing but the seed.
+
+Three ways lead to them. A claim names its arms by selectors and holds other settings fixed (`arms`). A figure, a
+comparison or a report makes them of a whole sweep, by the settings that vary in it or by some that a user names
+(`by_settings`). A replication and a sample count all settings (`numbered`, `of_planned`).
+"""
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
-from bn_study.analysis.settings import RESULTS, comparable, lacks, parse_selector, rank, where
+from bn_study.analysis.settings import comparable, lacks, parse_selector, rank, setting_names, where, written
 from bn_study.errors import UsageError
-from bn_study.plan.experiment import Factors, Tuned
+from bn_study.plan.experiment import Factors, PlannedRun, Tuned
 
 CONSTANT = "constant"
+Values = tuple[tuple[str, Hashable], ...]
+"""Settings with a value each, which is None where an arm has no such option."""
+
+
+# --- of a sweep, by settings ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SweepArm:
+    """The runs of a table that have the same values of the settings that tell its arms apart.
+
+    label: these values in words of the command line; "" for the only arm. norm: of its first run. others: the values
+    but for that of `norm`; None where the arm has no such option.
+    """
+
+    label: str
+    norm: str
+    others: tuple[Hashable, ...]
+    rows: pd.DataFrame
+
+
+def by_settings(rows: pd.DataFrame, names: Sequence[str] | None = None) -> list[SweepArm]:
+    """The arms of a table of runs in order of their settings, plain nets first; each in order of seeds.
+
+    names: the settings that tell arms apart; None for all that vary (see `varying`).
+    """
+    others = varying(rows) if names is None else [name for name in names if name != "norm"]
+    by_norm = names is None or "norm" in names
+    said = names is not None or rows["norm"].nunique() > 1
+    found = []
+    for values, own in grouped(rows, [*(["norm"] if by_norm else []), *others]):
+        shown = [one for one in values if (one[0] != "norm" or said) and not _without(rows, own, one[0])]
+        text = " ".join(f"{name}={written(value)}" for name, value in shown)
+        rest = tuple(value for name, value in values if name != "norm")
+        found.append(SweepArm(text, str(own["norm"].iloc[0]), rest, own.sort_values("seed")))
+    return found
+
+
+def grouped(rows: pd.DataFrame, names: Sequence[str]) -> list[tuple[Values, pd.DataFrame]]:
+    """The rows by their values of some settings, in order of these, plain nets first; all in one group without any."""
+    places: dict[tuple[Hashable, ...], list[int]] = {}
+    keys: Iterable[tuple[Hashable, ...]] = zip(*(map(comparable, rows[name]) for name in names), strict=True)
+    for place, key in enumerate(keys if names else [()] * len(rows)):
+        places.setdefault(key, []).append(place)
+    ordered = sorted(places, key=lambda key: [(value != "none", rank(value)) for value in key])
+    return [(tuple(zip(names, key, strict=True)), rows.iloc[places[key]]) for key in ordered]
+
+
+def label(values: Values) -> str:
+    """`norm=batch steps=100`, without the options that there are none of."""
+    return " ".join(f"{name}={written(value)}" for name, value in values if value is not None)
+
+
+def varying(rows: pd.DataFrame) -> list[str]:
+    """The settings in which runs differ, but for `norm`, the seed, and what follows from the choice of a part."""
+    return [name for name in setting_names(rows) if name != "norm" and _varies(rows, name) and not follows(rows, name)]
+
+
+def _varies(rows: pd.DataFrame, name: str) -> bool:
+    return len({comparable(value) for value in rows[name]}) > 1
+
+
+def follows(rows: pd.DataFrame, option: str) -> bool:
+    """Whether the part that an option belongs to varies, and has one value of the option wherever it is chosen."""
+    part = option.partition(".")[0]
+    if part == option or part not in rows:
+        return False
+    pairs = set(zip(map(comparable, rows[part]), map(comparable, rows[option]), strict=True))
+    return len(pairs) == len({chosen for chosen, _ in pairs}) > 1
+
+
+def bound_to_norm(runs: pd.DataFrame, factor: str) -> list[str]:
+    """The settings that have one value with each normaliser, but not with all: a learning rate tuned for each."""
+    settings = [name for name in setting_names(runs) if name not in ("norm", factor)]
+    norms = [comparable(one) for one in runs["norm"]]
+    found = []
+    for name in settings:
+        pairs = {(norm, comparable(one)) for norm, one in zip(norms, runs[name], strict=True)}
+        if len({value for _, value in pairs}) > 1 and len(pairs) == len({norm for norm, _ in pairs}):
+            found.append(name)
+    return found
+
+
+def _without(rows: pd.DataFrame, own: pd.DataFrame, option: str) -> bool:
+    """Whether an arm's part has no such option, rather than the value null of it."""
+    part = option.partition(".")[0]
+    return part != option and part in rows and lacks(where(rows, {part: own[part].iloc[0]}), option)
+
+
+def numbered(rows: pd.DataFrame) -> np.ndarray:
+    """A number for each row, equal where all settings but the seed are."""
+    keys = [tuple(map(comparable, row)) for row in rows[setting_names(rows)].itertuples(index=False)]
+    known = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    return np.array([known[key] for key in keys], int)
+
+
+def of_planned(runs: Iterable[PlannedRun]) -> list[list[PlannedRun]]:
+    """Planned runs by arm, in order of seeds."""
+    arms: dict[str, list[PlannedRun]] = {}
+    for run in runs:
+        arms.setdefault(replace(run.spec, seed=0).id, []).append(run)
+    return [sorted(arm, key=lambda run: run.spec.seed) for arm in arms.values()]
+
+
+# --- of a claim, by selectors -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -111,6 +222,5 @@ def left_open(rows: pd.DataFrame, over: str | None = None) -> list[str]:
     if doubled.empty:
         return []
     same = where(doubled, {"seed": doubled["seed"].iloc[0]})
-    settings = [key for key in same if key not in RESULTS and key != over and "(" not in key]
-    varied = [key for key in settings if len({comparable(value) for value in same[key]}) > 1]
+    varied = [key for key in setting_names(same) if key != over and _varies(same, key)]
     return [key for key in varied if key.partition(".")[0] not in varied or "." not in key]

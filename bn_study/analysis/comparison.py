@@ -2,14 +2,15 @@
 
 import heapq
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from bn_study.analysis.figure._tables import interval
-from bn_study.analysis.settings import RESULTS, comparable, rank, written
+from bn_study.analysis.arms import grouped, label, varying
+from bn_study.analysis.settings import setting_names
+from bn_study.analysis.stats import t_interval
 from bn_study.errors import UsageError
 from bn_study.plan import parts
 
@@ -17,7 +18,6 @@ COLUMNS = (
     *("context", "arm", "n", "diverged", "mean", "low", "high"),
     *("against", "pairs", "difference", "difference_low", "difference_high"),
 )
-Place = tuple[tuple[str, Hashable], ...]
 
 
 @dataclass(frozen=True)
@@ -85,61 +85,37 @@ def compare(runs: pd.DataFrame, numbers: pd.Series, by: Sequence[str], against: 
     difference: arm - against, mean over the seeds that have a number in both, with its 95 % t-interval; diverged runs
     have none and are counted. Raises UsageError for a setting or arm that is none.
     """
-    settings = [name for name in runs if name not in RESULTS and "(" not in name]
+    known = setting_names(runs)
     for factor in by:
-        if factor not in settings:
-            raise UsageError(parts.unknown("setting", factor, settings))
-    varied = [name for name in settings if len({comparable(one) for one in runs[name]}) > 1]
-    arms = [name for name in varied if name in by or name.partition(".")[0] in by]
-    arms = list(dict.fromkeys([*by, *(name for name in arms if not _follows(runs, name))]))
-    others = [name for name in varied if name not in arms and not _follows(runs, name)]
+        if factor not in known:
+            raise UsageError(parts.unknown("setting", factor, known))
+    varied = ["norm", *varying(runs)] if runs["norm"].nunique() > 1 else varying(runs)
+    varied = [name for name in known if name in varied]
+    arms = list(dict.fromkeys([*by, *(name for name in varied if name.partition(".")[0] in by)]))
+    others = [name for name in varied if name not in arms]
     rows = []
-    for context, own in _grouped(runs, others):
-        found = {_label(place): group for place, group in _grouped(own, arms)}
+    for context, own in grouped(runs, others):
+        found = {label(values): group for values, group in grouped(own, arms)}
         base = next(iter(found)) if against is None else against
         if base not in found and against is not None and not any(against in one.split() for one in found):
             raise UsageError(parts.unknown("arm", against, list(found)))
         first = found.get(base, next((group for name, group in found.items() if base in name.split()), None))
         for name, group in found.items():
-            rows.append(_row(_label(context), name, group, base, first, numbers))
+            rows.append(_row(label(context), name, group, base, first, numbers))
     return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def _grouped(runs: pd.DataFrame, names: Sequence[str]) -> list[tuple[Place, pd.DataFrame]]:
-    """Runs by their values of the settings, in order of these; plain nets first."""
-    places: dict[tuple[Hashable, ...], list[int]] = {}
-    for at, key in enumerate(zip(*(map(comparable, runs[name]) for name in names), strict=True)):
-        places.setdefault(key, []).append(at)
-    if not names:
-        places = {(): list(range(len(runs)))}
-    ordered = sorted(places, key=lambda key: [(one != "none", rank(one)) for one in key])
-    return [(tuple(zip(names, key, strict=True)), runs.iloc[places[key]]) for key in ordered]
-
-
-def _follows(runs: pd.DataFrame, option: str) -> bool:
-    """Whether the part that an option belongs to varies and decides it."""
-    part = option.partition(".")[0]
-    if part == option or part not in runs:
-        return False
-    pairs = set(zip(map(comparable, runs[part]), map(comparable, runs[option]), strict=True))
-    return len(pairs) == len({chosen for chosen, _ in pairs}) > 1
-
-
-def _label(place: Place) -> str:
-    return " ".join(f"{name}={written(value)}" for name, value in place if value is not None)
 
 
 def _row(
     context: str, name: str, arm: pd.DataFrame, base: str, first: pd.DataFrame | None, numbers: pd.Series
 ) -> Mapping[str, object]:
     own = _by_seed(arm, numbers)
-    low, high = interval(own.mean(), own.std(), len(own))
+    low, high = t_interval(own.mean(), own.std(), len(own))
     row = {"context": context, "arm": name, "n": len(own), "diverged": int((arm["status"] == "diverged").sum())}
     row |= {"mean": own.mean(), "low": low, "high": high}
     if first is None or set(first["run"]) == set(arm["run"]):
         return row
     pairs = (own - _by_seed(first, numbers)).dropna()
-    low, high = interval(pairs.mean(), pairs.std(), len(pairs))
+    low, high = t_interval(pairs.mean(), pairs.std(), len(pairs))
     numbers_of = {"difference": pairs.mean(), "difference_low": low, "difference_high": high}
     return row | {"against": base, "pairs": len(pairs)} | numbers_of
 

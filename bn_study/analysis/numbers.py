@@ -12,8 +12,9 @@ import pandas as pd
 from scipy import stats
 
 from bn_study.analysis import tables
+from bn_study.analysis.arms import numbered
 from bn_study.analysis.measures import Measure, parse
-from bn_study.analysis.settings import RESULTS, comparable, missing
+from bn_study.analysis.settings import missing
 from bn_study.analysis.stats import ROUNDING
 from bn_study.plan import parts
 from bn_study.plan.experiment import Experiment
@@ -152,7 +153,7 @@ def arrays(experiment: Experiment, committed: pd.DataFrame, again: pd.DataFrame)
         labels,
         _values(committed, labels, measures),
         np.array(asked, bool).reshape(len(committed), len(labels)),
-        arms(committed),
+        numbered(committed),
         _values(again, labels, measures),
         np.array([place[run] for run in again["run"]], int),
         np.array([tolerances.get(label, math.nan) for label in labels], float),
@@ -183,14 +184,6 @@ def exact(experiment: Experiment) -> dict[str, float]:
             for label in (parse(claim.measure).label(level) for level in {None, *claim.level.values()}):
                 found[label] = min(claim.margin, found.get(label, math.inf))
     return found
-
-
-def arms(table: pd.DataFrame) -> np.ndarray:
-    """A number for each row, equal where all settings but the seed are."""
-    settings = [key for key in table if key not in RESULTS and "(" not in key]
-    keys = [tuple(comparable(value) for value in row) for row in table[settings].itertuples(index=False)]
-    known = {key: number for number, key in enumerate(dict.fromkeys(keys))}
-    return np.array([known[key] for key in keys], int)
 
 
 def _values(table: pd.DataFrame, labels: Sequence[str], measures: Mapping[str, Measure]) -> np.ndarray:

@@ -27,6 +27,11 @@ RESULTS = (
 """The columns of a table of runs that are no settings; a measure's column has brackets in its name."""
 
 
+def setting_names(table: pd.DataFrame) -> list[str]:
+    """The columns of a table of runs that are settings."""
+    return [name for name in table if name not in RESULTS and "(" not in name]
+
+
 def comparable(value: Any) -> Hashable:
     """A value with its spelling removed: `3`, `3.0` and `"3"` are one, as are `None`, NaN and an empty field."""
     value = plain(value.item() if isinstance(value, np.generic) else value)

@@ -79,6 +79,14 @@ def estimate(differences: Sequence[float] | np.ndarray, *, replaced: bool, resol
     return _rounded(Estimate(float(values.mean()), low, high, low90, high90, float(p), values.size, largest))
 
 
+def t_interval(mean: float, deviation: float, count: int) -> tuple[float, float]:
+    """95 % Student-t interval of a mean; NaN with one value. deviation: the sample's standard deviation."""
+    if count < 2:
+        return math.nan, math.nan
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * deviation / math.sqrt(count)
+    return mean - half, mean + half
+
+
 def _rounded(found: Estimate) -> Estimate:
     numbers: dict[str, Any] = {name: rounded(value) for name, value in vars(found).items() if name != "n"}
     return replace(found, **numbers)

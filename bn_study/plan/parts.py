@@ -1,7 +1,8 @@
 """Parts by name: which there are, what arguments they take, and a run made of checked ones.
 
-A part is a file in a part folder. Its arguments are the keyword-only parameters of one function, read by parsing the
-source: importing a layer or a probe would import TensorFlow, which takes seconds and is not needed to check a number.
+A part is a file in a part folder. Its arguments are the keyword-only parameters of one function, or the fields of one
+dataclass. They are read by parsing the source: importing a layer or a probe would import TensorFlow, which takes
+seconds and is not needed to check a number.
 """
 
 import ast
@@ -26,14 +27,17 @@ FUNCTIONS = {
     "model": "training/build",
     "norm": "training/layer",
     "probe": "training/measure",
-    "figure": "analysis/draw",
+    "figure": "analysis/Drawing",
     "mirror": "analysis/export",
     "measure": "analysis/measure",
     "test": "analysis/decide",
     "launcher": "sweep/run",
     "verb": "cli/command",
 }
-"""Kind of part -> the half it belongs to and the function that its files define."""
+"""Kind of part -> the half it belongs to and the function or frozen dataclass that its files define."""
+
+BRITISH = {"colour": "color"}
+"""Spellings of options that are understood too."""
 
 ALSO = {
     "measure": ("needs",),
@@ -118,10 +122,10 @@ def call(kind: str, part: Part, *positional: Any) -> Any:
 
 @cache
 def parameters(kind: str, name: str) -> dict[str, Any]:
-    """Keyword-only parameters of a part's function and their annotations, by parsing its source."""
+    """A part's options with their annotations, by parsing its source."""
     vocabulary = vars(types)
     found = {}
-    for option, annotation in _options(kind, name).items():
+    for option, (annotation, _) in _options(kind, name).items():
         try:
             text = ast.unparse(annotation) if annotation else "no_type"
             found[option] = eval(text, {"__builtins__": __builtins__}, vocabulary)
@@ -131,29 +135,38 @@ def parameters(kind: str, name: str) -> dict[str, Any]:
     return found
 
 
-def _options(kind: str, name: str) -> dict[str, ast.expr | None]:
-    """The annotation of each option."""
+@cache
+def _options(kind: str, name: str) -> dict[str, tuple[ast.expr | None, bool]]:
+    """The annotation of each option, and whether it may be left out."""
     check(kind, name)
-    definition = _definitions(kind, name)[FUNCTIONS[kind].rpartition("/")[2]]
-    if not isinstance(definition, ast.FunctionDef):
-        raise UsageError(f"{file(kind, name)}: {FUNCTIONS[kind].rpartition('/')[2]} must be a function")
-    return {one.arg: one.annotation for one in definition.args.kwonlyargs}
+    definer = FUNCTIONS[kind].rpartition("/")[2]
+    definition = _definitions(kind, name)[definer]
+    if isinstance(definition, ast.ClassDef) and definer[0].isupper():
+        fields = [one for one in definition.body if isinstance(one, ast.AnnAssign)]
+        return {ast.unparse(one.target): (one.annotation, one.value is not None) for one in fields}
+    if isinstance(definition, ast.FunctionDef) and definer[0].islower():
+        return {one.arg: (one.annotation, False) for one in definition.args.kwonlyargs}
+    raise UsageError(f"{file(kind, name)}: {definer} must be a {'class' if definer[0].isupper() else 'function'}")
 
 
 @cache
 def _schema(kind: str, name: str) -> type[BaseModel]:
-    fields: Any = {key: (annotation, ...) for key, annotation in parameters(kind, name).items()}
+    optional = {key for key, (_, optional) in _options(kind, name).items() if optional}
+    fields: Any = {
+        key: (annotation, None if key in optional else ...) for key, annotation in parameters(kind, name).items()
+    }
     return create_model(f"{kind} {name}", __config__=_STRICT, **fields)
 
 
 def checked(kind: str, name: str, args: Mapping[str, Any], prefix: str | None = None) -> Part:
-    """A part with coerced arguments.
+    """A part with the arguments that were given, coerced.
 
     Raises UsageError for an unknown part or option (with the nearest name), a wrong type or a value out of range.
     """
     if name not in names(kind):
         raise UsageError(unknown(kind, name, names(kind)))
-    return Part(name, _validate(_schema(kind, name), args, prefix or kind))
+    given = {BRITISH.get(key, key): value for key, value in args.items()}
+    return Part(name, _validate(_schema(kind, name), given, prefix or kind))
 
 
 _SETTINGS = {
@@ -265,7 +278,7 @@ def _validate(schema: type[BaseModel], values: Mapping[str, Any], prefix: str | 
         if first["type"] == "missing":
             raise UsageError(f"{key} has no value; give one, as {key}=...") from None
         raise UsageError(f"{key}={_shown(first['input'])}: {_reason(first)}") from None
-    return {key: getattr(model, key) for key in schema.model_fields}
+    return {key: getattr(model, key) for key in schema.model_fields if key in model.model_fields_set}
 
 
 def _shown(value: Any) -> str:

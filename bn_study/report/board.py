@@ -13,7 +13,7 @@ from typing import Any, get_args
 import pandas as pd
 
 from bn_study.analysis import csv_files
-from bn_study.analysis.figure._tables import NOTES
+from bn_study.analysis.described import NOTES
 from bn_study.analysis.stated import POST_HOC
 from bn_study.analysis.stats import RULE, Outcome
 from bn_study.analysis.verdict import Row

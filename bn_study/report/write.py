@@ -14,13 +14,16 @@ from typing import Any
 import pandas as pd
 
 from bn_study.analysis import csv_files, tables
+from bn_study.analysis.arms import by_settings
+from bn_study.analysis.described import NOTES, run_set
 from bn_study.analysis.figure import _style
-from bn_study.analysis.figure._tables import NOTES, Tables, arms, interval, of_grid, run_set
 from bn_study.analysis.settings import written
-from bn_study.analysis.stats import RULE
+from bn_study.analysis.shown import Tables, of_grid
+from bn_study.analysis.stats import RULE, t_interval
 from bn_study.analysis.verdict import Verdict, verdicts_table
 from bn_study.plan import parts
 from bn_study.plan.experiment import ADHOC, Experiment, PlannedRun, Tuned
+from bn_study.plan.spec import Part
 from bn_study.report import words
 from bn_study.report.page import render
 from bn_study.report.trace import traces
@@ -36,8 +39,8 @@ def curves_table(
 ) -> pd.DataFrame:
     """curves.csv: the records that the experiment's figures ask for, run by run (see `tables.curves_table`)."""
     wanted: dict[str, list[tables.Curve]] = defaultdict(list)
-    for _, kind, options in _figures(experiment):
-        for run, curves in parts.find("figure", kind).curves(runs, **options).items():
+    for part in _figures(experiment).values():
+        for run, curves in parts.call("figure", part).curves(runs).items():
             wanted[run] += curves
     return tables.curves_table(planned, store, wanted, kept)
 
@@ -58,10 +61,10 @@ def write(
     files = [folder / "verdicts.csv"]
     csv_files.write_csv(verdicts_table(verdicts), files[0])
     figures, content = [], Tables(runs, curves, _in_words(csv_files.read_csv(files[0]), experiment))
-    for name, kind, options in _figures(experiment):
-        if experiment.name == ADHOC and not _recorded(kind, options, runs, curves):
+    for name, part in _figures(experiment).items():
+        if experiment.name == ADHOC and not _recorded(part, content):
             continue
-        drawn, caption = _write_figure(folder, name, kind, options, experiment, content, verdicts)
+        drawn, caption = _write_figure(folder, name, part, experiment, content, verdicts)
         files += drawn
         figures.append({"name": name, "caption": caption})
     page = folder / "report.md"
@@ -75,51 +78,49 @@ def _in_words(verdicts: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
     return verdicts.assign(quantity=[*map(words.quantity, claims)], contrast=[*map(words.contrast, claims)])
 
 
-def _figures(experiment: Experiment) -> list[tuple[str, str, dict[str, Any]]]:
-    """Name, kind and checked options of each figure."""
-    found = []
+def _figures(experiment: Experiment) -> dict[str, Part]:
+    """Kind and checked options of each figure, by its name."""
+    found = {}
     for name, entry in experiment.figures.items():
         options = {key: value for key, value in entry.items() if key != "kind"}
-        part = parts.checked("figure", str(entry.get("kind")), options, f"figures.{name}")
-        found.append((name, part.name, dict(part.args)))
+        found[name] = parts.checked("figure", str(entry.get("kind")), options, f"figures.{name}")
     return found
 
 
-def _recorded(kind: str, options: dict[str, Any], runs: pd.DataFrame, curves: pd.DataFrame) -> bool:
+def _recorded(figure: Part, content: Tables) -> bool:
     """Whether there is anything of what a figure draws: nobody asked for those of a sweep without a file."""
-    wanted = parts.find("figure", kind).curves(runs, **options)
-    return not {curve.name for found in wanted.values() for curve in found}.isdisjoint(curves["name"])
+    needs = parts.call("figure", figure).needs()
+    return not {need.name for need in needs}.isdisjoint(content.curves["name"])
 
 
 def _write_figure(
-    folder: Path,
-    name: str,
-    kind: str,
-    options: dict[str, Any],
-    experiment: Experiment,
-    content: Tables,
-    verdicts: Mapping[str, Verdict],
+    folder: Path, name: str, figure: Part, experiment: Experiment, content: Tables, verdicts: Mapping[str, Verdict]
 ) -> tuple[list[Path], str]:
-    figure = parts.find("figure", kind)
-    files = _style.save(figure.draw(content, **options), folder, name)
+    drawing = parts.call("figure", figure)
+    data = drawing.data(content)
+    files = _style.save(drawing.draw(data, content), folder, name)
     numbers, about = folder / f"{name}.csv", folder / f"{name}.json"
-    csv_files.write_csv(figure.plotted(content, **options), numbers)
-    wanted = figure.curves(content.runs, **options)
-    shown = content.runs[[run in wanted for run in content.runs["run"]]]
-    grids = {*(options.get("grids") or []), options.get("grid")}
+    csv_files.write_csv(data, numbers)
+    wanted = drawing.curves(content.runs)
+    runs = content.runs[[run in wanted for run in content.runs["run"]]]
+    grids = {*(figure.args.get("grids") or []), figure.args.get("grid")}
     claims = [one for one in verdicts.values() if grids.intersection(experiment.claims[one.claim].grids)]
     chips = [f"{one.claim}: {one.outcome}" for one in claims]
     caption = " ".join(
         [
-            figure.caption(content, **options),
+            drawing.caption(data, content),
             *([f"Verdicts on these runs: {', '.join(chips)}."] if chips else []),
-            f"Run set {run_set(shown)}.",
+            f"Run set {run_set(runs)}.",
         ]
     )
-    described = {"caption": caption, "kind": kind, "options": options, "run_set": run_set(shown)}
-    text = json.dumps(described | {"runs": sorted(shown["run"])}, indent=1, sort_keys=True, ensure_ascii=False)
-    about.write_text(text + "\n", encoding="utf-8")
+    about.write_text(described_figure(figure, caption, runs), encoding="utf-8")
     return [*files, numbers, about], caption
+
+
+def described_figure(figure: Part, caption: str, runs: pd.DataFrame) -> str:
+    """The JSON file beside a figure: its caption, kind and options, and the ids of its runs."""
+    found = {"caption": caption, "kind": figure.name, "options": dict(figure.args), "run_set": run_set(runs)}
+    return json.dumps(found | {"runs": sorted(runs["run"])}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------
@@ -171,7 +172,7 @@ def _grid(name: str, planned: int, rows: pd.DataFrame) -> dict[str, Any]:
 def _arms(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """For each arm of a grid the means of its FINALS over the runs that finished."""
     found = []
-    for arm in arms(rows) if len(rows) else []:
+    for arm in by_settings(rows) if len(rows) else []:
         finals = {metric: arm.rows[tables.final(metric).label(None)].dropna() for metric in tables.FINALS}
         found.append(
             {
@@ -186,7 +187,7 @@ def _arms(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _mean(values: pd.Series) -> str:
     """`0.972 [0.965, 0.979]`: mean and 95 % t-interval over runs."""
-    low, high = interval(values.mean(), values.std(), len(values))
+    low, high = t_interval(values.mean(), values.std(), len(values))
     mean = words.number(values.mean())
     return mean if math.isnan(low) else f"{mean} [{words.number(low)}, {words.number(high)}]"
 

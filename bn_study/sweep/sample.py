@@ -3,12 +3,11 @@
 A worker is told it in words, `--sample ROWS TABLE`, as it is told what to compose.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bn_study.analysis import tables
+from bn_study.analysis import arms, tables
 from bn_study.plan.experiment import Cell, Experiment, Grid, PlannedRun
 from bn_study.store.store import Store
 from bn_study.sweep.status import planned
@@ -45,10 +44,7 @@ class Sample:
         if self.rows is None:
             asked = {grid for claim in experiment.claims.values() for grid in claim.grids}
             return [run for run in runs if asked.intersection(run.grids)]
-        arms: dict[str, list[PlannedRun]] = defaultdict(list)
-        for run in runs:
-            arms[replace(run.spec, seed=0).id].append(run)
-        return [run for place, arm in enumerate(arms.values()) for run in _spread(arm, self.rows, place)]
+        return [run for place, arm in enumerate(arms.of_planned(runs)) for run in _spread(arm, self.rows, place)]
 
 
 def split_sample(words: Sequence[str]) -> tuple[Sample | None, list[str]]:
@@ -61,10 +57,9 @@ def split_sample(words: Sequence[str]) -> tuple[Sample | None, list[str]]:
 
 def _spread(arm: list[PlannedRun], rows: int, place: int) -> list[PlannedRun]:
     """So many of an arm's runs, evenly over its seeds; another first one in each arm."""
-    ordered = sorted(arm, key=lambda run: run.spec.seed)
-    step = max(len(ordered) // rows, 1)
-    places = {(place + index * step) % len(ordered) for index in range(min(rows, len(ordered)))}
-    return [ordered[one] for one in sorted(places)]
+    step = max(len(arm) // rows, 1)
+    places = {(place + index * step) % len(arm) for index in range(min(rows, len(arm)))}
+    return [arm[one] for one in sorted(places)]
 
 
 def _cells(grid: str, runs: Sequence[PlannedRun]) -> tuple[Cell, ...]:

@@ -6,9 +6,11 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from scipy import stats
 
 from bn_study.analysis.csv_files import read_csv
+from bn_study.analysis.figure import _style
 from bn_study.cli.main import main
 from bn_study.plan.compose import compose
 from bn_study.sweep.status import agenda
@@ -61,11 +63,11 @@ def test_curves_in_a_panel_for_each_value(specs, tmp_path):
     data = draw("curves", "--column", "optimizer.learning_rate")
     assert list(dict.fromkeys(data["panel"])) == ["optimizer.learning_rate=0.1", "optimizer.learning_rate=1"]
     for norm in ("none", "batch"):
-        own = data[(data["panel"] == "optimizer.learning_rate=1") & (data["line"] == f"norm={norm}")]
+        own = data[(data["panel"] == "optimizer.learning_rate=1") & (data["arm"] == f"norm={norm}")]
         arm = [s for s in specs if s.norm.name == norm and s.optimizer.args["learning_rate"] == 1 and not lost(s)]
         values = [accuracy(spec, 50) for spec in arm]
-        assert numbers(own[own["x"] == 50].iloc[0]) == pytest.approx(expected(values))
-    assert data.loc[data["series"] == "diverged", "x"].tolist() == [7]
+        assert numbers(own[own["step"] == 50].iloc[0]) == pytest.approx(expected(values))
+    assert data.loc[data["series"] == "diverged", "step"].tolist() == [7]
     about = json.loads((tmp_path / "out.json").read_text())
     assert about["runs"] == sorted(spec.id for spec in specs) and "✕" in about["caption"]
     assert "<svg" in (tmp_path / "out.svg").read_text()
@@ -73,31 +75,46 @@ def test_curves_in_a_panel_for_each_value(specs, tmp_path):
 
 def test_final_values_over_a_setting(specs):
     data = draw("final", "--over", "optimizer.learning_rate")
-    assert set(data["line"]) == {"norm=none", "norm=batch"} and sorted(set(data["x"])) == [0.1, 1]
-    row = data[(data["line"] == "norm=batch") & (data["x"] == 0.1)].iloc[0]
+    data = data[data["series"] == "mean"]
+    assert set(data["arm"]) == {"norm=none", "norm=batch"} and sorted(set(data["place"])) == [0.1, 1]
+    row = data[(data["arm"] == "norm=batch") & (data["place"] == 0.1)].iloc[0]
     values = [accuracy(s, 100) for s in specs if s.norm.name == "batch" and s.optimizer.args["learning_rate"] == 0.1]
     assert numbers(row) == pytest.approx(expected(values))
-    assert data[(data["line"] == "norm=none") & (data["x"] == 1)]["n"].tolist() == [2]  # one diverged
+    assert data[(data["arm"] == "norm=none") & (data["place"] == 1)][["n", "lost"]].values.tolist() == [[2, 1]]
 
 
 def test_gradients_over_the_layers(specs):
     data = draw("gradients", "--by", "norm")
-    row = data[(data["line"] == "norm=batch") & (data["x"] == 2)].iloc[0]
+    row = data[(data["arm"] == "norm=batch") & (data["layer"] == 2)].iloc[0]
     assert row["value"] == pytest.approx(-3) and row["n"] == 6
-    assert math.isclose(data[data["x"] == 1]["value"].max() - data[data["x"] == 2]["value"].max(), 1, abs_tol=0.2)
+    assert math.isclose(
+        data[data["layer"] == 1]["value"].max() - data[data["layer"] == 2]["value"].max(), 1, abs_tol=0.2
+    )
 
 
 def test_activations_have_a_row_a_layer(specs):
-    data = draw("activations", "--by", "norm", "--colour", "norm")
-    assert set(data["row"]) == {"layer1/pre", "layer2/pre"} and set(data["series"]) == {
-        "q5",
-        "q15",
-        "q50",
-        "q85",
-        "q95",
-    }
-    row = data[(data["row"] == "layer2/pre") & (data["series"] == "q85") & (data["line"] == "norm=batch")].iloc[0]
-    assert row["value"] == pytest.approx(86)
+    data = draw("activations", "--by", "norm", "--colour", "norm")  # as it was spelled
+    means = data[data["series"] != "diverged"]
+    assert set(means["layer"]) == {1, 2} and set(means["series"]) == {"q5", "q15", "q50", "q85", "q95"}
+    row = means[(means["layer"] == 2) & (means["series"] == "q85") & (means["arm"] == "norm=batch")].iloc[0]
+    assert numbers(row) == pytest.approx(expected([85 + spec.seed for spec in specs if spec.norm.name == "batch"]))
+
+
+def test_final_values_of_any_record_at_any_site(specs):
+    data = draw("final", "--over", "norm", "--metric", "activation/q50@layer1/pre", "--column", "seed")
+    assert sorted(set(data["grid"])) == ["sweep seed=0", "sweep seed=1", "sweep seed=2"]
+    row = data[(data["grid"] == "sweep seed=1") & (data["place"] == "batch")].iloc[0]
+    assert row["value"] == 51
+
+
+def test_lines_may_be_seeds_and_colors_a_setting(specs, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(_style, "save_as", lambda figure, path: drawn.append(figure))
+    data = draw("curves", "--by", "norm,seed", "--color", "norm", "--column", "optimizer.learning_rate")
+    arms = [f"norm={norm} seed={seed}" for norm in ("none", "batch") for seed in range(3)]
+    assert list(dict.fromkeys(data["arm"])) == arms
+    left = drawn[0].axes[0]
+    assert [to_hex(line.get_color()) for line in left.lines] == ["#000000"] * 3 + ["#0072b2"] * 3
 
 
 def test_the_same_numbers_give_the_same_bytes(specs, tmp_path):

@@ -1,8 +1,10 @@
 """How every figure looks, and how it is saved so that the same numbers give the same bytes."""
 
+import math
 from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +14,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-"""Width of one column of a two-column page, in inches."""
 PAGE = 6.75
 """Width of both columns, in inches."""
 
-BLUE = "#0072B2"  # of Okabe & Ito's colours, which colour-blind readers can tell apart
+BLUE = "#0072B2"  # of Okabe & Ito's colors, which color-blind readers can tell apart
 BLACK = "#000000"
 PALETTE = (BLUE, "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
+ROW = 0.15  # height of a line of a legend, in inches
+LETTER, SAMPLE = 0.053, 0.55  # width of a letter of a legend, and of its piece of line with the space between columns
+LETTERS = 100  # in a line of a legend
 MARKERS = ("o", "s", "^", "D", "x")
-"""Tell lines apart that share one of PALETTE's colours."""
+"""Tell lines apart that share one of PALETTE's colors."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ LOOKS = {"none": Look("Without BN", BLACK, "--"), "batch": Look("With BN", BLUE,
 """By the value of `norm`; one that is not here is drawn as a normaliser, with a solid line."""
 
 TUTORIAL = {"none": "#FF9359", "batch": "#74BCFF"}
-"""By the value of `norm`, in figures after M. Zhou's (Morvan's) tutorial, whose colours these are."""
+"""By the value of `norm`, in figures after M. Zhou's (Morvan's) tutorial, whose colors these are."""
 
 SETTINGS: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -111,9 +115,52 @@ def dashes(norm: str) -> str:
 
 
 def colors(keys: Iterable[Hashable]) -> dict[Hashable, tuple[str, str]]:
-    """Key -> colour and marker, in the order given: no two keys share both, of up to thirty."""
+    """Key -> color and marker, in the order given: no two keys share both, of up to thirty."""
     ordered = enumerate(dict.fromkeys(keys))
     return {key: (PALETTE[at % len(PALETTE)], MARKERS[at // len(PALETTE) % len(MARKERS)]) for at, key in ordered}
+
+
+def colors_by_setting(arms: Iterable[str], setting: str | None) -> dict[str, str]:
+    """Label of an arm -> its color, the same for arms that share the value of a setting; None: each has its own."""
+    keys = {arm: arm if setting is None else word(arm, setting) for arm in arms}
+    own = {f"norm={norm}": look.color for norm, look in LOOKS.items()}
+    free = cycle(one for one in PALETTE if one not in own.values())
+    found: dict[str, str] = {}
+    for key in keys.values():
+        if key not in found:
+            found[key] = own[key] if key in own else next(free)
+    return {arm: found[key] for arm, key in keys.items()}
+
+
+def word(arm: str, setting: str) -> str:
+    """`norm=batch` of `norm=batch steps=100`; "" where an arm's label does not say it."""
+    return next((one for one in arm.split() if one.startswith(f"{setting}=")), "")
+
+
+def panels(
+    count: int, across: int, height: float, legend: float, **shared: Any
+) -> tuple[Figure, list[Axes], Iterator[bool]]:
+    """A figure as wide as a page with so many panels, of which each tells whether it stands at the left.
+
+    across: in a row at most. height: of a row, legend: of what is below them, in inches. shared: of their axes.
+    """
+    across = min(across, count) or 1
+    down = max(1, math.ceil(count / across))
+    figure = Figure(figsize=(PAGE, height * down + legend), layout="constrained")
+    found = list(figure.subplots(down, across, squeeze=False, **shared).flat)
+    for axes in found[count:]:
+        axes.set_visible(False)
+    return figure, found[:count], (place % across == 0 for place in range(count))
+
+
+def legend_size(labels: Iterable[str]) -> tuple[int, float]:
+    """Columns of a legend below the panels, and its height in inches."""
+    shown = [label for label in labels if label]
+    if not shown:
+        return 1, 0.0
+    letters = max(len(line) for label in shown for line in label.splitlines())
+    columns = max(1, min(len(shown), int(PAGE / (LETTER * letters + SAMPLE))))
+    return columns, ROW * math.ceil(len(shown) / columns) * max(label.count("\n") + 1 for label in shown)
 
 
 def step_ticks(axes: Axes, steps: int) -> None:

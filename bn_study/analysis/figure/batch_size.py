@@ -6,6 +6,7 @@ same normaliser with each kind of population statistics, beside Batch Renormaliz
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bn_study.analysis.figure import _tables
+from bn_study.analysis import shown
+from bn_study.analysis.described import described
 from bn_study.analysis.figure._style import BLUE, PAGE, PALETTE, say, style
-from bn_study.analysis.figure._tables import Tables, of_grid
-from bn_study.analysis.rounding import rounded_table
+from bn_study.analysis.needed import Needed
 from bn_study.analysis.settings import missing
+from bn_study.analysis.shown import Tables, of_grid
 from bn_study.analysis.tables import Curve, final
 
 SIZE = "norm.group_size"
@@ -53,66 +55,72 @@ NOISE = "training noise"
 HEIGHT = 2.9  # inches
 
 
-def curves(runs: pd.DataFrame, *, grids: list[str], metrics: list[str]) -> dict[str, list[Curve]]:
-    """The runs of the grids; none of their records."""
-    return {run: [] for grid in grids for run in of_grid(runs, grid)["run"]}
+@dataclass(frozen=True)
+class Drawing:
+    """grids: those of batch normalization, of Batch Renormalization and of group normalization."""
 
+    grids: list[str]
+    metrics: list[str]
 
-def plotted(tables: Tables, *, grids: list[str], metrics: list[str]) -> pd.DataFrame:
-    """Every number in the figure, a row each.
+    def needs(self) -> list[Needed]:
+        """The metrics, of which the last value is drawn."""
+        return [Needed(metric) for metric in self.metrics]
 
-    series: `mean` (value: mean error in percent over n runs that finished, with its 95 % interval; lost: how many
-    diverged) at a size, without one for a normaliser that has none; `reference` (batch normalization with moving
-    averages at the largest size); and at the smallest size the brackets of the left panel, each a series of its name.
-    """
-    rows = [row for panel in PANELS for row in _means(tables, panel, grids)]
-    table = pd.DataFrame(rows, columns=COLUMNS)
-    table = rounded_table(pd.DataFrame([*rows, *_brackets(table), *_reference(table)], columns=COLUMNS))
-    return table.astype(dict.fromkeys(("size", "value", "low", "high"), float) | dict.fromkeys(("n", "lost"), "Int64"))
+    def curves(self, runs: pd.DataFrame) -> dict[str, list[Curve]]:
+        """The runs of the grids; none of their records."""
+        return {run: [] for run in shown.of_grids(runs, self.grids)["run"]}
 
+    def data(self, tables: Tables) -> pd.DataFrame:
+        """Every number in the figure, a row each.
 
-def caption(tables: Tables, *, grids: list[str], metrics: list[str]) -> str:
-    """What is shown, by which rules, of which runs."""
-    data = plotted(tables, grids=grids, metrics=metrics)
-    found = [of_grid(tables.runs, grid) for grid in grids]
-    text = [
-        "Error at the end over the normalisation batch size, the examples that share a mean and variance in training: "
-        "mean over seeds with its 95 % t-interval. Left, batch normalization: on test examples with statistics that "
-        "are re-estimated on training data or are each batch's own, and on training examples with each batch's own; "
-        "brackets at the smallest size. Right, on test examples: batch normalization with each kind of population "
-        "statistics, Batch Renormalization (moving averages) and group normalization, which has no batch size; grey: "
-        "batch normalization with moving averages at the largest size."
-    ]
-    if (data["lost"] > 0).any():
-        text.append("Diverged runs are left out of means; a number in brackets says how many.")
-    return " ".join([*text, _tables.described(pd.concat(found) if found else tables.runs.iloc[:0])])
+        series: `mean` (value: mean error in percent over n runs that finished, with its 95 % interval; lost: how many
+        diverged) at a size, without one for a normaliser that has none; `reference` (batch normalization with moving
+        averages at the largest size); and at the smallest size the brackets of the left panel, each a series of its
+        name.
+        """
+        rows = [row for panel in PANELS for row in _means(tables, panel, self.grids)]
+        table = pd.DataFrame(rows, columns=COLUMNS)
+        rows += [*_brackets(table), *_reference(table)]
+        return shown.numbers(rows, COLUMNS, ("size", "value", "low", "high"), whole=("n", "lost"))
 
+    def caption(self, data: pd.DataFrame, tables: Tables) -> str:
+        """What is shown, by which rules, of which runs."""
+        text = [
+            "Error at the end over the normalisation batch size, the examples that share a mean and variance in "
+            "training: mean over seeds with its 95 % t-interval. Left, batch normalization: on test examples with "
+            "statistics that are re-estimated on training data or are each batch's own, and on training examples with "
+            "each batch's own; brackets at the smallest size. Right, on test examples: batch normalization with each "
+            "kind of population statistics, Batch Renormalization (moving averages) and group normalization, which "
+            "has no batch size; grey: batch normalization with moving averages at the largest size."
+        ]
+        if (data["lost"] > 0).any():
+            text.append("Diverged runs are left out of means; a number in brackets says how many.")
+        return " ".join([*text, described(shown.of_grids(tables.runs, self.grids))])
 
-def draw(tables: Tables, *, grids: list[str], metrics: list[str]) -> Figure:
-    """The figure, of the numbers in `plotted`."""
-    data = plotted(tables, grids=grids, metrics=metrics)
-    sizes = sorted(data["size"].dropna().unique())
-    with style():
-        figure = Figure(figsize=(PAGE, HEIGHT), layout="constrained")
-        for axes, panel in zip(figure.subplots(1, 2), PANELS, strict=True):
-            own = data[data["panel"] == panel]
-            if own.empty or not sizes:
-                say(axes, "no run is there yet")
-                axes.set_xticks([])
-                axes.set_yticks([])
-                continue
-            _draw_lines(axes, own, panel)
-            axes.set_xscale("log", base=2)
-            axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
-            axes.minorticks_off()
-            room = 5.5 if panel == "left" else 1.3  # for the brackets
-            axes.set_xlim(sizes[-1] * 1.3, sizes[0] / room)
-            axes.set_xlabel("normalisation batch size")
-            axes.set_ylabel("error, %" if panel == "left" else "test error, %")
-            if panel == "left":
-                _draw_brackets(axes, own, sizes[0])
-            axes.legend(loc="upper left", handlelength=2.2, fontsize=6)
-    return figure
+    def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
+        """The figure, of nothing but its data."""
+        sizes = sorted(data["size"].dropna().unique())
+        with style():
+            figure = Figure(figsize=(PAGE, HEIGHT), layout="constrained")
+            for axes, panel in zip(figure.subplots(1, 2), PANELS, strict=True):
+                own = data[data["panel"] == panel]
+                if own.empty or not sizes:
+                    say(axes, "no run is there yet")
+                    axes.set_xticks([])
+                    axes.set_yticks([])
+                    continue
+                _draw_lines(axes, own, panel)
+                axes.set_xscale("log", base=2)
+                axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
+                axes.minorticks_off()
+                room = 5.5 if panel == "left" else 1.3  # for the brackets
+                axes.set_xlim(sizes[-1] * 1.3, sizes[0] / room)
+                axes.set_xlabel("normalisation batch size")
+                axes.set_ylabel("error, %" if panel == "left" else "test error, %")
+                if panel == "left":
+                    _draw_brackets(axes, own, sizes[0])
+                axes.legend(loc="upper left", handlelength=2.2, fontsize=6)
+        return figure
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------------
@@ -129,10 +137,9 @@ def _means(tables: Tables, panel: str, grids: list[str]) -> Iterator[dict[str, A
             rows = runs if missing(size) else runs[sizes == size]
             values = 100 * (1 - rows[column].dropna().astype(float))
             if len(values):
-                low, high = _tables.interval(values.mean(), values.std(), len(values))
-                numbers = {"size": size, "value": values.mean(), "low": low, "high": high, "n": len(values)}
                 lost = int((rows["status"] == "diverged").sum())
-                yield {"panel": panel, "line": name, "series": "mean"} | numbers | {"lost": lost}
+                place = {"panel": panel, "line": name, "series": "mean", "size": size}
+                yield place | shown.mean(values) | {"lost": lost}
 
 
 def _brackets(table: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """An experiment's verdicts as a forest plot: the effect of every claim in every context, beside its margin.
 
 Claims that measure and compare the same by the same margin share an axis. Each row tells the effect with its intervals,
-the number of paired seeds and the outcome, in a word as well as in a colour.
+the number of paired seeds and the outcome, in a word as well as in a color.
 """
 
 import math
@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
-from bn_study.analysis.figure import _tables
+from bn_study.analysis import described, shown
 from bn_study.analysis.figure._style import BLACK, PAGE, style
-from bn_study.analysis.figure._tables import Tables
-from bn_study.analysis.rounding import rounded_table
+from bn_study.analysis.needed import Needed
 from bn_study.analysis.settings import missing
+from bn_study.analysis.shown import Tables
 from bn_study.analysis.stats import CONFIDENCE, NEGLIGIBLE_CONFIDENCE
 from bn_study.analysis.tables import Curve
 from bn_study.plan import parts
@@ -30,18 +30,15 @@ COLUMNS = (
     *("test", "margin", "quantity", "contrast"),
 )
 COLORS = {"supported": "#009E73", "contradicted": "#D55E00", "inconclusive": "#E69F00", "missing": "#999999"}
-"""Of Okabe & Ito's colours; the word stands beside each, for black-and-white print."""
+"""Of Okabe & Ito's colors; the word stands beside each, for black-and-white print."""
 LEFT, RIGHT = 2.3, 4.35  # where the axes begin and end, in inches of the page's width
 NUMBER, SEEDS, CHIP = 5.68, 5.85, 6.33  # right end of the effects' column, middle of the seeds' and of the outcomes'
 INDENT = 0.1
 ROW = 0.165  # height of a row, in inches
-FOOT = 0.17  # below an axis, for its ticks
-LINE = 0.11  # of an axis' name
-GAP = 0.09  # between two axes
-HEAD = 0.22  # above the first one
-LETTERS = 40  # of a row's name at most
+FOOT, LINE = 0.17, 0.11  # below an axis, for its ticks and for a line of its name
+GAP, HEAD = 0.09, 0.22  # between two axes, and above the first one
+LETTERS, WIDE = 40, 84  # of a row's name at most, and in a line of an axis' name
 NUMBERS = 26  # letters of an effect with three digits, above which it has two
-WIDE = 84  # letters in a line of an axis' name
 BEYOND = 2.0  # how far an interval may widen an axis, in lengths of what must be in it
 
 
@@ -74,63 +71,69 @@ class _Block:
         return FOOT + LINE * (self.name.count("\n") + 1)
 
 
-def curves(runs: pd.DataFrame, *, claims: list[str] | None) -> dict[str, list[Curve]]:
-    """Every run, since any may bear on a verdict; none of their records."""
-    return {run: [] for run in runs["run"]}
+@dataclass(frozen=True)
+class Drawing:
+    """claims: which are shown; None for all."""
 
+    claims: list[str] | None
 
-def plotted(tables: Tables, *, claims: list[str] | None) -> pd.DataFrame:
-    """Every number in the figure, a row each: a claim's context, or the claim itself where there are several.
+    def needs(self) -> list[Needed]:
+        """No record; its claims say what they read."""
+        return []
 
-    estimate, low, high: the mean over n paired seeds and its 95 % t-interval, on the measure's scale. low90, high90: of
-    the 90 % one, which decides whether an effect is negligible; from the former, as both are of one distribution.
-    """
-    verdicts = tables.verdicts.reindex(columns=sorted({*tables.verdicts.columns, *COLUMNS}))
-    shown = verdicts[[claims is None or one in claims for one in verdicts["claim"]]]
-    rows = [row | _narrow(row) | {"context": _text(row["context"])} for row in shown.to_dict("records")]
-    table = rounded_table(pd.DataFrame(rows, columns=COLUMNS))
-    return table.astype(dict.fromkeys(("estimate", "low90", "high90", "low", "high", "margin"), float))
+    def curves(self, runs: pd.DataFrame) -> dict[str, list[Curve]]:
+        """Every run, since any may bear on a verdict; none of their records."""
+        return {run: [] for run in runs["run"]}
 
+    def data(self, tables: Tables) -> pd.DataFrame:
+        """Every number in the figure, a row each: a claim's context, or the claim itself where there are several.
 
-def caption(tables: Tables, *, claims: list[str] | None) -> str:
-    """What is shown, by which rules, of which runs."""
-    data = plotted(tables, claims=claims)
-    effects = data[data["estimate"].notna()]
-    text = [f"Verdicts on {data['claim'].nunique()} claims, a row for each context."]
-    if len(effects):
-        seeds = sorted({int(one) for one in effects["n"]})
-        text.append(
-            f"Dot: mean effect over {' or '.join(map(str, seeds))} paired seeds (n), on the scale below the axis; thin "
-            "line: its 95 % t-interval, thick line: the 90 % one; an arrow where it leaves the axis. Dashed: the "
-            f"margin that was stated before; shaded: effects within it. {_wanted()}."
-        )
-    if effects["replaced"].any():
-        text.append("*: other values stand in for runs that diverged or did not reach the level.")
-    if (data["outcome"] == "missing").any():
-        text.append("Missing: runs are not there yet.")
-    if tables.runs.empty:
-        return " ".join([*text, "No run is there yet."])
-    return " ".join([*text, f"Data: {_tables.data(tables.runs)}.", _tables.limits(tables.runs)])
+        estimate, low, high: the mean over n paired seeds and its 95 % t-interval, on the measure's scale. low90,
+        high90: of the 90 % one, which decides whether an effect is negligible; from the former, as both are of one
+        distribution.
+        """
+        verdicts = tables.verdicts.reindex(columns=sorted({*tables.verdicts.columns, *COLUMNS}))
+        drawn = verdicts[[self.claims is None or one in self.claims for one in verdicts["claim"]]]
+        rows = [row | _narrow(row) | {"context": _text(row["context"])} for row in drawn.to_dict("records")]
+        return shown.numbers(rows, COLUMNS, ("estimate", "low90", "high90", "low", "high", "margin"))
 
+    def caption(self, data: pd.DataFrame, tables: Tables) -> str:
+        """What is shown, by which rules, of which runs."""
+        effects = data[data["estimate"].notna()]
+        text = [f"Verdicts on {data['claim'].nunique()} claims, a row for each context."]
+        if len(effects):
+            seeds = sorted({int(one) for one in effects["n"]})
+            text.append(
+                f"Dot: mean effect over {' or '.join(map(str, seeds))} paired seeds (n), on the scale below the axis; "
+                "thin line: its 95 % t-interval, thick line: the 90 % one; an arrow where it leaves the axis. Dashed: "
+                f"the margin that was stated before; shaded: effects within it. {_wanted()}."
+            )
+        if effects["replaced"].any():
+            text.append("*: other values stand in for runs that diverged or did not reach the level.")
+        if (data["outcome"] == "missing").any():
+            text.append("Missing: runs are not there yet.")
+        if tables.runs.empty:
+            return " ".join([*text, "No run is there yet."])
+        return " ".join([*text, f"Data: {described.data(tables.runs)}.", described.limits(tables.runs)])
 
-def draw(tables: Tables, *, claims: list[str] | None) -> Figure:
-    """The figure, of the numbers in `plotted`."""
-    blocks = _blocks(plotted(tables, claims=claims))
-    height = HEAD + sum(one.height + one.foot + GAP for one in blocks) + (0 if blocks else 0.3)
-    with style():
-        figure = Figure(figsize=(PAGE, height))
-        _say(figure, NUMBER, height - 0.6 * HEAD, "effect [95 %]", ha="right", color="0.4")
-        _say(figure, SEEDS, height - 0.6 * HEAD, "n", ha="center", color="0.4")
-        _say(figure, CHIP, height - 0.6 * HEAD, "verdict", ha="center", color="0.4")
-        if not blocks:
-            _say(figure, PAGE / 2, height / 3, "no claim to show", ha="center", color="0.4")
-        top = height - HEAD
-        for block in blocks:
-            bottom = top - block.height
-            place = (LEFT / PAGE, bottom / height, (RIGHT - LEFT) / PAGE, block.height / height)
-            _draw_block(figure, figure.add_axes(place), block, top)
-            top = bottom - block.foot - GAP
-    return figure
+    def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
+        """The figure, of nothing but its data."""
+        blocks = _blocks(data)
+        height = HEAD + sum(one.height + one.foot + GAP for one in blocks) + (0 if blocks else 0.3)
+        with style():
+            figure = Figure(figsize=(PAGE, height))
+            _say(figure, NUMBER, height - 0.6 * HEAD, "effect [95 %]", ha="right", color="0.4")
+            _say(figure, SEEDS, height - 0.6 * HEAD, "n", ha="center", color="0.4")
+            _say(figure, CHIP, height - 0.6 * HEAD, "verdict", ha="center", color="0.4")
+            if not blocks:
+                _say(figure, PAGE / 2, height / 3, "no claim to show", ha="center", color="0.4")
+            top = height - HEAD
+            for block in blocks:
+                bottom = top - block.height
+                place = (LEFT / PAGE, bottom / height, (RIGHT - LEFT) / PAGE, block.height / height)
+                _draw_block(figure, figure.add_axes(place), block, top)
+                top = bottom - block.foot - GAP
+        return figure
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------------

@@ -1,10 +1,11 @@
 """How well nets fit a curve: test error over training, and the curve itself over the data; after Morvan's tutorial.
 
 A pair of panels for each grid: mean squared error on the test split, mean over seeds with its 95 % t-interval; and what
-one run an arm predicts at its end, over the test points. The tutorial's colours stand for the arms.
+one run an arm predicts at its end, over the test points. The tutorial's colors stand for the arms.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bn_study.analysis.figure import _tables
+from bn_study.analysis import shown
+from bn_study.analysis.described import described
 from bn_study.analysis.figure._style import PAGE, TUTORIAL, cross, dashes, say, step_ticks, style
-from bn_study.analysis.figure._tables import Tables, select
-from bn_study.analysis.rounding import rounded_table
+from bn_study.analysis.needed import Needed
+from bn_study.analysis.shown import Tables, select
 from bn_study.analysis.tables import EVERY, Curve
 
 NORMS = ("none", "batch")
@@ -26,72 +28,77 @@ LABELS = {"none": "Without BN", "batch": "With BN"}
 HEIGHT = 1.9  # inches
 
 
-def curves(runs: pd.DataFrame, *, grids: list[str]) -> dict[str, list[Curve]]:
-    """Run id -> its test error, and of one run an arm what it predicts at the end."""
-    found: dict[str, list[Curve]] = {}
-    for grid in grids:
-        shown, _ = select(runs, grid, NORMS)
-        for _, arm in shown.groupby("norm"):
-            for place, run in enumerate(arm["run"]):
-                found[run] = [Curve(LOSS, "")]
-                if place == 0:
-                    found[run] += [Curve(f"predictions/{one}", "", EVERY, (-1,)) for one in PREDICTIONS]
-    return found
+@dataclass(frozen=True)
+class Drawing:
+    """grids: with a pair of panels each."""
 
+    grids: list[str]
 
-def plotted(tables: Tables, *, grids: list[str]) -> pd.DataFrame:
-    """Every number in the figure, a row each.
+    def needs(self) -> list[Needed]:
+        """The test error, and what is predicted at the end."""
+        return [Needed(LOSS), *(Needed(f"predictions/{one}", vector=True) for one in PREDICTIONS)]
 
-    series: `error` (value: mean over n runs, with its 95 % interval), `diverged` (where a run ended), `target` and
-    `output` (at an input, of the test points and of what the arm's run with the smallest seed makes of it).
-    """
-    rows = [row for grid in grids for row in _rows(tables, grid)]
-    table = rounded_table(pd.DataFrame(rows, columns=COLUMNS))
-    numbers = dict.fromkeys(("input", "value", "low", "high"), float)
-    return table.astype(numbers | dict.fromkeys(("step", "n"), "Int64"))
+    def curves(self, runs: pd.DataFrame) -> dict[str, list[Curve]]:
+        """Run id -> its test error, and of one run an arm what it predicts at the end."""
+        found: dict[str, list[Curve]] = {}
+        for grid in self.grids:
+            drawn, _ = select(runs, grid, NORMS)
+            for _, arm in drawn.groupby("norm"):
+                for place, run in enumerate(arm["run"]):
+                    found[run] = [Curve(LOSS, "")]
+                    if place == 0:
+                        found[run] += [Curve(f"predictions/{one}", "", EVERY, (-1,)) for one in PREDICTIONS]
+        return found
 
+    def data(self, tables: Tables) -> pd.DataFrame:
+        """Every number in the figure, a row each.
 
-def caption(tables: Tables, *, grids: list[str]) -> str:
-    """What is shown, by which rules, of which runs."""
-    found = [select(tables.runs, grid, NORMS)[0] for grid in grids]
-    runs = pd.concat(found) if found else tables.runs.iloc[:0]
-    text = [
-        f"For {' and '.join(grids)}: mean squared error on the test split over training steps, mean over seeds with "
-        "its 95 % t-interval, and what the run with the smallest seed predicts at its end, over the test points (red), "
-        "statistics re-estimated on training data. Dashed, orange: without; blue: with batch normalization."
-    ]
-    if len(runs) and (runs["status"] == "diverged").any():
-        text.append("✕: a run diverged there; means go on without it.")
-    return " ".join([*text, _tables.described(runs)])
+        series: `error` (value: mean over n runs, with its 95 % interval), `diverged` (where a run ended), `target` and
+        `output` (at an input, of the test points and of what the arm's run with the smallest seed makes of it).
+        """
+        rows = [row for grid in self.grids for row in _rows(tables, grid)]
+        return shown.numbers(rows, COLUMNS, ("input", "value", "low", "high"), whole=("step", "n"))
 
+    def caption(self, data: pd.DataFrame, tables: Tables) -> str:
+        """What is shown, by which rules, of which runs."""
+        found = [select(tables.runs, grid, NORMS)[0] for grid in self.grids]
+        runs = pd.concat(found) if found else tables.runs.iloc[:0]
+        text = [
+            f"For {' and '.join(self.grids)}: mean squared error on the test split over training steps, mean over "
+            "seeds with its 95 % t-interval, and what the run with the smallest seed predicts at its end, over the "
+            "test points (red), statistics re-estimated on training data. Dashed, orange: without; blue: with batch "
+            "normalization."
+        ]
+        if len(runs) and (runs["status"] == "diverged").any():
+            text.append("✕: a run diverged there; means go on without it.")
+        return " ".join([*text, described(runs)])
 
-def draw(tables: Tables, *, grids: list[str]) -> Figure:
-    """The figure, of the numbers in `plotted`."""
-    data = plotted(tables, grids=grids)
-    with style():
-        figure = Figure(figsize=(PAGE, HEIGHT), layout="constrained")
-        found = figure.subplots(1, 2 * len(grids) or 1, squeeze=False)[0]
-        for place, grid in enumerate(grids):
-            own = data[data["grid"] == grid]
-            _draw_error(found[2 * place], own)
-            _draw_fit(found[2 * place + 1], own)
-            found[2 * place].set_title(f"{grid}: test error", fontsize=7)
-            found[2 * place + 1].set_title(f"{grid}: fit", fontsize=7)
-    return figure
+    def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
+        """The figure, of nothing but its data."""
+        with style():
+            figure = Figure(figsize=(PAGE, HEIGHT), layout="constrained")
+            found = figure.subplots(1, 2 * len(self.grids) or 1, squeeze=False)[0]
+            for place, grid in enumerate(self.grids):
+                own = data[data["grid"] == grid]
+                _draw_error(found[2 * place], own)
+                _draw_fit(found[2 * place + 1], own)
+                found[2 * place].set_title(f"{grid}: test error", fontsize=7)
+                found[2 * place + 1].set_title(f"{grid}: fit", fontsize=7)
+        return figure
 
 
 def _rows(tables: Tables, grid: str) -> Iterator[dict[str, Any]]:
-    shown, _ = select(tables.runs, grid, NORMS)
-    for norm, arm in shown.groupby("norm", sort=False):
+    drawn, _ = select(tables.runs, grid, NORMS)
+    for norm, arm in drawn.groupby("norm", sort=False):
         about = {"grid": grid, "norm": norm}
-        lines = [(row, _tables.curve(tables, row["run"], LOSS)) for row in arm.to_dict("records")]
-        for point in _tables.mean_curve(line[np.isfinite(line["value"])] for _, line in lines):
+        lines = [(row, shown.curve(tables, row["run"], LOSS)) for row in arm.to_dict("records")]
+        for point in shown.mean_curve(line[np.isfinite(line["value"])] for _, line in lines):
             yield about | {"series": "error"} | point
         for row, line in lines:
-            yield from (about | {"series": "diverged"} | end for end in _tables.end(row, line))
+            yield from (about | {"series": "diverged"} | end for end in shown.end(row, line))
         first = arm["run"].iloc[0]
         inputs, targets, outputs = (
-            _tables.curve(tables, first, f"predictions/{one}").sort_values("unit")["value"].tolist()
+            shown.curve(tables, first, f"predictions/{one}").sort_values("unit")["value"].tolist()
             for one in PREDICTIONS
         )
         for series, values in (("target", targets), ("output", outputs)):

@@ -8,6 +8,7 @@ what enters the nonlinearity of one unit of the last hidden layer, without and w
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,10 +18,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, MultipleLocator
 
-from bn_study.analysis.figure import _tables
+from bn_study.analysis import shown
+from bn_study.analysis.described import activation, described
 from bn_study.analysis.figure._style import BLACK, LOOKS, PAGE, cross, say, step_ticks, style
-from bn_study.analysis.figure._tables import Tables, select
-from bn_study.analysis.rounding import rounded_table
+from bn_study.analysis.needed import LAYERS, Needed
+from bn_study.analysis.shown import Tables, select
+from bn_study.analysis.stats import t_interval
 from bn_study.analysis.tables import Curve
 from bn_study.analysis.unit_paths import median_unit
 
@@ -34,83 +37,91 @@ FLOOR = 0.7  # of the accuracy axis in the paper
 INPUT = 2.7  # of the paper's axis of a unit's input, which is symmetric
 
 
-def curves(runs: pd.DataFrame, *, grid: str) -> dict[str, list[Curve]]:
-    """Run id -> records: the accuracy of every run shown, three percentiles of one unit of one run an arm."""
-    shown, _ = select(runs, grid, NORMS)
-    wanted = {run: [Curve(ACCURACY, "")] for run in shown["run"]}
-    for _, arm in shown.groupby("norm"):
-        typical = _typical(arm)
-        if site := _site(typical):
-            start, end = _window(runs, typical)
-            unit = partial(median_unit, site=site, quantiles=list(QUANTILES), start=start, end=end)
-            wanted[typical["run"]] += [Curve(f"activation/unit_q{one}", site, unit) for one in QUANTILES]
-    return wanted
+@dataclass(frozen=True)
+class Drawing:
+    """grid: whose runs are shown."""
 
+    grid: str
 
-def plotted(tables: Tables, *, grid: str) -> pd.DataFrame:
-    """Every number in the figure, a row each.
+    def needs(self) -> list[Needed]:
+        """The accuracy, and percentiles of each unit of the last layer."""
+        percentiles = [Needed(f"activation/unit_q{one}", f"{LAYERS}pre", vector=True) for one in QUANTILES]
+        return [Needed(ACCURACY), *percentiles]
 
-    series: `accuracy` (value: mean over n runs, with its 95 % interval), `p15`, `p50`, `p85` (of one unit of one run),
-    `diverged` (where a run ended; value: the last one it recorded), `path_length` (mean over n seeds), and `ratio`
-    (path length without over path length with batch normalization, geometric mean over paired seeds).
-    """
-    shown, _ = select(tables.runs, grid, NORMS)
-    arms = {norm: shown[shown["norm"] == norm] for norm in NORMS}
-    rows = [row for norm, arm in arms.items() for row in _accuracy(tables, arm, norm)]
-    rows += [row for panel, norm in PANELS.items() for row in _percentiles(tables, arms[norm], panel, norm)]
-    table = rounded_table(pd.DataFrame([*rows, *_drifts(tables.runs, arms)], columns=COLUMNS))
-    return table.astype(dict.fromkeys(("value", "low", "high"), float) | dict.fromkeys(("unit", "step", "n"), "Int64"))
+    def curves(self, runs: pd.DataFrame) -> dict[str, list[Curve]]:
+        """Run id -> records: the accuracy of every run shown, three percentiles of one unit of one run an arm."""
+        drawn, _ = select(runs, self.grid, NORMS)
+        wanted = {run: [Curve(ACCURACY, "")] for run in drawn["run"]}
+        for _, arm in drawn.groupby("norm"):
+            typical = _typical(arm)
+            if site := _site(typical):
+                start, end = _window(runs, typical)
+                unit = partial(median_unit, site=site, quantiles=list(QUANTILES), start=start, end=end)
+                wanted[typical["run"]] += [Curve(f"activation/unit_q{one}", site, unit) for one in QUANTILES]
+        return wanted
 
+    def data(self, tables: Tables) -> pd.DataFrame:
+        """Every number in the figure, a row each.
 
-def caption(tables: Tables, *, grid: str) -> str:
-    """What is shown, by which rules, of which runs."""
-    shown, fixed = select(tables.runs, grid, NORMS)
-    data = plotted(tables, grid=grid)
-    series = set(data["series"])
-    text = [
-        "After Ioffe & Szegedy 2015, Fig. 1. (a) Test accuracy against training steps, statistics "
-        "re-estimated on training data: mean over seeds and, where there are two or more, its 95 % t-interval."
-    ]
-    if "p50" in series:
-        text.append(
-            "(b, c) 15th, 50th and 85th percentile, over fixed test examples, of what enters the "
-            f"{_tables.activation(shown)} of one unit of the last hidden layer: the unit of median path length in the "
-            f"run with the smallest seed ({', '.join(_units(shown, data))})."
-        )
-    if "path_length" in series:
-        start, end = _window(tables.runs, shown.iloc[0])
-        text.append(
-            f"Drift: path length of these percentiles from step {start:,} to {end:,}, mean over percentiles, units and "
-            "seeds" + ("; plain/BN: geometric mean of its ratio over paired seeds." if "ratio" in series else ".")
-        )
-    if "diverged" in series:
-        text.append("✕: a run diverged there; means go on without it.")
-    if fixed:
-        text.append(f"Shown of several: the runs with {' '.join(f'{key}={value}' for key, value in fixed.items())}.")
-    return " ".join([*text, _tables.described(shown)])
+        series: `accuracy` (value: mean over n runs, with its 95 % interval), `p15`, `p50`, `p85` (of one unit of one
+        run), `diverged` (where a run ended; value: the last one it recorded), `path_length` (mean over n seeds), and
+        `ratio` (path length without over path length with batch normalization, geometric mean over paired seeds).
+        """
+        drawn, _ = select(tables.runs, self.grid, NORMS)
+        arms = {norm: drawn[drawn["norm"] == norm] for norm in NORMS}
+        rows = [row for norm, arm in arms.items() for row in _accuracy(tables, arm, norm)]
+        rows += [row for panel, norm in PANELS.items() for row in _percentiles(tables, arms[norm], panel, norm)]
+        return shown.numbers([*rows, *_drifts(tables.runs, arms)], COLUMNS, whole=("unit", "step", "n"))
 
+    def caption(self, data: pd.DataFrame, tables: Tables) -> str:
+        """What is shown, by which rules, of which runs."""
+        drawn, fixed = select(tables.runs, self.grid, NORMS)
+        series = set(data["series"])
+        text = [
+            "After Ioffe & Szegedy 2015, Fig. 1. (a) Test accuracy against training steps, statistics "
+            "re-estimated on training data: mean over seeds and, where there are two or more, its 95 % t-interval."
+        ]
+        if "p50" in series:
+            text.append(
+                "(b, c) 15th, 50th and 85th percentile, over fixed test examples, of what enters the "
+                f"{activation(drawn)} of one unit of the last hidden layer: the unit of median path length in the "
+                f"run with the smallest seed ({', '.join(_units(drawn, data))})."
+            )
+        if "path_length" in series:
+            start, end = _window(tables.runs, drawn.iloc[0])
+            text.append(
+                f"Drift: path length of these percentiles from step {start:,} to {end:,}, mean over percentiles, "
+                "units and "
+                "seeds" + ("; plain/BN: geometric mean of its ratio over paired seeds." if "ratio" in series else ".")
+            )
+        if "diverged" in series:
+            text.append("✕: a run diverged there; means go on without it.")
+        if fixed:
+            text.append(
+                f"Shown of several: the runs with {' '.join(f'{key}={value}' for key, value in fixed.items())}."
+            )
+        return " ".join([*text, described(drawn)])
 
-def draw(tables: Tables, *, grid: str) -> Figure:
-    """The figure, of the numbers in `plotted`."""
-    data = plotted(tables, grid=grid)
-    shown, _ = select(tables.runs, grid, NORMS)
-    steps = int(shown["steps"].max()) if len(shown) else 0
-    with style():
-        figure = Figure(figsize=(PAGE, 2.2), layout="constrained")
-        left, *others = figure.subplots(1, 3, width_ratios=(1.2, 1, 1))
-        for axes in (left, *others):
-            step_ticks(axes, steps)
-        _draw_accuracy(left, data[data["panel"] == "a"])
-        left.set_xlabel("training steps\n(a)")
-        bound = _bound(data)
-        for axes, (panel, norm) in zip(others, PANELS.items(), strict=True):
-            _draw_percentiles(axes, data[data["panel"] == panel], bound)
-            axes.set_xticklabels([])
-            axes.set_xlabel(f"\n({panel}) {LOOKS[norm].label}")
-        others[1].sharey(others[0])
-        others[1].tick_params(labelleft=False)
-        figure.align_xlabels()
-    return figure
+    def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
+        """The figure, of nothing but its data."""
+        drawn, _ = select(tables.runs, self.grid, NORMS)
+        steps = int(drawn["steps"].max()) if len(drawn) else 0
+        with style():
+            figure = Figure(figsize=(PAGE, 2.2), layout="constrained")
+            left, *others = figure.subplots(1, 3, width_ratios=(1.2, 1, 1))
+            for axes in (left, *others):
+                step_ticks(axes, steps)
+            _draw_accuracy(left, data[data["panel"] == "a"])
+            left.set_xlabel("training steps\n(a)")
+            bound = _bound(data)
+            for axes, (panel, norm) in zip(others, PANELS.items(), strict=True):
+                _draw_percentiles(axes, data[data["panel"] == panel], bound)
+                axes.set_xticklabels([])
+                axes.set_xlabel(f"\n({panel}) {LOOKS[norm].label}")
+            others[1].sharey(others[0])
+            others[1].tick_params(labelleft=False)
+            figure.align_xlabels()
+        return figure
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------------
@@ -122,13 +133,13 @@ def _row(panel: str, norm: str, series: str, **numbers: Any) -> dict[str, Any]:
 
 def _accuracy(tables: Tables, arm: pd.DataFrame, norm: str) -> Iterator[dict[str, Any]]:
     """The mean curve of an arm, and where each of its runs ended that diverged."""
-    lines = [(row, _tables.curve(tables, row["run"], ACCURACY)) for row in arm.to_dict("records")]
+    lines = [(row, shown.curve(tables, row["run"], ACCURACY)) for row in arm.to_dict("records")]
     if not lines:
         return
-    for point in _tables.mean_curve(line for _, line in lines):
+    for point in shown.mean_curve(line for _, line in lines):
         yield _row("a", norm, "accuracy", **point)
     for row, line in lines:
-        yield from (_row("a", norm, "diverged", **end) for end in _tables.end(row, line))
+        yield from (_row("a", norm, "diverged", **end) for end in shown.end(row, line))
 
 
 def _percentiles(tables: Tables, arm: pd.DataFrame, panel: str, norm: str) -> Iterator[dict[str, Any]]:
@@ -136,12 +147,12 @@ def _percentiles(tables: Tables, arm: pd.DataFrame, panel: str, norm: str) -> It
     if arm.empty:
         return
     typical = _typical(arm)
-    lines = {quantile: _tables.curve(tables, typical["run"], f"activation/unit_q{quantile}") for quantile in QUANTILES}
+    lines = {quantile: shown.curve(tables, typical["run"], f"activation/unit_q{quantile}") for quantile in QUANTILES}
     for quantile, line in lines.items():
         for step, value, unit in line.itertuples(index=False):
             yield _row(panel, norm, f"p{quantile}", run=typical["run"], unit=unit, step=step, value=value)
     if len(lines[50]):
-        yield from (_row(panel, norm, "diverged", **end) for end in _tables.end(typical, lines[50]))
+        yield from (_row(panel, norm, "diverged", **end) for end in shown.end(typical, lines[50]))
 
 
 def _drifts(runs: pd.DataFrame, arms: dict[str, pd.DataFrame]) -> Iterator[dict[str, Any]]:
@@ -149,11 +160,10 @@ def _drifts(runs: pd.DataFrame, arms: dict[str, pd.DataFrame]) -> Iterator[dict[
     lengths = {norm: _path_lengths(runs, arm) for norm, arm in arms.items()}
     for panel, norm in PANELS.items():
         if len(values := lengths[norm]):
-            low, high = _tables.interval(values.mean(), values.std(), len(values))
-            yield _row(panel, norm, "path_length", value=values.mean(), low=low, high=high, n=len(values))
+            yield _row(panel, norm, "path_length", **shown.mean(values))
     plain, normalised = (lengths[norm] for norm in NORMS)
     if len(logs := np.log2((plain / normalised).dropna())):
-        value, low, high = 2 ** np.array([logs.mean(), *_tables.interval(logs.mean(), logs.std(), len(logs))])
+        value, low, high = 2 ** np.array([logs.mean(), *t_interval(logs.mean(), logs.std(), len(logs))])
         yield _row("c", "", "ratio", value=value, low=low, high=high, n=len(logs))
 
 
@@ -169,17 +179,17 @@ def _typical(arm: pd.DataFrame) -> pd.Series:
     return arm.sort_values("seed").iloc[0]
 
 
-def _units(shown: pd.DataFrame, data: pd.DataFrame) -> Iterator[str]:
+def _units(drawn: pd.DataFrame, data: pd.DataFrame) -> Iterator[str]:
     for norm in NORMS:
         line = data[(data["norm"] == norm) & (data["series"] == "p50")]
         if len(line):
-            seed = shown.loc[shown["run"] == line["run"].iloc[0], "seed"].iloc[0]
+            seed = drawn.loc[drawn["run"] == line["run"].iloc[0], "seed"].iloc[0]
             yield f"{LOOKS[norm].label} unit {int(line['unit'].iloc[0])} of seed {seed}"
 
 
 def _site(run: pd.Series) -> str:
     """What enters the nonlinearity of the last hidden layer; "" for a model without a list of widths."""
-    widths = _tables.hidden(run.get("model.widths"))
+    widths = shown.hidden(run.get("model.widths"))
     return f"layer{len(widths)}/pre" if widths else ""
 
 

@@ -7,6 +7,7 @@ steps that took, and the arm's own largest mean.
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bn_study.analysis.figure import _tables
+from bn_study.analysis import shown
+from bn_study.analysis.described import described
 from bn_study.analysis.figure._style import BLACK, PAGE, PALETTE, cross, dashes, say, step_ticks, style
-from bn_study.analysis.figure._tables import Tables, of_grid
-from bn_study.analysis.rounding import rounded_table
+from bn_study.analysis.needed import Needed
+from bn_study.analysis.shown import Tables
 from bn_study.analysis.tables import Curve
 
 METRIC = "test/accuracy"
@@ -27,82 +29,84 @@ HEIGHT = 2.7  # inches
 PLAIN = (BLACK, "0.5")
 
 
-def curves(runs: pd.DataFrame, *, grids: list[str]) -> dict[str, list[Curve]]:
-    """Run id -> its test accuracy."""
-    return {run: [Curve(METRIC, "")] for run in _runs(runs, grids)["run"]}
+@dataclass(frozen=True)
+class Drawing:
+    """grids: whose runs are shown together."""
 
+    grids: list[str]
 
-def plotted(tables: Tables, *, grids: list[str]) -> pd.DataFrame:
-    """Every number in the figure, a row each.
+    def needs(self) -> list[Needed]:
+        """The test accuracy."""
+        return [Needed(METRIC)]
 
-    series: `mean` (value: mean over n runs, with its 95 % interval), `diverged` (where a run ended), `best` (an arm's
-    largest mean, and where it is) and `match` (where an arm's mean first reaches that of the plain net at its base
-    rate; no step where it does not).
-    """
-    runs = _runs(tables.runs, grids)
-    rows = [row for name, arm in _arms(runs) for row in _rows(tables, name, arm)]
-    means = pd.DataFrame([row for row in rows if row["series"] == "mean"], columns=COLUMNS)
-    best = {name: line.loc[line["value"].astype(float).idxmax()] for name, line in means.groupby("arm", sort=False)}
-    target = best[_BASE]["value"] if _BASE in best else math.nan
-    for name, one in best.items():
-        line = means[means["arm"] == name]
-        there = line[line["value"] >= target]
-        about = {"arm": name, "norm": one["norm"], "n": one["n"]}
-        rows.append(about | {"series": "best", "step": one["step"], "value": one["value"]})
-        step = int(there["step"].min()) if len(there) else None
-        rows.append(about | {"series": "match", "step": step, "value": target})
-    table = rounded_table(pd.DataFrame(rows, columns=COLUMNS))
-    return table.astype(dict.fromkeys(("value", "low", "high"), float) | dict.fromkeys(("step", "n"), "Int64"))
+    def curves(self, runs: pd.DataFrame) -> dict[str, list[Curve]]:
+        """Run id -> its test accuracy."""
+        return {run: [Curve(METRIC, "")] for run in shown.of_grids(runs, self.grids)["run"]}
 
+    def data(self, tables: Tables) -> pd.DataFrame:
+        """Every number in the figure, a row each.
 
-def caption(tables: Tables, *, grids: list[str]) -> str:
-    """What is shown, by which rules, of which runs."""
-    data, runs = plotted(tables, grids=grids), _runs(tables.runs, grids)
-    text = [
-        "Test accuracy of fixed examples over training steps (what the whole split gives at the end is not drawn), "
-        "statistics re-estimated on training data: mean over seeds with its 95 % t-interval. ×k: k times the base "
-        f"learning rate {_base(runs):g} of the plain net. Diamonds: where a mean first reaches the plain net's largest."
-        if len(runs)
-        else "Test accuracy over training steps."
-    ]
-    text += [
-        f"{row['arm']}: {_steps(row['step'])}, at most {_best(data, row['arm']):.1%}."
-        for row in data[data["series"] == "match"].to_dict("records")
-    ]
-    if (data["series"] == "diverged").any():
-        text.append("✕: a run diverged there; means go on without it.")
-    return " ".join([*text, _tables.described(runs)])
+        series: `mean` (value: mean over n runs, with its 95 % interval), `diverged` (where a run ended), `best` (an
+        arm's largest mean, and where it is) and `match` (where an arm's mean first reaches that of the plain net at its
+        base rate; no step where it does not).
+        """
+        runs = shown.of_grids(tables.runs, self.grids)
+        rows = [row for name, arm in _arms(runs) for row in _rows(tables, name, arm)]
+        means = pd.DataFrame([row for row in rows if row["series"] == "mean"], columns=COLUMNS)
+        best = {name: line.loc[line["value"].astype(float).idxmax()] for name, line in means.groupby("arm", sort=False)}
+        target = best[_BASE]["value"] if _BASE in best else math.nan
+        for name, one in best.items():
+            line = means[means["arm"] == name]
+            there = line[line["value"] >= target]
+            about = {"arm": name, "norm": one["norm"], "n": one["n"]}
+            rows.append(about | {"series": "best", "step": one["step"], "value": one["value"]})
+            step = int(there["step"].min()) if len(there) else None
+            rows.append(about | {"series": "match", "step": step, "value": target})
+        return shown.numbers(rows, COLUMNS, whole=("step", "n"))
 
+    def caption(self, data: pd.DataFrame, tables: Tables) -> str:
+        """What is shown, by which rules, of which runs."""
+        runs = shown.of_grids(tables.runs, self.grids)
+        text = [
+            "Test accuracy of fixed examples over training steps (what the whole split gives at the end is not "
+            "drawn), statistics re-estimated on training data: mean over seeds with its 95 % t-interval. ×k: k times "
+            f"the base learning rate {_base(runs):g} of the plain net. Diamonds: where a mean first reaches the plain "
+            "net's largest."
+            if len(runs)
+            else "Test accuracy over training steps."
+        ]
+        text += [
+            f"{row['arm']}: {_steps(row['step'])}, at most {_best(data, row['arm']):.1%}."
+            for row in data[data["series"] == "match"].to_dict("records")
+        ]
+        if (data["series"] == "diverged").any():
+            text.append("✕: a run diverged there; means go on without it.")
+        return " ".join([*text, described(runs)])
 
-def draw(tables: Tables, *, grids: list[str]) -> Figure:
-    """The figure, of the numbers in `plotted`."""
-    data, runs = plotted(tables, grids=grids), _runs(tables.runs, grids)
-    names = list(dict.fromkeys(data["arm"]))
-    plain = [name for name in names if name.startswith(_BASE)]
-    looks = dict(zip(plain, PLAIN, strict=False)) | dict(
-        zip([one for one in names if one not in plain], PALETTE, strict=False)
-    )
-    with style():
-        figure = Figure(figsize=(PAGE, HEIGHT), layout="constrained")
-        axes, beside = figure.subplots(1, 2, width_ratios=[1.5, 1])
-        if not names:
-            say(axes, "no run is there yet")
-        _draw_curves(axes, data, looks)
-        step_ticks(axes, int(runs["steps"].max()) if len(runs) else 0)
-        axes.set_xlabel("training steps")
-        axes.set_ylabel("test accuracy")
-        _draw_table(beside, data, names)
-    return figure
+    def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
+        """The figure, of nothing but its data."""
+        runs = shown.of_grids(tables.runs, self.grids)
+        names = list(dict.fromkeys(data["arm"]))
+        plain = [name for name in names if name.startswith(_BASE)]
+        looks = dict(zip(plain, PLAIN, strict=False)) | dict(
+            zip([one for one in names if one not in plain], PALETTE, strict=False)
+        )
+        with style():
+            figure = Figure(figsize=(PAGE, HEIGHT), layout="constrained")
+            axes, beside = figure.subplots(1, 2, width_ratios=[1.5, 1])
+            if not names:
+                say(axes, "no run is there yet")
+            _draw_curves(axes, data, looks)
+            step_ticks(axes, int(runs["steps"].max()) if len(runs) else 0)
+            axes.set_xlabel("training steps")
+            axes.set_ylabel("test accuracy")
+            _draw_table(beside, data, names)
+        return figure
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------------
 
 _BASE = "Plain"
-
-
-def _runs(runs: pd.DataFrame, grids: list[str]) -> pd.DataFrame:
-    found = [of_grid(runs, grid) for grid in grids]
-    return pd.concat(found).drop_duplicates("run").reset_index(drop=True) if len(runs) else runs
 
 
 def _base(runs: pd.DataFrame) -> float:
@@ -129,11 +133,11 @@ def _arms(runs: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 def _rows(tables: Tables, name: str, arm: pd.DataFrame) -> Iterator[dict[str, Any]]:
     about = {"arm": name, "norm": arm["norm"].iloc[0]}
     rows = arm.to_dict("records")
-    lines = [(row, _tables.on_the_way(_tables.curve(tables, row["run"], METRIC), row)) for row in rows]
-    for point in _tables.mean_curve(line[np.isfinite(line["value"])] for _, line in lines):
+    lines = [(row, shown.on_the_way(shown.curve(tables, row["run"], METRIC), row)) for row in rows]
+    for point in shown.mean_curve(line[np.isfinite(line["value"])] for _, line in lines):
         yield about | {"series": "mean"} | point
     for row, line in lines:
-        yield from (about | {"series": "diverged"} | end for end in _tables.end(row, line))
+        yield from (about | {"series": "diverged"} | end for end in shown.end(row, line))
 
 
 def _best(data: pd.DataFrame, arm: str) -> float:

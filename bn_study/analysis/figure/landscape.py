@@ -7,6 +7,7 @@ parameters, because weights that are followed by a normaliser may be scaled free
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from bn_study.analysis.figure import _tables
+from bn_study.analysis import shown
+from bn_study.analysis.described import described
 from bn_study.analysis.figure._style import BLUE, LOOKS, PAGE, PALETTE, cross, say, style, third_ticks
-from bn_study.analysis.figure._tables import Tables, select
-from bn_study.analysis.rounding import rounded_table
+from bn_study.analysis.needed import Needed
+from bn_study.analysis.shown import Tables, select
 from bn_study.analysis.tables import Curve
 from bn_study.plan.types import Count
 
@@ -51,70 +53,78 @@ ROWS = {
 COLUMNS = ("panel", "norm", "series", "run", "step", "value", "low", "high", "n")
 
 
-def curves(runs: pd.DataFrame, *, grid: str, window: Count) -> dict[str, list[Curve]]:
-    """Run id -> what the probe landscape recorded of it, but for the ranges."""
-    shown, _ = select(runs, grid, NORMS)
-    return {run: [Curve(name, "") for names in PANELS.values() for name in names] for run in shown["run"]}
+@dataclass(frozen=True)
+class Drawing:
+    """window: of the running median, in measuring points."""
 
+    grid: str
+    window: Count
 
-def plotted(tables: Tables, *, grid: str, window: Count) -> pd.DataFrame:
-    """Every number in the figure, a row each.
+    def needs(self) -> list[Needed]:
+        """What the probe landscape records, but for the ranges."""
+        return [Needed(name) for names in PANELS.values() for name in names]
 
-    series: `band` (low, high) or `line` (value), a running median over `window` measuring points of the median over n
-    runs, and `diverged` (where a run ended; value: the last one it recorded of the line, or of the band's upper end).
-    What is not finite counts as infinitely large; a median that is so is left out.
-    """
-    shown, _ = select(tables.runs, grid, NORMS)
-    rows = [
-        row
-        for panel, names in PANELS.items()
-        for norm in NORMS
-        for row in _rows(tables, shown[shown["norm"] == norm], panel, norm, names, window)
-    ]
-    table = rounded_table(pd.DataFrame(rows, columns=COLUMNS))
-    return table.astype(dict.fromkeys(("value", "low", "high"), float) | dict.fromkeys(("step", "n"), "Int64"))
+    def curves(self, runs: pd.DataFrame) -> dict[str, list[Curve]]:
+        """Run id -> what the probe landscape recorded of it, but for the ranges."""
+        drawn, _ = select(runs, self.grid, NORMS)
+        return {run: [Curve(name, "") for names in PANELS.values() for name in names] for run in drawn["run"]}
 
+    def data(self, tables: Tables) -> pd.DataFrame:
+        """Every number in the figure, a row each.
 
-def caption(tables: Tables, *, grid: str, window: Count) -> str:
-    """What is shown, by which rules, of which runs."""
-    shown, fixed = select(tables.runs, grid, NORMS)
-    series = set(plotted(tables, grid=grid, window=window)["series"])
-    text = ["After Santurkar et al. 2018, Fig. 4."]
-    if series:
-        rates, lengths = (_range(shown, name) for name in ("step_sizes", "displacements"))
-        text.append(
-            "θ: all trainable parameters; g: gradient of the loss L of one fixed training batch at θ, in training mode "
-            "without noise and dropout. (a) Smallest to largest loss at θ − ηg, (b) smallest to largest "
-            "‖∇L(θ) − ∇L(θ − ηg)‖, (c) largest of that change divided by ‖ηg‖, over "
-            f"step sizes η {rates}. (d, e) The same over steps of relative length ‖ηg‖ / ‖θ‖ {lengths}; (f) the "
-            "largest relative change of the gradient divided by the relative length of the step. Median over seeds, "
-            f"then running median over {window} measuring points. The paper takes the batch of each step."
-        )
-    if "diverged" in series:
-        text.append("✕: a run diverged there; medians go on without it.")
-    if fixed:
-        text.append(f"Shown of several: the runs with {' '.join(f'{key}={value}' for key, value in fixed.items())}.")
-    return " ".join([*text, _tables.described(shown)])
+        series: `band` (low, high) or `line` (value), a running median over `window` measuring points of the median over
+        n runs, and `diverged` (where a run ended; value: the last one it recorded of the line, or of the band's upper
+        end). What is not finite counts as infinitely large; a median that is so is left out.
+        """
+        drawn, _ = select(tables.runs, self.grid, NORMS)
+        rows = [
+            row
+            for panel, names in PANELS.items()
+            for norm in NORMS
+            for row in _rows(tables, drawn[drawn["norm"] == norm], panel, norm, names, self.window)
+        ]
+        return shown.numbers(rows, COLUMNS, whole=("step", "n"))
 
+    def caption(self, data: pd.DataFrame, tables: Tables) -> str:
+        """What is shown, by which rules, of which runs."""
+        drawn, fixed = select(tables.runs, self.grid, NORMS)
+        series = set(data["series"])
+        text = ["After Santurkar et al. 2018, Fig. 4."]
+        if series:
+            rates, lengths = (_range(drawn, name) for name in ("step_sizes", "displacements"))
+            text.append(
+                "θ: all trainable parameters; g: gradient of the loss L of one fixed training batch at θ, in training "
+                "mode without noise and dropout. (a) Smallest to largest loss at θ − ηg, (b) smallest to largest "
+                f"‖∇L(θ) − ∇L(θ − ηg)‖, (c) largest of that change divided by ‖ηg‖, over step sizes η {rates}. (d, e) "
+                f"The same over steps of relative length ‖ηg‖ / ‖θ‖ {lengths}; (f) the largest relative change of the "
+                "gradient divided by the relative length of the step. Median over seeds, then running median over "
+                f"{self.window} measuring points. The paper takes the batch of each step."
+            )
+        if "diverged" in series:
+            text.append("✕: a run diverged there; medians go on without it.")
+        if fixed:
+            text.append(
+                f"Shown of several: the runs with {' '.join(f'{key}={value}' for key, value in fixed.items())}."
+            )
+        return " ".join([*text, described(drawn)])
 
-def draw(tables: Tables, *, grid: str, window: Count) -> Figure:
-    """The figure, of the numbers in `plotted`."""
-    data = plotted(tables, grid=grid, window=window)
-    shown, _ = select(tables.runs, grid, NORMS)
-    steps = int(shown["steps"].max()) if len(shown) else 0
-    with style():
-        figure = Figure(figsize=(PAGE, 4.4), layout="constrained")
-        for part, (row, title) in zip(figure.subfigures(2, 1, squeeze=False)[:, 0], ROWS.items(), strict=True):
-            part.suptitle(title, fontsize=8)
-            for panel, axes in zip(row, part.subplots(1, 3), strict=True):
-                third_ticks(axes, steps)
-                _draw_panel(axes, data[data["panel"] == panel])
-                axes.set_xlabel(f"Steps\n({panel}) {TITLES[panel]}")
-                axes.set_ylabel(LABELS[panel], fontsize=7)
-        handles, labels = figure.axes[0].get_legend_handles_labels()
-        if handles:
-            figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
-    return figure
+    def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
+        """The figure, of nothing but its data."""
+        drawn, _ = select(tables.runs, self.grid, NORMS)
+        steps = int(drawn["steps"].max()) if len(drawn) else 0
+        with style():
+            figure = Figure(figsize=(PAGE, 4.4), layout="constrained")
+            for part, (row, title) in zip(figure.subfigures(2, 1, squeeze=False)[:, 0], ROWS.items(), strict=True):
+                part.suptitle(title, fontsize=8)
+                for panel, axes in zip(row, part.subplots(1, 3), strict=True):
+                    third_ticks(axes, steps)
+                    _draw_panel(axes, data[data["panel"] == panel])
+                    axes.set_xlabel(f"Steps\n({panel}) {TITLES[panel]}")
+                    axes.set_ylabel(LABELS[panel], fontsize=7)
+            handles, labels = figure.axes[0].get_legend_handles_labels()
+            if handles:
+                figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
+        return figure
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------------
@@ -132,13 +142,13 @@ def _rows(
         series = "line" if len(names) == 1 else "band"
         yield found | {"series": series, "step": step, "n": lines[0].loc[step, "n"]} | drawn
     for row in arm.to_dict("records"):
-        upper = _tables.curve(tables, row["run"], names[-1])
-        yield from (found | {"series": "diverged"} | end for end in _tables.end(row, upper))
+        upper = shown.curve(tables, row["run"], names[-1])
+        yield from (found | {"series": "diverged"} | end for end in shown.end(row, upper))
 
 
 def _medians(tables: Tables, arm: pd.DataFrame, name: str, window: int) -> pd.DataFrame:
     """By step: the running median of the median over n runs."""
-    lines = [_tables.curve(tables, run, name) for run in arm["run"]]
+    lines = [shown.curve(tables, run, name) for run in arm["run"]]
     points = pd.concat([line.assign(value=line["value"].fillna(np.inf)) for line in [tables.curves[:0], *lines]])
     by_step = points.groupby("step")["value"].agg(["median", "count"])
     # pandas has no rolling median of infinities, so they pass through it as the largest finite number
@@ -159,9 +169,9 @@ def _range(runs: pd.DataFrame, option: str) -> str:
 
 
 def _draw_panel(axes: Axes, data: pd.DataFrame) -> None:
-    """Ends of a band are drawn as lines, dashed for the plain net, so that bands are told apart without colour."""
-    shown = data[data["series"] != "diverged"]
-    for norm, line in shown.groupby("norm", sort=False):
+    """Ends of a band are drawn as lines, dashed for the plain net, so that bands are told apart without color."""
+    drawn = data[data["series"] != "diverged"]
+    for norm, line in drawn.groupby("norm", sort=False):
         color, dashes = COLORS[norm], LOOKS[norm].dashes
         step = line["step"].to_numpy(float)
         if (line["series"] == "band").all():
@@ -170,9 +180,9 @@ def _draw_panel(axes: Axes, data: pd.DataFrame) -> None:
             axes.plot(step, line["high"], dashes, color=color, linewidth=0.7, label=NAMES[norm])
         else:
             axes.plot(step, line["value"], dashes, color=color)
-    values = shown[["value", "low", "high"]].to_numpy(float)
+    values = drawn[["value", "low", "high"]].to_numpy(float)
     values = values[np.isfinite(values)]
-    if shown.empty:
+    if drawn.empty:
         say(axes, "no landscape")
         axes.set_yticks([])
     elif (data["panel"].isin(["a", "d"])).any() and values.min() > 0:

@@ -1,11 +1,12 @@
 """Histograms of every layer's values with and without batch normalization, after M. Zhou's (Morvan's) tutorial.
 
 Rows: Wx+b without BN, Wx+b with BN (before the normaliser), the activations without BN, the activations with BN. A
-column for each layer, L0 is the network's input. Here the tutorial's two colours stand for the arms.
+column for each layer, L0 is the network's input. Here the tutorial's two colors stand for the arms.
 """
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bn_study.analysis.figure import _tables
+from bn_study.analysis import shown
+from bn_study.analysis.described import described
 from bn_study.analysis.figure._style import PAGE, TUTORIAL, say, style
-from bn_study.analysis.figure._tables import Tables, select
-from bn_study.analysis.rounding import rounded_table
+from bn_study.analysis.needed import LAYERS, Needed
+from bn_study.analysis.shown import Tables, select
 from bn_study.analysis.tables import EVERY, HASH, Curve
 from bn_study.plan.types import Natural
 
@@ -33,75 +35,86 @@ HEIGHT = 3.3  # inches
 OUTSIDE = 0.005  # a share beyond a panel's range from which on it is written there
 
 
-def curves(runs: pd.DataFrame, *, grid: str, step: Natural | None) -> dict[str, list[Curve]]:
-    """Run id -> the histograms of one run an arm, and of every run how many activations are saturated."""
-    shown, _ = select(runs, grid, NORMS)
-    at = (-1 if step is None else step,)
-    found: dict[str, list[Curve]] = {}
-    for _, arm in shown.groupby("norm"):
-        for place, row in enumerate(arm.to_dict("records")):
-            sites = [f"layer{layer}" for layer in range(1, _tables.depth(row) + 1)]
-            found[row["run"]] = [Curve("saturation/share", f"{site}/post", None, at) for site in sites]
-            if place == 0:
-                ends = ["input", *(f"{site}/{kind}" for site in sites for kind in ("linear", "post"))]
-                found[row["run"]] += [Curve("histograms/counts", one, EVERY, at) for one in ends]
-                found[row["run"]] += [Curve("histograms/outside", one, None, at) for one in ends]
-    return found
+@dataclass(frozen=True)
+class Drawing:
+    """step: a measuring point, None for each run's last."""
 
+    grid: str
+    step: Natural | None
 
-def plotted(tables: Tables, *, grid: str, step: Natural | None) -> pd.DataFrame:
-    """Every number in the figure, a row each.
+    def needs(self) -> list[Needed]:
+        """Saturation and histograms of all layers, and histograms of the network's input."""
+        ends = ["input", *(f"{LAYERS}{kind}" for kind in ("linear", "post"))]
+        shares = [Needed("saturation/share", f"{LAYERS}post", self.step)]
+        shares += [Needed("histograms/outside", one, self.step) for one in ends]
+        return [*shares, *(Needed("histograms/counts", one, self.step, vector=True) for one in ends)]
 
-    series: `count` (value: values between low and high, of the arm's run with the smallest seed), `outside` (value: the
-    share of all values that are in no bar) and `saturated` (value: share of the activations beyond 0.9 of their range,
-    mean over n runs).
-    """
-    shown, _ = select(tables.runs, grid, NORMS)
-    rows = [row for norm, arm in shown.groupby("norm", sort=False) for row in _rows(tables, str(norm), arm, step)]
-    table = rounded_table(pd.DataFrame(rows, columns=COLUMNS))
-    return table.astype(dict.fromkeys(("low", "high", "value"), float) | dict.fromkeys(("layer", "n"), "Int64"))
+    def curves(self, runs: pd.DataFrame) -> dict[str, list[Curve]]:
+        """Run id -> the histograms of one run an arm, and of every run how many activations are saturated."""
+        drawn, _ = select(runs, self.grid, NORMS)
+        at = (-1 if self.step is None else self.step,)
+        found: dict[str, list[Curve]] = {}
+        for _, arm in drawn.groupby("norm"):
+            for place, row in enumerate(arm.to_dict("records")):
+                sites = [f"layer{layer}" for layer in range(1, shown.depth(row) + 1)]
+                found[row["run"]] = [Curve("saturation/share", f"{site}/post", None, at) for site in sites]
+                if place == 0:
+                    ends = ["input", *(f"{site}/{kind}" for site in sites for kind in ("linear", "post"))]
+                    found[row["run"]] += [Curve("histograms/counts", one, EVERY, at) for one in ends]
+                    found[row["run"]] += [Curve("histograms/outside", one, None, at) for one in ends]
+        return found
 
+    def data(self, tables: Tables) -> pd.DataFrame:
+        """Every number in the figure, a row each.
 
-def caption(tables: Tables, *, grid: str, step: Natural | None) -> str:
-    """What is shown, by which rules, of which runs."""
-    shown, fixed = select(tables.runs, grid, NORMS)
-    seed = f"seed {int(shown['seed'].min())}" if len(shown) else "one seed"
-    when = "at the last step" if step is None else f"after {step:,} steps"
-    text = [
-        f"Histograms of test examples {when}, of {seed}, over ranges that are the same in every net; the share outside "
-        "stands in the panel. L0: the network's input. Wx+b: as it enters the normaliser, which has re-estimated "
-        "statistics. sat: share of activations beyond 0.9, mean over seeds. The colours are the tutorial's: orange "
-        "without, blue with batch normalization."
-    ]
-    text += [f"{name}={value}." for name, value in fixed.items()]
-    return " ".join([*text, _tables.described(shown)])
+        series: `count` (value: values between low and high, of the arm's run with the smallest seed), `outside` (value:
+        the share of all values that are in no bar) and `saturated` (value: share of the activations beyond 0.9 of their
+        range, mean over n runs).
+        """
+        drawn, _ = select(tables.runs, self.grid, NORMS)
+        rows = [
+            row for norm, arm in drawn.groupby("norm", sort=False) for row in _rows(tables, str(norm), arm, self.step)
+        ]
+        return shown.numbers(rows, COLUMNS, ("low", "high", "value"), whole=("layer", "n"))
 
+    def caption(self, data: pd.DataFrame, tables: Tables) -> str:
+        """What is shown, by which rules, of which runs."""
+        drawn, fixed = select(tables.runs, self.grid, NORMS)
+        seed = f"seed {int(drawn['seed'].min())}" if len(drawn) else "one seed"
+        when = "at the last step" if self.step is None else f"after {self.step:,} steps"
+        text = [
+            f"Histograms of test examples {when}, of {seed}, over ranges that are the same in every net; the share "
+            "outside stands in the panel. L0: the network's input. Wx+b: as it enters the normaliser, which has "
+            "re-estimated statistics. sat: share of activations beyond 0.9, mean over seeds. The colours are the "
+            "tutorial's: orange without, blue with batch normalization."
+        ]
+        text += [f"{name}={value}." for name, value in fixed.items()]
+        return " ".join([*text, described(drawn)])
 
-def draw(tables: Tables, *, grid: str, step: Natural | None) -> Figure:
-    """The figure, of the numbers in `plotted`."""
-    data = plotted(tables, grid=grid, step=step)
-    layers = int(data["layer"].max()) + 1 if len(data) else 1
-    with style():
-        figure = Figure(figsize=(PAGE, HEIGHT), layout="constrained")
-        found = figure.subplots(len(ROWS), layers, squeeze=False)
-        for row, (kind, norm, name) in enumerate(ROWS):
-            for layer in range(layers):
-                axes = found[row, layer]
-                own = data[(data["kind"] == kind) & (data["norm"] == norm) & (data["layer"] == layer)]
-                _draw_panel(axes, own, TUTORIAL[norm], opaque=kind == "post", ticks=row % 2 == 1)
-                if row == 0:
-                    axes.set_title(f"L{layer}", fontsize=7)
-            found[row, 0].set_ylabel(name, fontsize=7)
-        if data.empty:
-            for axes in found.flat:
-                axes.set_axis_off()
-            say(found[1, 0], "no run is there yet")
-    return figure
+    def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
+        """The figure, of nothing but its data."""
+        layers = int(data["layer"].max()) + 1 if len(data) else 1
+        with style():
+            figure = Figure(figsize=(PAGE, HEIGHT), layout="constrained")
+            found = figure.subplots(len(ROWS), layers, squeeze=False)
+            for row, (kind, norm, name) in enumerate(ROWS):
+                for layer in range(layers):
+                    axes = found[row, layer]
+                    own = data[(data["kind"] == kind) & (data["norm"] == norm) & (data["layer"] == layer)]
+                    _draw_panel(axes, own, TUTORIAL[norm], opaque=kind == "post", ticks=row % 2 == 1)
+                    if row == 0:
+                        axes.set_title(f"L{layer}", fontsize=7)
+                found[row, 0].set_ylabel(name, fontsize=7)
+            if data.empty:
+                for axes in found.flat:
+                    axes.set_axis_off()
+                say(found[1, 0], "no run is there yet")
+        return figure
 
 
 def _rows(tables: Tables, norm: str, arm: pd.DataFrame, step: int | None) -> Iterator[dict[str, Any]]:
     first = arm.iloc[0]
-    layers = range(1, _tables.depth(first.to_dict()) + 1)
+    layers = range(1, shown.depth(first.to_dict()) + 1)
     counts, beyond = (_at(tables, [first["run"]], f"histograms/{one}", step) for one in ("counts", "outside"))
     for kind in ("linear", "post"):
         for layer in (0, *layers):

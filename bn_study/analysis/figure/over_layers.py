@@ -1,11 +1,13 @@
 """A record over the hidden layers, a line for each arm: mean of its decimal logarithm and 95 % t-interval over seeds.
 
 The growth of gradients through depth (Yang et al. 2019), or of the moments of layers (Bjorck et al. 2018). BN is solid,
-a plain net dashed; colours tell records and what else varies apart. A panel for each value of one setting.
+a plain net dashed; colors tell records and what else varies apart. A panel for each value of one setting.
 """
 
 import math
+import textwrap
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,11 +16,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bn_study.analysis.figure import _tables
-from bn_study.analysis.figure._style import BLACK, PAGE, colors, dashes, say, style
-from bn_study.analysis.figure._tables import Tables, of_grid
-from bn_study.analysis.rounding import rounded_table
-from bn_study.analysis.settings import comparable, rank, written
+from bn_study.analysis import shown
+from bn_study.analysis.arms import by_settings
+from bn_study.analysis.described import described
+from bn_study.analysis.figure import _style
+from bn_study.analysis.figure._style import BLACK, colors, dashes, say, style
+from bn_study.analysis.needed import LAYERS, Needed
+from bn_study.analysis.shown import Tables
 from bn_study.analysis.tables import HASH, Curve
 from bn_study.plan.types import Natural, Number, Positive
 
@@ -26,151 +30,141 @@ COLUMNS = ("grid", "panel", "arm", "norm", "name", "series", "layer", "value", "
 ACROSS = 3  # panels in a row at most
 HEIGHT = 2.1  # of a row of panels, in inches
 ROW = 0.16  # of a line of the legend
-LETTERS = 40  # of a line's name from which on the legend has but two columns
+LONG, LONGER = 40, 56  # letters of a line's name above which the legend has but two columns, or one
 
 
-def curves(
-    runs: pd.DataFrame, *, grids: list[str], panels: str | None, records: list[str], site: str, step: Natural | None,
-    power: Positive, growth: Number | None, growth_of: str | None,
-) -> dict[str, list[Curve]]:  # fmt: skip
-    """Run id -> the records of all its hidden layers at the step."""
-    found = {}
-    for grid in grids:
-        for row in of_grid(runs, grid).to_dict("records"):
-            sites = [f"layer{layer}/{site}" for layer in range(1, _tables.depth(row) + 1)]
-            at = (-1 if step is None else step,)
-            found[row["run"]] = [Curve(name, place, None, at) for name in records for place in sites]
-    return found
+@dataclass(frozen=True)
+class Drawing:
+    """step: a measuring point, None for each run's last. power: of the record whose logarithm is drawn.
 
-
-def plotted(
-    tables: Tables, *, grids: list[str], panels: str | None, records: list[str], site: str, step: Natural | None,
-    power: Positive, growth: Number | None, growth_of: str | None,
-) -> pd.DataFrame:  # fmt: skip
-    """Every number in the figure, a row each.
-
-    series: `mean` (value: mean over n runs of the decimal logarithm of |record|^power, with its 95 % interval; what is
-    0 or not finite has none) and `theory` (a line of the given growth from layer to layer towards the input, through
-    the last layer of the arm that it is of).
+    growth: factor from layer to layer towards the input, drawn as a line for the arm `growth_of`; None: no line.
     """
-    rows = [
-        {"grid": grid, "panel": panel} | row
-        for grid, panel, runs in _panels(tables, grids, panels)
-        for row in _rows(tables, runs, records, site, step, power, growth, growth_of)
-    ]
-    table = rounded_table(pd.DataFrame(rows, columns=COLUMNS))
-    return table.astype({"value": float, "low": float, "high": float} | dict.fromkeys(("layer", "n"), "Int64"))
 
+    grids: list[str]
+    panels: str | None
+    records: list[str]
+    site: str
+    step: Natural | None
+    power: Positive
+    growth: Number | None
+    growth_of: str | None
+    by: list[str] | None = None
+    color: str | None = None
 
-def caption(
-    tables: Tables, *, grids: list[str], panels: str | None, records: list[str], site: str, step: Natural | None,
-    power: Positive, growth: Number | None, growth_of: str | None,
-) -> str:  # fmt: skip
-    """What is shown, by which rules, of which runs."""
-    options: dict[str, Any] = {
-        "grids": grids,
-        "panels": panels,
-        "records": records,
-        "site": site,
-        "step": step,
-        "power": power,
-    }
-    data = plotted(tables, **options, growth=growth, growth_of=growth_of)
-    quantity = " and ".join(_quantity(name, power) for name in records)
-    text = [
-        f"{quantity} at layer<i>/{site}, {'at the last step' if step is None else f'after {step:,} steps'}, over the "
-        "hidden layers: mean over seeds of its decimal logarithm, with its 95 % t-interval. Dashed: no normalisation."
-    ]
-    if (data["series"] == "theory").any():
-        text.append(f"Thin black line: growth by {growth:g} with each layer towards the input, for {growth_of}.")
-    shown = [runs for _, _, runs in _panels(tables, grids, panels)]
-    return " ".join([*text, _tables.described(pd.concat(shown) if shown else tables.runs.iloc[:0])])
+    def needs(self) -> list[Needed]:
+        """The records of all hidden layers at the step."""
+        return [Needed(name, f"{LAYERS}{self.site}", self.step) for name in self.records]
 
+    def curves(self, runs: pd.DataFrame) -> dict[str, list[Curve]]:
+        """Run id -> the same."""
+        return {
+            row["run"]: [curve for need in self.needs() for curve in shown.curves_of(need, row, last=True)]
+            for row in shown.of_grids(runs, self.grids).to_dict("records")
+        }
 
-def draw(
-    tables: Tables, *, grids: list[str], panels: str | None, records: list[str], site: str, step: Natural | None,
-    power: Positive, growth: Number | None, growth_of: str | None,
-) -> Figure:  # fmt: skip
-    """The figure, of the numbers in `plotted`."""
-    options: dict[str, Any] = {
-        "grids": grids,
-        "panels": panels,
-        "records": records,
-        "site": site,
-        "step": step,
-        "power": power,
-    }
-    data = plotted(tables, **options, growth=growth, growth_of=growth_of)
-    places = list(dict.fromkeys(zip(data["grid"], data["panel"], strict=True))) or [(grids[0] if grids else "", "")]
-    means = data[data["series"] == "mean"]
-    keys = list(dict.fromkeys(zip(means["name"], _without_norm(means), strict=True)))
-    looks = colors(keys)
-    series = list(dict.fromkeys(zip(means["arm"], means["norm"], means["name"], _without_norm(means), strict=True)))
-    across = min(ACROSS, len(places))
-    down = math.ceil(len(places) / across)
-    with style():
-        longest = max((len(arm) + len(name) for arm, _, name, _ in series), default=0)
-        columns = 2 if len(series) == 4 or longest > LETTERS else 3
-        rows = math.ceil((len(series) + (growth is not None)) / columns)
-        figure = Figure(figsize=(PAGE, HEIGHT * down + ROW * rows), layout="constrained")
-        found = figure.subplots(down, across, squeeze=False, sharey=True)
+    def data(self, tables: Tables) -> pd.DataFrame:
+        """Every number in the figure, a row each.
+
+        series: `mean` (value: mean over n runs of the decimal logarithm of |record|^power, with its 95 % interval; what
+        is 0 or not finite has none) and `theory` (a line of the given growth from layer to layer towards the input,
+        through the last layer of the arm that it is of).
+        """
+        rows = [
+            {"grid": grid, "panel": panel} | row
+            for grid, panel, runs in shown.panels(tables.runs, self.grids, self.panels)
+            for row in self._rows(tables, runs)
+        ]
+        return shown.numbers(rows, COLUMNS, whole=("layer", "n"))
+
+    def caption(self, data: pd.DataFrame, tables: Tables) -> str:
+        """What is shown, by which rules, of which runs."""
+        quantity = " and ".join(_quantity(name, self.power) for name in self.records)
+        when = "at the last step" if self.step is None else f"after {self.step:,} steps"
+        text = [
+            f"{quantity} at layer<i>/{self.site}, {when}, over the hidden layers: mean over seeds of its decimal "
+            "logarithm, with its 95 % t-interval. Dashed: no normalisation."
+        ]
+        if (data["series"] == "theory").any():
+            text.append(
+                f"Thin black line: growth by {self.growth:g} with each layer towards the input, for {self.growth_of}."
+            )
+        panels = [runs for _, _, runs in shown.panels(tables.runs, self.grids, self.panels)]
+        return " ".join([*text, described(pd.concat(panels) if panels else tables.runs.iloc[:0])])
+
+    def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
+        """The figure, of nothing but its data."""
+        names = list(dict.fromkeys(zip(data["grid"], data["panel"], strict=True))) or [("".join(self.grids[:1]), "")]
+        means = data[data["series"] == "mean"]
+        keys = list(dict.fromkeys(zip(means["name"], self._hues(means), strict=True)))
+        looks = colors(keys)
+        series = list(dict.fromkeys(zip(means["arm"], means["norm"], means["name"], strict=True)))
+        longest = max((len(arm) + len(name) for arm, _, name in series), default=0)
+        columns = 1 if longest > LONGER else 2 if len(series) == 4 or longest > LONG else 3
+        rows = math.ceil((len(series) + (self.growth is not None)) / columns) * math.ceil(longest / _style.LETTERS)
+        with style():
+            figure, panels, left = _style.panels(len(names), ACROSS, HEIGHT, ROW * rows, sharey=True)
+            handles: dict[str, Any] = {}
+            for (grid, panel), axes, at_left in zip(names, panels, left, strict=True):
+                own = data[(data["grid"] == grid) & (data["panel"] == panel)]
+                handles |= self._draw_panel(axes, own, looks)
+                axes.set_title(" ".join(filter(None, [grid if len(self.grids) > 1 else "", panel])), fontsize=8)
+                axes.set_xlabel("hidden layer")
+                if at_left:
+                    axes.set_ylabel(f"log₁₀ {_axis(self.records, self.power)}")
+            if handles:
+                lines, labels = list(handles.values()), [textwrap.fill(one, _style.LETTERS) for one in handles]
+                figure.legend(
+                    lines, labels, loc="outside lower center", ncols=columns, frameon=False, handlelength=2.6
+                )  # fmt: skip
+        return figure
+
+    def _rows(self, tables: Tables, runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
+        for arm in by_settings(runs, self.by):
+            digits = {run[-HASH:] for run in arm.rows["run"]}
+            for name in self.records:
+                found = _by_layer(tables.curves, digits, name, self.site, self.step)
+                line = {"arm": arm.label, "norm": arm.norm, "name": name}
+                values = self.power * np.log10(found["value"].abs().where(lambda one: one > 0))
+                means = [(layer, shown.mean(own.dropna())) for layer, own in values.groupby(found["layer"])]
+                means = [(layer, mean) for layer, mean in means if mean["n"]]
+                for layer, mean in means:
+                    yield line | {"series": "mean", "layer": layer} | mean
+                if self.growth is not None and arm.label == self.growth_of and means:
+                    last, mean = means[-1]
+                    for layer, _ in means:
+                        value = mean["value"] + (last - layer) * math.log10(self.growth)
+                        yield line | {"series": "theory", "layer": layer, "value": value}
+
+    def _hues(self, means: pd.DataFrame) -> list[str]:
+        """What the color of each line stands for: the setting `color`, or all that its arm says but the normaliser."""
+        if self.color is not None:
+            return [_style.word(arm, self.color) for arm in means["arm"]]
+        return [" ".join(word for word in arm.split() if not word.startswith("norm")) for arm in means["arm"]]
+
+    def _draw_panel(self, axes: Axes, data: pd.DataFrame, looks: dict[Any, tuple[str, str]]) -> dict[str, Any]:
+        """Draws one panel; its lines by their names in the legend."""
+        means = data[data["series"] == "mean"]
         handles: dict[str, Any] = {}
-        for at, axes in enumerate(found.flat):
-            if at >= len(places):
-                axes.set_visible(False)
-                continue
-            grid, panel = places[at]
-            own = data[(data["grid"] == grid) & (data["panel"] == panel)]
-            handles |= _draw_panel(axes, own, looks, several=len(records) > 1)
-            axes.set_title(" ".join(filter(None, [grid if len(grids) > 1 else "", panel])), fontsize=8)
-            axes.set_xlabel("hidden layer")
-            if at % across == 0:
-                axes.set_ylabel(f"log₁₀ {_axis(records, power)}")
-        if handles:
-            lines, names = list(handles.values()), list(handles)
-            figure.legend(
-                lines, names, loc="outside lower center", ncols=columns, frameon=False, handlelength=2.6
-            )  # fmt: skip
-    return figure
-
-
-# --- numbers ----------------------------------------------------------------------------------------------------------
-
-
-def _panels(tables: Tables, grids: list[str], panels: str | None) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Grid, the panel's name and its runs."""
-    for grid in grids:
-        runs = of_grid(tables.runs, grid)
-        if panels is None or panels not in runs:
-            if len(runs):
-                yield grid, "", runs
-            continue
-        values = {comparable(one): one for one in runs[panels]}
-        for value in sorted(values, key=rank):
-            own = runs[[comparable(one) == value for one in runs[panels]]]
-            yield grid, f"{panels}={written(values[value])}", own.reset_index(drop=True)
-
-
-def _rows(
-    tables: Tables, runs: pd.DataFrame, records: list[str], site: str, step: int | None, power: float,
-    growth: float | None, growth_of: str | None,
-) -> Iterator[dict[str, Any]]:  # fmt: skip
-    for arm in _tables.arms(runs):
-        digits = {run[-HASH:] for run in arm.rows["run"]}
-        for name in records:
-            found = _by_layer(tables.curves, digits, name, site, step)
-            line = {"arm": arm.label, "norm": arm.norm, "name": name}
-            values = power * np.log10(found["value"].abs().where(lambda one: one > 0))
-            means = values.groupby(found["layer"]).agg(["mean", "std", "count"])
-            for layer, mean, deviation, count in means[means["count"] > 0].itertuples():
-                low, high = _tables.interval(mean, deviation, count)
-                numbers = {"layer": layer, "value": mean, "low": low, "high": high, "n": count}
-                yield line | {"series": "mean"} | numbers
-            if growth is not None and arm.label == growth_of and len(means):
-                last = means.index[-1]
-                for layer in means.index:
-                    value = means.loc[last, "mean"] + (last - layer) * math.log10(growth)
-                    yield line | {"series": "theory", "layer": layer, "value": value}
+        if means.empty:
+            say(axes, "no run recorded this yet")
+            axes.set_xticks([])
+            axes.set_yticks([])
+            return handles
+        means = means.assign(hue=self._hues(means))
+        for (arm, norm, name, hue), line in means.groupby(["arm", "norm", "name", "hue"], sort=False):
+            color, marker = looks[name, hue]
+            layer, value, low, high = (line[one].to_numpy(float) for one in ("layer", "value", "low", "high"))
+            axes.fill_between(layer, low, high, color=color, alpha=0.15, linewidth=0)
+            (drawn,) = axes.plot(layer, value, dashes(str(norm)), color=color, marker=marker, markersize=2)
+            label = " ".join(filter(None, [str(arm), _quantity(str(name), 1) if len(self.records) > 1 else ""]))
+            handles[label or _quantity(str(name), 1)] = drawn
+        for arm, line in data[data["series"] == "theory"].groupby("arm", sort=False):
+            (drawn,) = axes.plot(
+                line["layer"].to_numpy(float), line["value"], "-", color=BLACK, linewidth=0.6, zorder=5
+            )
+            handles[f"theory for {arm}"] = drawn
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        return handles
 
 
 def _by_layer(curves: pd.DataFrame, digits: set[str], name: str, site: str, step: int | None) -> pd.DataFrame:
@@ -181,38 +175,6 @@ def _by_layer(curves: pd.DataFrame, digits: set[str], name: str, site: str, step
     last = found.groupby("run")["step"].transform("max") if step is None else step
     found = found[(found["step"] == last) & np.isfinite(found["value"].astype(float))]
     return found.astype({"layer": int})
-
-
-def _without_norm(means: pd.DataFrame) -> list[str]:
-    """What an arm's label says besides its normaliser: lines that differ in that alone share a colour."""
-    return [" ".join(word for word in arm.split() if not word.startswith("norm")) for arm in means["arm"]]
-
-
-# --- picture ----------------------------------------------------------------------------------------------------------
-
-
-def _draw_panel(axes: Axes, data: pd.DataFrame, looks: dict[Any, tuple[str, str]], several: bool) -> dict[str, Any]:
-    """Draws one panel; its lines by their names in the legend."""
-    means = data[data["series"] == "mean"]
-    handles: dict[str, Any] = {}
-    if means.empty:
-        say(axes, "no run recorded this yet")
-        axes.set_xticks([])
-        axes.set_yticks([])
-        return handles
-    means = means.assign(rest=_without_norm(means))
-    for (arm, norm, name, rest), line in means.groupby(["arm", "norm", "name", "rest"], sort=False):
-        color, marker = looks[name, rest]
-        layer, value, low, high = (line[one].to_numpy(float) for one in ("layer", "value", "low", "high"))
-        axes.fill_between(layer, low, high, color=color, alpha=0.15, linewidth=0)
-        (drawn,) = axes.plot(layer, value, dashes(str(norm)), color=color, marker=marker, markersize=2)
-        label = " ".join(filter(None, [str(arm), _quantity(str(name), 1) if several else ""]))
-        handles[label or _quantity(str(name), 1)] = drawn
-    for arm, line in data[data["series"] == "theory"].groupby("arm", sort=False):
-        (drawn,) = axes.plot(line["layer"].to_numpy(float), line["value"], "-", color=BLACK, linewidth=0.6, zorder=5)
-        handles[f"theory for {arm}"] = drawn
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    return handles
 
 
 def _quantity(name: str, power: float) -> str:

@@ -5,6 +5,7 @@ have in pairs, on an axis of its own.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -12,11 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bn_study.analysis.figure import _tables
+from bn_study.analysis import shown
+from bn_study.analysis.described import described
 from bn_study.analysis.figure._style import BLACK, BLUE, PAGE, say, style
-from bn_study.analysis.figure._tables import Tables, of_grid
-from bn_study.analysis.rounding import rounded_table
+from bn_study.analysis.needed import Needed
 from bn_study.analysis.settings import written
+from bn_study.analysis.shown import Tables, of_grid
 from bn_study.analysis.tables import Curve, final
 
 PLACES = {
@@ -24,64 +26,70 @@ PLACES = {
     "before": ("BN before", BLUE, "o", True),
     "after": ("BN after", "#D55E00", "s", True),
 }
-"""Placement -> name, colour, marker and whether it is filled."""
+"""Placement -> name, color, marker and whether it is filled."""
 COLUMNS = ("grid", "dataset", "activation", "place", "rate", "series", "value", "low", "high", "n", "lost")
 ROW = 0.17  # height of a row, in inches
 REACH = 2.0  # how far beyond the normalised arms a plain one may widen an axis, in lengths of theirs
 FOOT = 0.62  # of a grid's axes, their names and title
 
 
-def curves(runs: pd.DataFrame, *, grids: list[str], metrics: list[str]) -> dict[str, list[Curve]]:
-    """The runs of the grids; none of their records."""
-    return {run: [] for grid in grids for run in of_grid(runs, grid)["run"]}
+@dataclass(frozen=True)
+class Drawing:
+    """metrics: the first of them is drawn."""
 
+    grids: list[str]
+    metrics: list[str]
 
-def plotted(tables: Tables, *, grids: list[str], metrics: list[str]) -> pd.DataFrame:
-    """Every number in the figure, a row each.
+    def needs(self) -> list[Needed]:
+        """The metrics, of which the last value is drawn."""
+        return [Needed(metric) for metric in self.metrics]
 
-    series: `mean` (value: mean of the first metric over n runs that finished, with its 95 % interval; lost: how many
-    diverged) and `difference` (before - after, of the n seeds that finished with both).
-    """
-    rows = [row for grid in grids for row in _rows(of_grid(tables.runs, grid), grid, metrics[0])]
-    table = rounded_table(pd.DataFrame(rows, columns=COLUMNS))
-    return table.astype(dict.fromkeys(("value", "low", "high"), float) | dict.fromkeys(("n", "lost"), "Int64"))
+    def curves(self, runs: pd.DataFrame) -> dict[str, list[Curve]]:
+        """The runs of the grids; none of their records."""
+        return {run: [] for run in shown.of_grids(runs, self.grids)["run"]}
 
+    def data(self, tables: Tables) -> pd.DataFrame:
+        """Every number in the figure, a row each.
 
-def caption(tables: Tables, *, grids: list[str], metrics: list[str]) -> str:
-    """What is shown, by which rules, of which runs."""
-    data = plotted(tables, grids=grids, metrics=metrics)
-    found = [of_grid(tables.runs, grid) for grid in grids]
-    text = [
-        f"{metrics[0]} at the end, statistics re-estimated on training data, by activation and placement: mean over "
-        "seeds with its 95 % t-interval; right, the difference of before and after, paired by seed. Each arm has the "
-        "learning rate in its row."
-    ]
-    if (data["lost"] > 0).any():
-        text.append("A number in brackets: runs that diverged, which the mean leaves out.")
-    return " ".join([*text, _tables.described(pd.concat(found) if found else tables.runs.iloc[:0])])
+        series: `mean` (value: mean of the first metric over n runs that finished, with its 95 % interval; lost: how
+        many diverged) and `difference` (before - after, of the n seeds that finished with both).
+        """
+        rows = [row for grid in self.grids for row in _rows(of_grid(tables.runs, grid), grid, self.metrics[0])]
+        return shown.numbers(rows, COLUMNS, whole=("n", "lost"))
 
+    def caption(self, data: pd.DataFrame, tables: Tables) -> str:
+        """What is shown, by which rules, of which runs."""
+        text = [
+            f"{self.metrics[0]} at the end, statistics re-estimated on training data, by activation and placement: "
+            "mean over seeds with its 95 % t-interval; right, the difference of before and after, paired by seed. "
+            "Each arm has the learning rate in its row."
+        ]
+        if (data["lost"] > 0).any():
+            text.append("A number in brackets: runs that diverged, which the mean leaves out.")
+        return " ".join([*text, described(shown.of_grids(tables.runs, self.grids))])
 
-def draw(tables: Tables, *, grids: list[str], metrics: list[str]) -> Figure:
-    """The figure, of the numbers in `plotted`."""
-    data = plotted(tables, grids=grids, metrics=metrics)
-    heights = [FOOT + ROW * max(len(data[(data["grid"] == grid) & (data["series"] == "mean")]), 3) for grid in grids]
-    with style():
-        figure = Figure(figsize=(PAGE, sum(heights)), layout="constrained")
-        found = figure.subplots(
-            len(grids) or 1, 2, squeeze=False, sharey="row", height_ratios=heights, width_ratios=[2.2, 1]
-        )
-        for (left, right), grid in zip(found, grids, strict=True):
-            own = data[data["grid"] == grid]
-            if own.empty:
-                right.set_axis_off()
-                say(left, "no run is there yet")
-                continue
-            heights_of = _draw_means(left, own)
-            _draw_differences(right, own, heights_of)
-            left.set_title(f"{grid} ({own['dataset'].iloc[0]})", fontsize=8)
-            left.set_xlabel(metrics[0].replace("/", " "))
-            right.set_xlabel("before − after")
-    return figure
+    def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
+        """The figure, of nothing but its data."""
+        heights = [
+            FOOT + ROW * max(len(data[(data["grid"] == grid) & (data["series"] == "mean")]), 3) for grid in self.grids
+        ]
+        with style():
+            figure = Figure(figsize=(PAGE, sum(heights)), layout="constrained")
+            found = figure.subplots(
+                len(self.grids) or 1, 2, squeeze=False, sharey="row", height_ratios=heights, width_ratios=[2.2, 1]
+            )
+            for (left, right), grid in zip(found, self.grids, strict=True):
+                own = data[data["grid"] == grid]
+                if own.empty:
+                    right.set_axis_off()
+                    say(left, "no run is there yet")
+                    continue
+                heights_of = _draw_means(left, own)
+                _draw_differences(right, own, heights_of)
+                left.set_title(f"{grid} ({own['dataset'].iloc[0]})", fontsize=8)
+                left.set_xlabel(self.metrics[0].replace("/", " "))
+                right.set_xlabel("before − after")
+        return figure
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------------
@@ -102,14 +110,14 @@ def _rows(runs: pd.DataFrame, grid: str, metric: str) -> Iterator[dict[str, Any]
                 found[place] = arm.set_index("seed")[column].astype(float).dropna()
                 rates = " or ".join(written(one) for one in sorted(set(arm["optimizer.learning_rate"])))
                 lost = int((arm["status"] == "diverged").sum())
-                yield about | {"place": place, "rate": rates, "series": "mean"} | _mean(found[place]) | {"lost": lost}
+                yield (
+                    about
+                    | {"place": place, "rate": rates, "series": "mean"}
+                    | shown.mean(found[place])
+                    | {"lost": lost}
+                )
         if "before" in found and "after" in found:
-            yield about | {"series": "difference"} | _mean((found["before"] - found["after"]).dropna())
-
-
-def _mean(values: pd.Series) -> dict[str, Any]:
-    low, high = _tables.interval(values.mean(), values.std(), len(values))
-    return {"value": values.mean(), "low": low, "high": high, "n": len(values)}
+            yield about | {"series": "difference"} | shown.mean((found["before"] - found["after"]).dropna())
 
 
 # --- picture ----------------------------------------------------------------------------------------------------------
@@ -143,12 +151,12 @@ def _limit(axes: Axes, means: pd.DataFrame, heights: Iterable[float]) -> None:
     """The axis from the normalised arms; a plain one that would dwarf them is written at the edge with its value."""
     means = means.assign(low=means["low"].fillna(means["value"]), high=means["high"].fillna(means["value"]))
     normalised = means[means["place"] != "none"]
-    shown = normalised if len(normalised) else means
-    low, high = shown["value"].min(), shown["value"].max()
+    drawn = normalised if len(normalised) else means
+    low, high = drawn["value"].min(), drawn["value"].max()
     reach = REACH * ((high - low) or 0.05)
     low, high = (
-        max(min(shown["low"].min(), means["low"].min()), low - reach),
-        min(max(shown["high"].max(), means["high"].max()), high + reach),
+        max(min(drawn["low"].min(), means["low"].min()), low - reach),
+        min(max(drawn["high"].max(), means["high"].max()), high + reach),
     )
     space = 0.06 * (high - low) or 0.05
     axes.set_xlim(low - space, high + space)

@@ -6,6 +6,7 @@ from front to back, for a plain net, one with batch normalization, and one with 
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
-from bn_study.analysis.figure import _tables
+from bn_study.analysis import shown
+from bn_study.analysis.described import described
 from bn_study.analysis.figure._style import BLUE, PAGE, PALETTE, cross, dashes, say, style, third_ticks
-from bn_study.analysis.figure._tables import Tables, select
-from bn_study.analysis.rounding import rounded_table
+from bn_study.analysis.needed import Needed
+from bn_study.analysis.shown import Tables, select
 from bn_study.analysis.tables import EVERY, Curve
 
 COLORS = {"none": PALETTE[1], "batch": BLUE, "noisy_batch": PALETTE[2]}
@@ -32,75 +34,87 @@ CENTRAL = (0.01, 0.99)  # the part of all values of a layer that its axis shows
 HEIGHT = 1.8  # of every ridge, in distances between two measuring points
 
 
-def curves(runs: pd.DataFrame, *, grid: str, metric: str, sites: list[str]) -> dict[str, list[Curve]]:
-    """Run id -> the metric of every run shown, and the whole histograms of one run an arm."""
-    shown, _ = select(runs, grid, NORMS)
-    wanted = {run: [Curve(metric, "")] for run in shown["run"]}
-    for _, arm in shown.groupby("norm"):
-        wanted[_typical(arm)["run"]] += [Curve(name, site, EVERY) for name in (HISTOGRAM, EDGES) for site in sites]
-    return wanted
+@dataclass(frozen=True)
+class Drawing:
+    """sites: of the layers whose units are shown."""
 
+    grid: str
+    metric: str
+    sites: list[str]
 
-def plotted(tables: Tables, *, grid: str, metric: str, sites: list[str]) -> pd.DataFrame:
-    """Every number in the figure, a row each.
+    def needs(self) -> list[Needed]:
+        """The metric, and the whole histograms."""
+        return [
+            Needed(self.metric),
+            *(Needed(name, site, vector=True) for name in (HISTOGRAM, EDGES) for site in self.sites),
+        ]
 
-    series: `mean` (value: mean over n runs of the metric, with its 95 % interval), `density` (value: of the unit's
-    values at x, of one run) and `diverged` (where a run ended; value: the last one it recorded).
-    """
-    shown, _ = select(tables.runs, grid, NORMS)
-    arms = {norm: arm for norm in NORMS if len(arm := shown[shown["norm"] == norm])}
-    rows = [row for norm, arm in arms.items() for row in _metric(tables, arm, norm, metric)]
-    for site in sites:
-        rows += _densities(tables, arms, site)
-    table = rounded_table(pd.DataFrame(rows, columns=COLUMNS))
-    numbers = dict.fromkeys(("x", "value", "low", "high"), float) | dict.fromkeys(("step", "n"), "Int64")
-    return table.astype(numbers)
+    def curves(self, runs: pd.DataFrame) -> dict[str, list[Curve]]:
+        """Run id -> the metric of every run shown, and the whole histograms of one run an arm."""
+        drawn, _ = select(runs, self.grid, NORMS)
+        wanted = {run: [Curve(self.metric, "")] for run in drawn["run"]}
+        for _, arm in drawn.groupby("norm"):
+            wanted[_typical(arm)["run"]] += [
+                Curve(name, site, EVERY) for name in (HISTOGRAM, EDGES) for site in self.sites
+            ]
+        return wanted
 
+    def data(self, tables: Tables) -> pd.DataFrame:
+        """Every number in the figure, a row each.
 
-def caption(tables: Tables, *, grid: str, metric: str, sites: list[str]) -> str:
-    """What is shown, by which rules, of which runs."""
-    shown, fixed = select(tables.runs, grid, NORMS)
-    data = plotted(tables, grid=grid, metric=metric, sites=sites)
-    series = set(data["series"])
-    text = [
-        f"After Santurkar et al. 2018, Fig. 2. (a) {metric} against training steps: mean over seeds and, where there "
-        "are two or more, its 95 % t-interval."
-    ]
-    if "density" in series:
-        text.append(
-            "(b) Values of one fixed unit or feature map of a layer for fixed test examples, as training sees them: a "
-            "density for each measuring point, the start of training in front. Every ridge is drawn equally high; a "
-            f"layer's axis shows the central {100 * (CENTRAL[1] - CENTRAL[0]):.0f} % of all its values. Run shown: "
-            f"{', '.join(_seeds(shown, data))}, the smallest of the arm."
-        )
-    if "diverged" in series:
-        text.append("✕: a run diverged there; means go on without it.")
-    if fixed:
-        text.append(f"Shown of several: the runs with {' '.join(f'{key}={value}' for key, value in fixed.items())}.")
-    return " ".join([*text, _tables.described(shown)])
+        series: `mean` (value: mean over n runs of the metric, with its 95 % interval), `density` (value: of the unit's
+        values at x, of one run) and `diverged` (where a run ended; value: the last one it recorded).
+        """
+        drawn, _ = select(tables.runs, self.grid, NORMS)
+        arms = {norm: arm for norm in NORMS if len(arm := drawn[drawn["norm"] == norm])}
+        rows = [row for norm, arm in arms.items() for row in _metric(tables, arm, norm, self.metric)]
+        for site in self.sites:
+            rows += _densities(tables, arms, site)
+        return shown.numbers(rows, COLUMNS, ("x", "value", "low", "high"), whole=("step", "n"))
 
+    def caption(self, data: pd.DataFrame, tables: Tables) -> str:
+        """What is shown, by which rules, of which runs."""
+        drawn, fixed = select(tables.runs, self.grid, NORMS)
+        series = set(data["series"])
+        text = [
+            f"After Santurkar et al. 2018, Fig. 2. (a) {self.metric} against training steps: mean over seeds and, "
+            "where there are two or more, its 95 % t-interval."
+        ]
+        if "density" in series:
+            text.append(
+                "(b) Values of one fixed unit or feature map of a layer for fixed test examples, as training sees "
+                "them: a density for each measuring point, the start of training in front. Every ridge is drawn "
+                f"equally high; a layer's axis shows the central {100 * (CENTRAL[1] - CENTRAL[0]):.0f} % of all its "
+                f"values. Run shown: {', '.join(_seeds(drawn, data))}, the smallest of the arm."
+            )
+        if "diverged" in series:
+            text.append("✕: a run diverged there; means go on without it.")
+        if fixed:
+            text.append(
+                f"Shown of several: the runs with {' '.join(f'{key}={value}' for key, value in fixed.items())}."
+            )
+        return " ".join([*text, described(drawn)])
 
-def draw(tables: Tables, *, grid: str, metric: str, sites: list[str]) -> Figure:
-    """The figure, of the numbers in `plotted`."""
-    data = plotted(tables, grid=grid, metric=metric, sites=sites)
-    shown, _ = select(tables.runs, grid, NORMS)
-    steps = int(shown["steps"].max()) if len(shown) else 0
-    with style():
-        figure = Figure(figsize=(PAGE, 1.3 + 0.75 * max(len(sites), 2)), layout="constrained")
-        left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.7))[0]
-        axes = left.subplots()
-        third_ticks(axes, steps)
-        _draw_metric(axes, data[data["panel"] == "a"], metric)
-        axes.set_xlabel("Steps\n(a)")
-        if axes.get_legend_handles_labels()[0]:
-            left.legend(loc="outside upper center", frameon=False)
-        grids = right.subplots(len(sites), len(NORMS), sharex="row", squeeze=False)
-        for row, site in zip(grids, sites, strict=True):
-            _draw_layer(row, data[(data["panel"] == "b") & (data["site"] == site)], site)
-        for column, norm in zip(grids[0], NORMS, strict=True):
-            column.set_title(NAMES[norm].replace("Standard + ", "+ "), fontsize=7)
-        grids[-1][1].set_xlabel("values of one unit\n(b)")
-    return figure
+    def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
+        """The figure, of nothing but its data."""
+        drawn, _ = select(tables.runs, self.grid, NORMS)
+        steps = int(drawn["steps"].max()) if len(drawn) else 0
+        with style():
+            figure = Figure(figsize=(PAGE, 1.3 + 0.75 * max(len(self.sites), 2)), layout="constrained")
+            left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.7))[0]
+            axes = left.subplots()
+            third_ticks(axes, steps)
+            _draw_metric(axes, data[data["panel"] == "a"], self.metric)
+            axes.set_xlabel("Steps\n(a)")
+            if axes.get_legend_handles_labels()[0]:
+                left.legend(loc="outside upper center", frameon=False)
+            grids = right.subplots(len(self.sites), len(NORMS), sharex="row", squeeze=False)
+            for row, site in zip(grids, self.sites, strict=True):
+                _draw_layer(row, data[(data["panel"] == "b") & (data["site"] == site)], site)
+            for column, norm in zip(grids[0], NORMS, strict=True):
+                column.set_title(NAMES[norm].replace("Standard + ", "+ "), fontsize=7)
+            grids[-1][1].set_xlabel("values of one unit\n(b)")
+        return figure
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------------
@@ -109,11 +123,11 @@ def draw(tables: Tables, *, grid: str, metric: str, sites: list[str]) -> Figure:
 def _metric(tables: Tables, arm: pd.DataFrame, norm: str, metric: str) -> Iterator[dict[str, Any]]:
     """The mean curve of an arm, and where each of its runs ended that diverged."""
     found = {"panel": "a", "norm": norm}
-    lines = [(row, _tables.curve(tables, row["run"], metric)) for row in arm.to_dict("records")]
-    for point in _tables.mean_curve(line[np.isfinite(line["value"])] for _, line in lines):
+    lines = [(row, shown.curve(tables, row["run"], metric)) for row in arm.to_dict("records")]
+    for point in shown.mean_curve(line[np.isfinite(line["value"])] for _, line in lines):
         yield found | {"series": "mean"} | point
     for row, line in lines:
-        yield from (found | {"series": "diverged"} | end for end in _tables.end(row, line))
+        yield from (found | {"series": "diverged"} | end for end in shown.end(row, line))
 
 
 def _densities(tables: Tables, arms: dict[str, pd.DataFrame], site: str) -> Iterator[dict[str, Any]]:
@@ -140,7 +154,7 @@ def _histograms(tables: Tables, run: str, site: str) -> Iterator[tuple[int, np.n
 
 def _vectors(tables: Tables, run: str, name: str, site: str) -> dict[int, np.ndarray]:
     """A whole vector by step."""
-    rows = _tables.curve(tables, run, name, site).sort_values(["step", "unit"])
+    rows = shown.curve(tables, run, name, site).sort_values(["step", "unit"])
     return {int(step): one["value"].to_numpy(float) for step, one in rows.groupby("step")}
 
 
@@ -173,11 +187,11 @@ def _typical(arm: pd.DataFrame) -> pd.Series:
     return arm.sort_values("seed").iloc[0]
 
 
-def _seeds(shown: pd.DataFrame, data: pd.DataFrame) -> Iterator[str]:
+def _seeds(drawn: pd.DataFrame, data: pd.DataFrame) -> Iterator[str]:
     for norm in NORMS:
         run = data.loc[(data["norm"] == norm) & (data["series"] == "density"), "run"]
         if len(run):
-            yield f"{NAMES[norm]} seed {shown.loc[shown['run'] == run.iloc[0], 'seed'].iloc[0]}"
+            yield f"{NAMES[norm]} seed {drawn.loc[drawn['run'] == run.iloc[0], 'seed'].iloc[0]}"
 
 
 # --- picture ----------------------------------------------------------------------------------------------------------

@@ -19,15 +19,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--metric", help="what is drawn, as test/loss; at layers with a site, as gradient/weight@linear"
     )
     parser.add_argument("--by", metavar="SETTINGS", help="what makes lines, as norm,seed; without it all that varies")
-    parser.add_argument("--colour", "--color", metavar="SETTING", help="what colours stand for")
+    parser.add_argument("--color", "--colour", metavar="SETTING", help="what colors stand for")
     parser.add_argument("--column", metavar="SETTING", help="what makes panels")
     parser.add_argument("--over", metavar="SETTING", help="with final: what is on the axis, as optimizer.learning_rate")
     parser.add_argument("--output", metavar="FILE", type=Path, help=f"{', '.join(FORMATS)}; without it <kind>.svg")
 
 
 def command(options: argparse.Namespace) -> int:
-    from bn_study.analysis.figure import _general
-    from bn_study.report import frames
+    from bn_study.report import frames, sweep_figure
 
     request = parsed(options.request)
     study, experiment = request.study, request.experiment
@@ -36,15 +35,11 @@ def command(options: argparse.Namespace) -> int:
         raise UsageError(f"--output {path}: give it a name that ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     if (options.over is None) == (options.kind == "final"):
         raise UsageError("final needs --over, what is on its axis, and the other kinds have none")
-    metric, _, site = (options.metric or _general.METRICS[options.kind]).partition("@")
-    asked = _general.Asked(
-        options.kind, metric, site or _general.SITES.get(options.kind, ""),
-        tuple(options.by.split(",")) if options.by else (), options.colour, options.column, options.over,
-    )  # fmt: skip
+    by = options.by.split(",") if options.by else ()
+    figure = sweep_figure.SweepFigure(options.kind, options.metric, by, options.color, options.column, options.over)
     found = frames.of(study, experiment)
-    data = _general.plotted(found.runs, found.records, asked)
-    for one in _general.save(path, found.runs, data, asked):
-        print(one)
+    for file in sweep_figure.write(path, found, figure):
+        print(file)
     if found.without_records:
         print(f"of {len(found.without_records)} runs only the records that figures draw are here", file=sys.stderr)
     if found.unfinished:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bn_study.analysis.figure._tables import arms, varying
-from bn_study.analysis.settings import RESULTS, comparable, missing, written
+from bn_study.analysis.arms import by_settings, varying
+from bn_study.analysis.settings import comparable, missing, setting_names, written
 
 POINTS = 60  # of a curve at most
 DIGITS = 5  # of a number in a curve
@@ -26,7 +26,7 @@ def of_runs(
     the runs' own files where they are on this machine. curves: metric -> run's place -> [place in steps, values].
     histograms: a list of runs, one seed an arm.
     """
-    settings = [name for name in runs if name not in RESULTS and "(" not in name]
+    settings = setting_names(runs)
     different = [name for name in settings if len({comparable(one) for one in runs[name]}) > 1]
     varied = set(varying(runs)) | {"norm"}
     shown = [*sorted((name for name in different if name in varied), key=lambda name: (name != "norm", name)), "seed"]
@@ -86,7 +86,7 @@ def _histograms(runs: pd.DataFrame, vectors: pd.DataFrame) -> Iterator[dict[str,
     names = {name for name in set(vectors["name"]) if name.endswith("/histogram")}
     if not names or runs.empty:
         return
-    for arm in arms(runs):
+    for arm in by_settings(runs):
         run = arm.rows["run"].iloc[0]
         own = vectors[vectors["run"] == run]
         sites: dict[str, Any] = {}

@@ -5,13 +5,15 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from figures import caption_of, curves_of, data_of, drawn_of
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from scipy import stats
 
+from bn_study.analysis.arms import by_settings
 from bn_study.analysis.figure import _style
 from bn_study.analysis.figure import curves as figure
-from bn_study.analysis.figure._tables import Tables, arms
+from bn_study.analysis.shown import Tables
 from bn_study.analysis.tables import HASH
 from bn_study.plan import parts
 
@@ -48,7 +50,7 @@ def tables_of(runs, steps=STEPS, accuracy=True):
 
 
 def drawn(tables, tmp_path, **options):
-    picture = figure.draw(tables, **(OPTIONS | options))
+    picture = drawn_of(figure, tables, **(OPTIONS | options))
     _style.save(picture, tmp_path, "accuracy")
     (axes,) = picture.axes
     return picture, axes
@@ -73,14 +75,14 @@ def looks(axes):
 def test_it_is_a_part_of_an_experiment():
     assert parts.checked("figure", "curves", OPTIONS).args == OPTIONS
     runs = sweep()
-    wanted = figure.curves(pd.DataFrame([*runs, a_run(99, grids="other")]), **OPTIONS)
+    wanted = curves_of(figure, pd.DataFrame([*runs, a_run(99, grids="other")]), **OPTIONS)
     assert set(wanted) == {run["run"] for run in runs}
     assert {(one.name, one.site, one.unit) for (one,) in wanted.values()} == {("test/accuracy", "", None)}
 
 
 def test_the_numbers_are_means_with_t_intervals(tmp_path):
     tables = tables_of(sweep(seeds=3))
-    data = figure.plotted(tables, **OPTIONS)
+    data = data_of(figure, tables, **OPTIONS)
     assert set(data["series"]) == {"mean"} and data["arm"].unique().tolist() == ["norm=none", "norm=batch"]
     for norm in ("none", "batch"):
         hashes = {run[-HASH:] for run in tables.runs.loc[tables.runs["norm"] == norm, "run"]}
@@ -119,7 +121,7 @@ def test_several_normalisers_never_look_the_same(tmp_path):
 
 def test_arms_are_named_by_what_varies_and_nothing_else():
     def labels(*runs):
-        return [arm.label for arm in arms(pd.DataFrame(runs))]
+        return [arm.label for arm in by_settings(pd.DataFrame(runs))]
 
     placed = {"norm.placement": "after"}
     assert labels(a_run(0), a_run(1, "batch"), a_run(2, "batch", **placed)) == [
@@ -158,16 +160,16 @@ def test_log_spaced_points_have_a_log_axis_with_room_for_step_0(tmp_path):
     assert [text.get_text() for text in axes.get_xticklabels()] == ["0", "10", "100", "300"]
     first, second, last = axes.transData.transform([(0, 0.5), (10, 0.5), (300, 0.5)])[:, 0]
     assert 0.1 < (second - first) / (last - first) < 0.35
-    assert "logarithmic from step 10" in figure.caption(tables, **OPTIONS)
+    assert "logarithmic from step 10" in caption_of(figure, tables, **OPTIONS)
     even = tables_of(sweep(), steps=range(0, 301, 20))
     _, axes = drawn(even, tmp_path)
-    assert axes.get_xscale() == "linear" and "logarithmic" not in figure.caption(even, **OPTIONS)
+    assert axes.get_xscale() == "linear" and "logarithmic" not in caption_of(figure, even, **OPTIONS)
     assert [text.get_text() for text in axes.get_xticklabels()] == ["60", "120", "180", "240", "300"]
 
 
 def test_diverged_runs_are_marked_and_counted(tmp_path):
     tables = tables_of(sweep(diverge=lambda norm, rate, seed: 40 if (norm, seed) == ("none", 1) else None))
-    data = figure.plotted(tables, **OPTIONS)
+    data = data_of(figure, tables, **OPTIONS)
     (lost,) = data[data["series"] == "diverged"].to_dict("records")
     own = tables.curves[(tables.curves["run"] == lost["run"][-HASH:]) & (tables.curves["name"] == "test/accuracy")]
     assert lost["step"] == 40 and lost["value"] == pytest.approx(own["value"].iloc[-1], rel=1e-8)
@@ -178,7 +180,7 @@ def test_diverged_runs_are_marked_and_counted(tmp_path):
     assert (cross.get_xdata()[0], cross.get_ydata()[0]) == (40, lost["value"])
     assert to_hex(cross.get_color()) == "#000000"
     assert legend(picture) == ["norm=none (✕ 1 of 2)", "norm=batch"]
-    assert "1 of 4 runs diverged" in figure.caption(tables, **OPTIONS)
+    assert "1 of 4 runs diverged" in caption_of(figure, tables, **OPTIONS)
 
 
 def test_what_a_diverged_run_recorded_does_not_set_the_scale_of_a_loss(tmp_path):
@@ -189,7 +191,7 @@ def test_what_a_diverged_run_recorded_does_not_set_the_scale_of_a_loss(tmp_path)
     tables.curves.loc[lost & (tables.curves["step"] == 34), "value"] = math.inf
     _, axes = drawn(tables, tmp_path, **LOSS)
     assert axes.get_ylim()[1] < 5 and crosses(axes)[0].get_ydata()[0] == axes.get_ylim()[1]
-    data = figure.plotted(tables, **LOSS)
+    data = data_of(figure, tables, **LOSS)
     assert np.isfinite(data["value"]).all()
 
 
@@ -208,7 +210,7 @@ def test_one_run_is_a_line_without_band_and_legend(tmp_path):
     tables = tables_of([a_run(0)])
     picture, axes = drawn(tables, tmp_path)
     assert looks(axes) == [("#000000", "--", "o")] and legend(picture) == []
-    assert figure.plotted(tables, **OPTIONS)["low"].isna().all() and "1 seed;" in figure.caption(tables, **OPTIONS)
+    assert data_of(figure, tables, **OPTIONS)["low"].isna().all() and "1 seed;" in caption_of(figure, tables, **OPTIONS)
 
 
 def test_a_run_of_no_steps_is_a_point(tmp_path):
@@ -226,20 +228,20 @@ def test_all_runs_diverged(tmp_path):
     assert {line.get_ydata()[0] for line in crosses(axes)} == {0} and len(axes.get_yticks()) == 0
     assert len(crosses(axes)) == 4 and len(legend(picture)) == 2
     assert axes.texts[0].get_text() == "no run recorded test/accuracy"
-    assert "4 of 4 runs diverged" in figure.caption(nothing, **OPTIONS)
+    assert "4 of 4 runs diverged" in caption_of(figure, nothing, **OPTIONS)
 
 
 def test_a_metric_that_was_never_recorded_and_no_runs_at_all(tmp_path):
     tables = tables_of(sweep(), accuracy=False)
     picture, axes = drawn(tables, tmp_path)
     assert [text.get_text() for text in axes.texts] == ["no run recorded test/accuracy"] and legend(picture) == []
-    assert figure.plotted(tables, **OPTIONS).empty
-    assert figure.caption(tables, **OPTIONS).startswith("No run recorded test/accuracy.")
+    assert data_of(figure, tables, **OPTIONS).empty
+    assert caption_of(figure, tables, **OPTIONS).startswith("No run recorded test/accuracy.")
     for runs in (tables.runs.iloc[:0], pd.DataFrame(columns=["run", "grids"]), tables.runs.assign(grids="other")):
         nothing = Tables(runs, tables.curves.iloc[:0])
         _, axes = drawn(nothing, tmp_path)
-        assert axes.texts[0].get_text() == "no run is there yet" and figure.curves(runs, **OPTIONS) == {}
-        assert "No run is there" in figure.caption(nothing, **OPTIONS)
+        assert axes.texts[0].get_text() == "no run is there yet" and curves_of(figure, runs, **OPTIONS) == {}
+        assert "No run is there" in caption_of(figure, nothing, **OPTIONS)
 
 
 def test_an_arm_that_did_not_record_the_metric_is_not_in_the_legend(tmp_path):

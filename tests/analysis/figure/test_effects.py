@@ -5,13 +5,14 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from figures import caption_of, curves_of, data_of, drawn_of
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from scipy import stats
 
 from bn_study.analysis.figure import _style
 from bn_study.analysis.figure import effects as figure
-from bn_study.analysis.figure._tables import Tables
+from bn_study.analysis.shown import Tables
 from bn_study.analysis.stats import estimate
 from bn_study.plan import parts
 
@@ -60,7 +61,7 @@ def intervals(axes):
 
 
 def drawn(rows, tmp_path, **options):
-    picture = figure.draw(tables_of(rows), **(ALL | options))
+    picture = drawn_of(figure, tables_of(rows), **(ALL | options))
     _style.save(picture, tmp_path, "effects")
     return picture
 
@@ -82,12 +83,12 @@ MANY = [
 def test_it_is_a_part_of_an_experiment():
     assert parts.checked("figure", "effects", ALL).args == ALL
     assert parts.checked("figure", "effects", {"claims": ["faster"]}).args == {"claims": ["faster"]}
-    assert figure.curves(RUNS, **ALL) == {RUNS["run"].iloc[0]: []}
+    assert curves_of(figure, RUNS, **ALL) == {RUNS["run"].iloc[0]: []}
 
 
 def test_the_intervals_are_those_of_the_t_distribution(tmp_path):
     values = (0.6, 1.0, 1.5)
-    data = figure.plotted(tables_of(MANY), **ALL).iloc[0]
+    data = data_of(figure, tables_of(MANY), **ALL).iloc[0]
     for level, ends in ((0.95, ("low", "high")), (0.90, ("low90", "high90"))):
         wanted = stats.t.interval(level, 2, np.mean(values), stats.sem(values))
         np.testing.assert_allclose([data[one] for one in ends], wanted, rtol=1e-8)
@@ -145,7 +146,7 @@ def test_effects_are_written_as_in_the_report(tmp_path):
     low, high = stats.t.interval(0.95, 1, -0.75, stats.sem([-1.0, -0.5]))
     assert f"-0.75 [{low:.3g}, {high:.3g}]*".replace("-", "−") in words
     assert "0.25" in words and "–" in words
-    assert "*: other values stand in" in figure.caption(tables_of([replaced]), **ALL)
+    assert "*: other values stand in" in caption_of(figure, tables_of([replaced]), **ALL)
 
 
 def test_an_interval_that_dwarfs_the_effects_is_cut_with_an_arrow(tmp_path):
@@ -158,20 +159,20 @@ def test_an_interval_that_dwarfs_the_effects_is_cut_with_an_arrow(tmp_path):
 
 def test_equal_seeds_are_a_point_and_one_seed_has_no_interval(tmp_path):
     rows = [a_row(differences=(1.0, 1.0, 1.0)), a_row("b", outcome="inconclusive", differences=(0.7,))]
-    data = figure.plotted(tables_of(rows), **ALL)
+    data = data_of(figure, tables_of(rows), **ALL)
     assert data.loc[0, ["low90", "high90"]].tolist() == [1.0, 1.0]
     assert data.loc[1, ["low90", "high90"]].isna().all()
     assert len(dots(drawn(rows, tmp_path).axes[0])) == 2
 
 
 def test_claims_can_be_chosen():
-    data = figure.plotted(tables_of(MANY), claims=["equal"])
+    data = data_of(figure, tables_of(MANY), claims=["equal"])
     assert data["claim"].tolist() == ["equal"]
-    assert len(figure.draw(tables_of(MANY), claims=["equal"]).axes) == 1
+    assert len(drawn_of(figure, tables_of(MANY), claims=["equal"]).axes) == 1
 
 
 def test_the_caption_tells_seeds_data_and_what_lines_mean():
-    text = figure.caption(tables_of(MANY), **ALL)
+    text = caption_of(figure, tables_of(MANY), **ALL)
     assert "3 claims" in text and "2 or 3 or 4 paired seeds" in text and "95 % t-interval" in text
     assert "not MNIST" in text and "8-6 relu units" in text and "Missing: runs are not there yet." in text
 
@@ -180,10 +181,10 @@ def test_the_caption_tells_seeds_data_and_what_lines_mean():
 def test_nothing_to_show(tmp_path, rows):
     for runs in (RUNS, RUNS.iloc[:0], pd.DataFrame(columns=["run", "grids"])):
         tables = tables_of(rows, runs)
-        _style.save(figure.draw(tables, **ALL), tmp_path, "effects")
-        assert len(figure.plotted(tables, **ALL)) == len(rows) and figure.caption(tables, **ALL)
+        _style.save(drawn_of(figure, tables, **ALL), tmp_path, "effects")
+        assert len(data_of(figure, tables, **ALL)) == len(rows) and caption_of(figure, tables, **ALL)
     if not rows:
-        assert "no claim to show" in texts(figure.draw(Tables(RUNS, pd.DataFrame()), **ALL))
+        assert "no claim to show" in texts(drawn_of(figure, Tables(RUNS, pd.DataFrame()), **ALL))
 
 
 @pytest.mark.parametrize("contexts", [1, 20])

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from figures import caption_of, curves_of, data_of, drawn_of
 from matplotlib import rcParams
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
@@ -14,7 +15,7 @@ from scipy import stats
 from bn_study.analysis.csv_files import read_csv, write_csv
 from bn_study.analysis.figure import _style
 from bn_study.analysis.figure import ioffe_szegedy_1 as figure
-from bn_study.analysis.figure._tables import Tables
+from bn_study.analysis.shown import Tables
 from bn_study.analysis.tables import HASH
 from bn_study.plan import parts
 
@@ -70,7 +71,7 @@ def both(seeds, **changes):
 
 
 def drawn(tables, tmp_path):
-    picture = figure.draw(tables, grid="figure1")
+    picture = drawn_of(figure, tables, grid="figure1")
     assert [path.name for path in _style.save(picture, tmp_path, "figure1")] == ["figure1.svg", "figure1.png"]
     return picture, picture.axes
 
@@ -95,7 +96,7 @@ def test_it_is_a_part_of_an_experiment():
 
 def test_the_numbers_are_those_of_the_tables():
     tables = tables_of(both(8))
-    data = figure.plotted(tables, grid="figure1")
+    data = data_of(figure, tables, grid="figure1")
     for norm in ("none", "batch"):
         found = data[(data["series"] == "accuracy") & (data["norm"] == norm)].set_index("step")
         hashes = {run[-HASH:] for run in tables.runs.loc[tables.runs["norm"] == norm, "run"]}
@@ -117,7 +118,7 @@ def test_the_numbers_are_those_of_the_tables():
 
 def test_the_picture_shows_them(tmp_path):
     tables = tables_of(both(8, steps=50000))
-    data = figure.plotted(tables, grid="figure1")
+    data = data_of(figure, tables, grid="figure1")
     picture, (left, plain, normalised) = drawn(tables, tmp_path)
     assert picture.get_size_inches().tolist() == [6.75, 2.2]
     for line, norm, color, dashes in zip(
@@ -160,11 +161,11 @@ def test_nothing_is_clipped_and_no_texts_overlap(tmp_path):
 
 def test_two_runs_have_no_band(tmp_path):
     tables = tables_of(both(1))
-    data = figure.plotted(tables, grid="figure1")
+    data = data_of(figure, tables, grid="figure1")
     assert data.loc[data["series"] == "accuracy", ["low", "high"]].isna().all(axis=None)
     _, (left, *others) = drawn(tables, tmp_path)
     assert len(lines(left)) == 2 and [len(lines(axes)) for axes in others] == [3, 3]
-    assert "1 seed;" in figure.caption(tables, grid="figure1")
+    assert "1 seed;" in caption_of(figure, tables, grid="figure1")
 
 
 def test_a_diverged_run_is_marked_where_it_ends(tmp_path):
@@ -176,7 +177,7 @@ def test_a_diverged_run_is_marked_where_it_ends(tmp_path):
     assert cross.get_ydata()[0] == pytest.approx(last.loc[last["name"] == "test/accuracy", "value"].iloc[0])
     assert len(crosses(plain)) == 1 and not crosses(normalised)
     assert texts(plain) == "" and texts(normalised) == "drift 4"
-    text = figure.caption(tables, grid="figure1")
+    text = caption_of(figure, tables, grid="figure1")
     assert "1 of 2 runs diverged" in text and "✕" in text
 
 
@@ -202,8 +203,8 @@ def test_an_arm_may_be_missing(tmp_path, left_out):
     tables = tables_of([run for run in both(2) if run["norm"] != left_out])
     _, (left, *others) = drawn(tables, tmp_path)
     assert len(lines(left)) == 1 and sorted(len(lines(axes)) for axes in others) == [0, 3]
-    assert "ratio" not in set(figure.plotted(tables, grid="figure1")["series"])
-    assert "2 seeds" in figure.caption(tables, grid="figure1")
+    assert "ratio" not in set(data_of(figure, tables, grid="figure1")["series"])
+    assert "2 seeds" in caption_of(figure, tables, grid="figure1")
 
 
 def test_runs_without_curves_and_no_runs_at_all(tmp_path):
@@ -214,8 +215,8 @@ def test_runs_without_curves_and_no_runs_at_all(tmp_path):
     for runs in (tables.runs.iloc[:0], tables.runs.assign(grids="speed"), pd.DataFrame(columns=["run", "grids"])):
         nothing = Tables(runs, tables.curves.iloc[:0])
         drawn(nothing, tmp_path)
-        assert figure.plotted(nothing, grid="figure1").empty and figure.curves(runs, grid="figure1") == {}
-        assert "No run" in figure.caption(nothing, grid="figure1")
+        assert data_of(figure, nothing, grid="figure1").empty and curves_of(figure, runs, grid="figure1") == {}
+        assert "No run" in caption_of(figure, nothing, grid="figure1")
 
 
 def test_a_regression_has_no_accuracy(tmp_path):
@@ -236,17 +237,17 @@ def test_limits_widen_where_the_data_do_not_fit(tmp_path, monkeypatch):
 def test_where_another_setting_varies_its_first_value_is_shown():
     others = [run | {"run": run["run"] + "1", "optimizer.learning_rate": 0.3} for run in both(2)]
     tables = tables_of([*both(2), *others])
-    assert set(figure.curves(tables.runs, grid="figure1")) == {run["run"] for run in both(2)}
-    assert "optimizer.learning_rate=0.1" in figure.caption(tables, grid="figure1")
+    assert set(curves_of(figure, tables.runs, grid="figure1")) == {run["run"] for run in both(2)}
+    assert "optimizer.learning_rate=0.1" in caption_of(figure, tables, grid="figure1")
     placed = [run | {"norm.placement": "before"} for run in both(2) if run["norm"] == "batch"]
     placed += [run | {"run": run["run"] + "1", "norm.placement": "after"} for run in placed]
     plain = [run for run in both(2) if run["norm"] == "none"]
     unset = [run | {"run": run["run"] + "2", "norm.placement": None} for run in placed[:2]]
-    assert len(figure.curves(pd.DataFrame([*plain, *placed, *unset]), grid="figure1")) == 4
+    assert len(curves_of(figure, pd.DataFrame([*plain, *placed, *unset]), grid="figure1")) == 4
 
 
 def test_the_curves_it_asks_for_are_few():
-    wanted = figure.curves(tables_of(both(8)).runs, grid="figure1")
+    wanted = curves_of(figure, tables_of(both(8)).runs, grid="figure1")
     assert len(wanted) == 16
     assert sorted(len(curves) for curves in wanted.values()) == [1] * 14 + [4] * 2
     typical = [curve for run, curves in wanted.items() if "-s0-" in run for curve in curves if curve.unit]
@@ -254,12 +255,12 @@ def test_the_curves_it_asks_for_are_few():
         (f"activation/unit_q{one}", "layer3/pre") for one in (15, 50, 85)
     }
     without = tables_of(both(8, **{"model.widths": None})).runs
-    assert {len(curves) for curves in figure.curves(without, grid="figure1").values()} == {1}
+    assert {len(curves) for curves in curves_of(figure, without, grid="figure1").values()} == {1}
 
 
 def test_captions_say_what_a_data_set_is_not():
     tables = tables_of(both(8, dataset="cifar10_jpeg"))
-    text = figure.caption(tables, grid="figure1")
+    text = caption_of(figure, tables, grid="figure1")
     for words in ("not CIFAR-10", "8 seeds", "1,000 steps", "learning rate 0.1", "batch size 60", "None of 16 runs"):
         assert words in text
     assert "Without BN unit 41 of seed 0, With BN unit 41 of seed 0" in text and "from step 500 to 1,000" in text
@@ -267,20 +268,22 @@ def test_captions_say_what_a_data_set_is_not():
 
 def test_no_settings_of_matplotlib_change():
     before = dict(rcParams)
-    figure.draw(tables_of(both(2)), grid="figure1")
+    drawn_of(figure, tables_of(both(2)), grid="figure1")
     assert dict(rcParams) == before
 
 
 AGAIN = """
 import sys, pathlib
 from bn_study.analysis.figure import _style, ioffe_szegedy_1
-from bn_study.analysis.figure._tables import Tables
+from bn_study.analysis.shown import Tables
 from bn_study.analysis.csv_files import read_csv, write_csv
 folder, target = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 tables = Tables(read_csv(folder / "runs.csv"), read_csv(folder / "curves.csv"))
-_style.save(ioffe_szegedy_1.draw(tables, grid="figure1"), target, "figure1")
-write_csv(ioffe_szegedy_1.plotted(tables, grid="figure1"), target / "figure1.csv")
-(target / "figure1.txt").write_text(ioffe_szegedy_1.caption(tables, grid="figure1"))
+drawing = ioffe_szegedy_1.Drawing(grid="figure1")
+data = drawing.data(tables)
+_style.save(drawing.draw(data, tables), target, "figure1")
+write_csv(data, target / "figure1.csv")
+(target / "figure1.txt").write_text(drawing.caption(data, tables))
 print([name for name in ("tensorflow", "keras", "hydra", "matplotlib.pyplot") if name in sys.modules])
 """
 
@@ -303,6 +306,6 @@ def test_the_same_tables_give_the_same_bytes_in_another_process(tmp_path):
     assert found[0] == found[1] and len(found[0]) == 4
     assert str(tmp_path).encode() not in b"".join(found[0].values())
     again = Tables(read_csv(tmp_path / "runs.csv"), read_csv(tmp_path / "curves.csv"))
-    _style.save(figure.draw(again, grid="figure1"), tmp_path, "figure1")
+    _style.save(drawn_of(figure, again, grid="figure1"), tmp_path, "figure1")
     assert (tmp_path / "figure1.svg").read_bytes() == found[0]["figure1.svg"]
     assert (tmp_path / "figure1.png").read_bytes() == found[0]["figure1.png"]

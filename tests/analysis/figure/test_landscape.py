@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from figures import caption_of, curves_of, data_of, drawn_of
 from matplotlib.colors import to_hex
 
 from bn_study.analysis.figure import _style
 from bn_study.analysis.figure import landscape as figure
-from bn_study.analysis.figure._tables import Tables
+from bn_study.analysis.shown import Tables
 from bn_study.analysis.tables import HASH
 from bn_study.plan import parts
 
@@ -55,7 +56,7 @@ def expected(tables, norm, name, window):
 
 
 def drawn(tables):
-    picture = figure.draw(tables, **OPTIONS)
+    picture = drawn_of(figure, tables, **OPTIONS)
     return picture, dict(zip(figure.PANELS, picture.axes, strict=True))
 
 
@@ -67,7 +68,7 @@ def test_it_is_a_part_of_an_experiment_and_asks_for_what_it_draws():
     assert parts.checked("figure", "landscape", OPTIONS).args == OPTIONS
     runs = both(2)
     others = [a_run("noisy_batch", 0), a_run("none", 7, grids="mlp")]
-    wanted = figure.curves(pd.DataFrame([*runs, *others]), **OPTIONS)
+    wanted = curves_of(figure, pd.DataFrame([*runs, *others]), **OPTIONS)
     assert set(wanted) == {run["run"] for run in runs}
     assert {one.name for curves in wanted.values() for one in curves} == set(NAMES)
 
@@ -75,7 +76,7 @@ def test_it_is_a_part_of_an_experiment_and_asks_for_what_it_draws():
 @pytest.mark.parametrize("window", [1, 3, 5])
 def test_the_numbers_are_running_medians_of_medians_over_seeds(window):
     tables = tables_of([*both(), a_run("noisy_batch", 0)])
-    data = figure.plotted(tables, grid="cnn", window=window)
+    data = data_of(figure, tables, grid="cnn", window=window)
     assert set(data["norm"]) == {"none", "batch"} and (data["n"] == 4).all()
     for panel, names in figure.PANELS.items():
         for norm in ("none", "batch"):
@@ -87,7 +88,7 @@ def test_the_numbers_are_running_medians_of_medians_over_seeds(window):
 
 def test_what_is_drawn_is_what_is_written():
     tables = tables_of(both())
-    data = figure.plotted(tables, **OPTIONS)
+    data = data_of(figure, tables, **OPTIONS)
     picture, panels = drawn(tables)
     for panel, axes in panels.items():
         assert [text.get_text() for text in axes.get_xticklabels()] == ["0", "100", "200", "300"]
@@ -106,7 +107,7 @@ def test_what_is_drawn_is_what_is_written():
 
 
 def test_the_caption_says_the_step_sizes_of_the_runs_and_how_many_there_are():
-    text = figure.caption(tables_of(both()), **OPTIONS)
+    text = caption_of(figure, tables_of(both()), **OPTIONS)
     for words in ("0.05 to 0.4 (3 values)", "0.001 to 0.05 (2 values)", "over 3 measuring points", "4 seeds"):
         assert words in text
     assert "✕" not in text
@@ -120,7 +121,7 @@ def test_an_infinite_loss_of_few_seeds_leaves_the_median_and_of_most_leaves_a_ga
     options = {"grid": "cnn", "window": 1}
 
     def shown(value):
-        data = figure.plotted(Tables(tables.runs, tables.curves.assign(value=value)), **options)
+        data = data_of(figure, Tables(tables.runs, tables.curves.assign(value=value)), **options)
         return data[(data["panel"] == "a") & (data["norm"] == "none")].set_index("step")
 
     left = tables.curves[mine & tables.curves["run"].isin(plain)]["value"].to_numpy().copy()
@@ -134,7 +135,7 @@ def test_a_diverged_run_is_marked_where_it_ended_and_medians_go_on():
     runs = both(3)
     runs[1] = a_run("none", 1, diverged_at=120)
     tables = tables_of(runs)
-    data = figure.plotted(tables, **OPTIONS)
+    data = data_of(figure, tables, **OPTIONS)
     (end,) = data[(data["panel"] == "a") & (data["series"] == "diverged")].to_dict("records")
     own = (tables.curves["run"] == runs[1]["run"][-HASH:]) & (tables.curves["name"] == "landscape/loss_high")
     assert (end["step"], end["value"]) == (120, pytest.approx(tables.curves.loc[own, "value"].iloc[-1], rel=1e-8))
@@ -142,7 +143,9 @@ def test_a_diverged_run_is_marked_where_it_ended_and_medians_go_on():
     assert (band.loc[100, "n"], band.loc[150, "n"]) == (3, 2)
     _, panels = drawn(tables)
     assert all(len(crosses(axes)) == 1 for axes in panels.values())
-    assert "✕" in figure.caption(tables, **OPTIONS) and "1 of 6 runs diverged" in figure.caption(tables, **OPTIONS)
+    assert "✕" in caption_of(figure, tables, **OPTIONS) and "1 of 6 runs diverged" in caption_of(
+        figure, tables, **OPTIONS
+    )
 
 
 def test_two_runs_one_arm_and_none_at_all(tmp_path):
@@ -156,7 +159,7 @@ def test_two_runs_one_arm_and_none_at_all(tmp_path):
         picture, panels = drawn(nothing)
         _style.save(picture, tmp_path, "nothing")
         assert [axes.texts[0].get_text() for axes in panels.values()] == ["no landscape"] * 6 and not picture.legends
-        assert figure.plotted(nothing, **OPTIONS).empty and figure.caption(nothing, **OPTIONS)
+        assert data_of(figure, nothing, **OPTIONS).empty and caption_of(figure, nothing, **OPTIONS)
 
 
 def test_the_same_tables_give_the_same_bytes(tmp_path):

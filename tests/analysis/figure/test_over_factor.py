@@ -5,13 +5,14 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from figures import caption_of, curves_of, data_of, drawn_of
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from scipy import stats
 
 from bn_study.analysis.figure import _style
 from bn_study.analysis.figure import over_factor as figure
-from bn_study.analysis.figure._tables import Tables
+from bn_study.analysis.shown import Tables
 from bn_study.plan import parts
 
 RATES = (0.01, 0.1, 1)
@@ -48,7 +49,7 @@ def tables_of(runs):
 
 
 def drawn(runs, tmp_path, **options):
-    picture = figure.draw(tables_of(runs), **(OPTIONS | options))
+    picture = drawn_of(figure, tables_of(runs), **(OPTIONS | options))
     _style.save(picture, tmp_path, "accuracies")
     return picture
 
@@ -73,13 +74,13 @@ def ticks(axes):
 def test_it_is_a_part_of_an_experiment():
     assert parts.checked("figure", "over_factor", OPTIONS).args == OPTIONS
     runs = [*sweep(), a_run(99, grid="other"), a_run(98, grid="third")]
-    wanted = figure.curves(pd.DataFrame(runs), **(OPTIONS | {"beside": ["other"]}))
+    wanted = curves_of(figure, pd.DataFrame(runs), **(OPTIONS | {"beside": ["other"]}))
     assert set(wanted) == {run["run"] for run in runs[:-1]} and not any(wanted.values())
 
 
 def test_the_numbers_are_means_with_t_intervals(tmp_path):
     runs = sweep()
-    data = figure.plotted(tables_of(runs), **OPTIONS)
+    data = data_of(figure, tables_of(runs), **OPTIONS)
     means = data[data["series"] == "mean"]
     assert len(means) == 6 and (means["n"] == 3).all() and (means["lost"] == 0).all()
     for row in means.to_dict("records"):
@@ -109,7 +110,7 @@ def test_what_else_varies_makes_arms_but_not_what_goes_with_a_normaliser(tmp_pat
     assert legend(drawn(widths, tmp_path)) == ["model.widths=[8,6]", "model.widths=[8]"]
     tuned = [run | {"optimizer.momentum": 0.5 if run["norm"] == "none" else 0.9} for run in sweep()]
     assert legend(drawn(tuned, tmp_path)) == ["norm=none", "norm=batch"]
-    text = figure.caption(tables_of(tuned), **OPTIONS)
+    text = caption_of(figure, tables_of(tuned), **OPTIONS)
     assert "sweep: norm=none optimizer.momentum=0.5, norm=batch optimizer.momentum=0.9" in text
 
 
@@ -118,7 +119,7 @@ def test_several_metrics_of_one_arm_are_told_apart_by_colour(tmp_path):
     (axes,) = picture.axes
     assert len({to_hex(line.get_color()) for line in lines(axes)}) == 2
     assert legend(picture) == ["test/accuracy", "test/accuracy_moving"] and axes.get_ylabel() == "test accuracy"
-    text = figure.caption(tables_of(sweep(("batch",))), **TWO)
+    text = caption_of(figure, tables_of(sweep(("batch",))), **TWO)
     assert "test/accuracy: statistics re-estimated on training data; test/accuracy_moving: moving averages" in text
 
 
@@ -157,18 +158,18 @@ def test_arms_without_the_factor_are_levels(tmp_path):
     runs += sweep(("batch",), (0.1,), grid="whole")
     runs = [run | {"run": f"x-{at:010x}"} for at, run in enumerate(runs)]
     options = OPTIONS | {"factor": "norm.group_size", "beside": ["whole"]}
-    data = figure.plotted(tables_of(runs), **options)
+    data = data_of(figure, tables_of(runs), **options)
     level = data[(data["arm"] == "norm=batch") & (data["series"] == "mean")]
     assert level["place"].isna().all() and level["n"].tolist() == [3]
     picture = drawn(runs, tmp_path, **options)
     (line,) = [one for one in picture.axes[0].lines if list(one.get_xdata()) == [0, 1] and one.get_color() == "#0072B2"]
     assert line.get_ydata()[0] == level["value"].iloc[0] and legend(picture) == ["norm=batch", "norm=ghost_batch"]
-    assert "arms without norm.group_size" in figure.caption(tables_of(runs), **options)
+    assert "arms without norm.group_size" in caption_of(figure, tables_of(runs), **options)
 
 
 def test_diverged_runs_are_counted_below_and_do_not_count_in_means(tmp_path):
     runs = sweep(lose=lambda norm, rate, seed: norm == "none" and (rate == 1 or (rate == 0.1 and seed == 0)))
-    data = figure.plotted(tables_of(runs), **OPTIONS)
+    data = data_of(figure, tables_of(runs), **OPTIONS)
     means = data[(data["arm"] == "norm=none") & (data["series"] == "mean")].set_index("place")
     assert (
         means["n"].tolist() == [3, 2, 0] and means["lost"].tolist() == [0, 1, 3] and math.isnan(means.loc[1, "value"])
@@ -179,7 +180,7 @@ def test_diverged_runs_are_counted_below_and_do_not_count_in_means(tmp_path):
     assert {to_hex(cross.get_color()) for cross in crosses(axes)} == {"#000000"}
     lowest = min(np.nanmin(line.get_ydata()) for line in lines(axes))
     assert all(axes.get_ylim()[0] < cross.get_ydata()[0] < lowest for cross in crosses(axes))
-    assert "✕: runs that diverged" in figure.caption(tables_of(runs), **OPTIONS)
+    assert "✕: runs that diverged" in caption_of(figure, tables_of(runs), **OPTIONS)
 
 
 def test_chance_is_a_thin_line_where_the_axis_reaches_it(tmp_path):
@@ -215,7 +216,7 @@ def test_a_panel_for_each_grid(tmp_path):
 )
 def test_few_runs_and_none_that_finished(tmp_path, runs):
     picture = drawn(runs, tmp_path)
-    assert len(picture.axes) == 1 and figure.caption(tables_of(runs), **OPTIONS)
+    assert len(picture.axes) == 1 and caption_of(figure, tables_of(runs), **OPTIONS)
     assert len(crosses(picture.axes[0])) == len(
         {(run["norm"], run["optimizer.learning_rate"]) for run in runs if run["status"] == "diverged"}
     )
@@ -224,10 +225,10 @@ def test_few_runs_and_none_that_finished(tmp_path, runs):
 def test_no_runs_and_a_metric_that_no_run_was_asked_for(tmp_path):
     for runs in (pd.DataFrame(sweep()).iloc[:0], pd.DataFrame(columns=["run", "grids"])):
         tables = Tables(runs, pd.DataFrame())
-        _style.save(figure.draw(tables, **OPTIONS), tmp_path, "accuracies")
-        assert figure.plotted(tables, **OPTIONS).empty and "No run is there" in figure.caption(tables, **OPTIONS)
+        _style.save(drawn_of(figure, tables, **OPTIONS), tmp_path, "accuracies")
+        assert data_of(figure, tables, **OPTIONS).empty and "No run is there" in caption_of(figure, tables, **OPTIONS)
     other = OPTIONS | {"metrics": ["test/accuracy", "test/accuracy_batch"]}
-    data = figure.plotted(tables_of(sweep()), **other)
+    data = data_of(figure, tables_of(sweep()), **other)
     assert set(data.loc[data["series"] == "mean", "metric"]) == {"test/accuracy"}
     drawn(sweep(), tmp_path, **other)
 
@@ -260,14 +261,14 @@ def test_the_same_tables_give_the_same_bytes(tmp_path):
 
 def test_the_largest_usable_value_is_dashed(tmp_path):
     """By hand: with accuracies 0.5 - 0.05 log10(rate)^2 + ..., 1 is best and 0.01 is 0.2 below it."""
-    data = figure.plotted(tables_of(sweep()), **(OPTIONS | {"usable": 0.9}))
+    data = data_of(figure, tables_of(sweep()), **(OPTIONS | {"usable": 0.9}))
     usable = data[data["series"] == "usable"].set_index("arm")
     means = data[data["series"] == "mean"].set_index(["arm", "place"])["value"]
     for arm in ("norm=none", "norm=batch"):
         best = max(means[arm, rate] for rate in RATES)
         assert usable.loc[arm, "place"] == max(rate for rate in RATES if means[arm, rate] >= 0.9 * best)
     reversed_runs = [run | {"optimizer.learning_rate": 0.01 / run["optimizer.learning_rate"]} for run in sweep()]
-    far = figure.plotted(tables_of(reversed_runs), **(OPTIONS | {"usable": 0.9}))
+    far = data_of(figure, tables_of(reversed_runs), **(OPTIONS | {"usable": 0.9}))
     assert (far.loc[far["series"] == "usable", "place"] < 1).all()
     axes = drawn(sweep(), tmp_path, usable=0.9).axes[0]
     vertical = [line for line in axes.lines if len(line.get_xdata()) == 2 and len(set(line.get_xdata())) == 1]

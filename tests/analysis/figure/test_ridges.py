@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from figures import caption_of, curves_of, data_of, drawn_of
 from matplotlib.colors import to_hex
 from scipy import stats
 
 from bn_study.analysis.figure import _style
 from bn_study.analysis.figure import ridges as figure
-from bn_study.analysis.figure._tables import Tables
+from bn_study.analysis.shown import Tables
 from bn_study.analysis.tables import EVERY, HASH
 from bn_study.plan import parts
 
@@ -54,14 +55,14 @@ def all_of(seeds=2):
 
 
 def drawn(tables):
-    picture = figure.draw(tables, **OPTIONS)
+    picture = drawn_of(figure, tables, **OPTIONS)
     left, *panels = picture.axes
     return picture, left, np.reshape(panels, (len(SITES), len(NORMS)))
 
 
 def test_it_is_a_part_of_an_experiment_and_asks_for_the_histograms_of_one_seed_an_arm():
     assert parts.checked("figure", "ridges", OPTIONS).args == OPTIONS
-    wanted = figure.curves(pd.DataFrame([*all_of(3), a_run("none", 9, grids="mlp")]), **OPTIONS)
+    wanted = curves_of(figure, pd.DataFrame([*all_of(3), a_run("none", 9, grids="mlp")]), **OPTIONS)
     assert set(wanted) == {run["run"] for run in all_of(3)}
     for run in all_of(3):
         vectors = {(one.name, one.site) for one in wanted[run["run"]] if one.unit == EVERY}
@@ -89,7 +90,7 @@ def test_a_density_has_area_1_and_the_mean_of_the_values_however_narrow(spread):
 
 def test_densities_are_of_the_smallest_seed_on_an_axis_that_a_layer_shares():
     tables = tables_of(all_of(), shown=lambda run: True)
-    data = figure.plotted(tables, **OPTIONS)
+    data = data_of(figure, tables, **OPTIONS)
     densities = data[data["series"] == "density"]
     assert len(densities) == len(SITES) * len(NORMS) * len(STEPS) * figure.POINTS
     for site in SITES:
@@ -107,7 +108,7 @@ def test_densities_are_of_the_smallest_seed_on_an_axis_that_a_layer_shares():
 
 def test_the_accuracy_is_a_mean_with_its_t_interval():
     tables = tables_of(all_of(3))
-    data = figure.plotted(tables, **OPTIONS)
+    data = data_of(figure, tables, **OPTIONS)
     at = data[(data["series"] == "mean") & (data["norm"] == "batch") & (data["step"] == 200)].iloc[0]
     given = [0.3, 0.31, 0.32]
     assert at["value"] == pytest.approx(0.31) and at["n"] == 3
@@ -122,7 +123,7 @@ def test_the_accuracy_is_a_mean_with_its_t_interval():
 
 def test_a_ridge_for_each_measuring_point_later_ones_higher_and_behind():
     tables = tables_of(all_of())
-    data = figure.plotted(tables, **OPTIONS)
+    data = data_of(figure, tables, **OPTIONS)
     _, _, panels = drawn(tables)
     for row, site in zip(panels, SITES, strict=True):
         assert len({axes.get_xlim() for axes in row}) == 1
@@ -149,12 +150,12 @@ def test_a_diverged_run_is_marked_and_its_ridges_end():
     (cross,) = [line for line in left.lines if line.get_marker() == "x"]
     assert (cross.get_xdata()[0], cross.get_ydata()[0]) == (120, pytest.approx(0.2))
     assert [len(axes.collections) for axes in panels[0]] == [2, 4, 4]
-    assert "✕" in figure.caption(tables, **OPTIONS)
+    assert "✕" in caption_of(figure, tables, **OPTIONS)
 
 
 def test_the_caption_names_the_run_shown():
     runs = [a_run(norm, seed) for norm in NORMS for seed in (3, 5)]
-    text = figure.caption(tables_of(runs, shown=lambda run: run["seed"] == 3), **OPTIONS)
+    text = caption_of(figure, tables_of(runs, shown=lambda run: run["seed"] == 3), **OPTIONS)
     assert "Standard seed 3, Standard + BatchNorm seed 3" in text and "98 %" in text and "2 seeds" in text
 
 
@@ -168,7 +169,7 @@ def test_two_runs_and_none_at_all(tmp_path):
         _style.save(picture, tmp_path, "nothing")
         assert left.texts[0].get_text() == "no run recorded train/accuracy"
         assert {axes.texts[0].get_text() for axes in panels.flat} == {"no values"}
-        assert figure.plotted(nothing, **OPTIONS).empty and figure.caption(nothing, **OPTIONS)
+        assert data_of(figure, nothing, **OPTIONS).empty and caption_of(figure, nothing, **OPTIONS)
 
 
 def test_the_same_tables_give_the_same_bytes(tmp_path):
@@ -185,4 +186,4 @@ def test_an_interval_does_not_take_the_axis_beyond_what_an_accuracy_can_be():
     apart = tables.curves["name"].eq("train/accuracy") & tables.curves["run"].str.endswith("1")
     wide = Tables(tables.runs, tables.curves.assign(value=tables.curves["value"].mask(apart, 0.9)))
     _, left, _ = drawn(wide)
-    assert figure.plotted(wide, **OPTIONS)["high"].max() > 1 and left.get_ylim() == (0, 1)
+    assert data_of(figure, wide, **OPTIONS)["high"].max() > 1 and left.get_ylim() == (0, 1)

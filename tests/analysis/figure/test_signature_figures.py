@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from figures import caption_of, curves_of, data_of, drawn_of
 from scipy import stats
 
 from bn_study.analysis.figure import (
@@ -17,7 +18,7 @@ from bn_study.analysis.figure import (
     over_layers,
     placement,
 )
-from bn_study.analysis.figure._tables import Tables
+from bn_study.analysis.shown import Tables
 
 CURVES = ["run", "step", "name", "site", "unit", "value"]
 LAYERS = {
@@ -96,11 +97,11 @@ def t_interval(values):
 @pytest.mark.parametrize("runs", [[], [a_run(1)], sweep(1), sweep(3, none=1)], ids=["no run", "one", "two", "diverged"])
 def test_it_can_be_drawn_of_little(figure, options, runs, tmp_path):
     content = tables_of(runs)
-    assert set(figure.curves(content.runs, **options)) <= {run["run"] for run in runs}
-    numbers = figure.plotted(content, **options)
-    paths = _style.save(figure.draw(content, **options), tmp_path, "figure")
+    assert set(curves_of(figure, content.runs, **options)) <= {run["run"] for run in runs}
+    numbers = data_of(figure, content, **options)
+    paths = _style.save(drawn_of(figure, content, **options), tmp_path, "figure")
     assert all(path.stat().st_size > 1000 for path in paths)
-    assert figure.caption(content, **options)
+    assert caption_of(figure, content, **options)
     assert tuple(numbers.columns) == figure.COLUMNS and (runs or numbers.empty)
     if any(run["status"] == "diverged" for run in runs) and "run" in numbers and figure is not layer_histograms:
         assert (numbers["series"] == "diverged").any()
@@ -108,7 +109,7 @@ def test_it_can_be_drawn_of_little(figure, options, runs, tmp_path):
 
 def test_layers_have_the_mean_of_logarithms(tmp_path):
     runs = sweep()
-    data = over_layers.plotted(tables_of(runs), **LAYERS)
+    data = data_of(over_layers, tables_of(runs), **LAYERS)
     for norm in ("none", "batch"):
         for layer in (1, 2):
             values = [2 * math.log10(10.0**-layer * (1 + run["seed"])) for run in runs if run["norm"] == norm]
@@ -116,20 +117,20 @@ def test_layers_have_the_mean_of_logarithms(tmp_path):
             assert (row["value"], row["low"], row["high"]) == pytest.approx((np.mean(values), *t_interval(values)))
     theory = data[data["series"] == "theory"].set_index("layer")["value"]
     assert theory[1] - theory[2] == pytest.approx(math.log10(1.5))
-    axes = over_layers.draw(tables_of(runs), **LAYERS).axes[0]
+    axes = drawn_of(over_layers, tables_of(runs), **LAYERS).axes[0]
     assert {line.get_linestyle() for line in axes.lines} == {"-", "--"}
 
 
 def test_what_is_zero_or_not_finite_has_no_logarithm():
     content = tables_of(sweep())
     content.curves.loc[content.curves["name"] == "gradient/delta", "value"] = [0.0, math.nan] + [1.0] * 10
-    data = over_layers.plotted(content, **LAYERS)
+    data = data_of(over_layers, content, **LAYERS)
     assert sorted(data.loc[data["series"] == "mean", "n"]) == [2, 2, 3, 3]
 
 
 def test_learning_rates_against_the_share_of_training():
     runs = sweep()
-    data = bjorck_1.plotted(tables_of(runs), grids=["deep"])
+    data = data_of(bjorck_1, tables_of(runs), grids=["deep"])
     own = data[(data["panel"] == "test/accuracy") & (data["norm"] == "batch")]
     assert own["share"].tolist() == [0, 50, 90]  # the last point is of other images
     values = [100 * (0.1 + 0.5 / 2 * 1.5 + 0.01 * seed) for seed in range(3)]
@@ -139,7 +140,7 @@ def test_learning_rates_against_the_share_of_training():
 
 def test_steps_to_match_the_plain_net():
     runs = [*sweep(), *(a_run(20 + seed, "batch", seed, rate=0.5) for seed in range(3))]
-    data = ioffe_szegedy_2.plotted(tables_of(runs), grids=["deep"])
+    data = data_of(ioffe_szegedy_2, tables_of(runs), grids=["deep"])
     assert list(dict.fromkeys(data["arm"])) == ["Plain", "BN ×1", "BN ×5"]
     best = 0.1 + 90 / 200 + 0.01  # of the plain net's means on the way
     matches = data[data["series"] == "match"].set_index("arm")
@@ -148,29 +149,29 @@ def test_steps_to_match_the_plain_net():
     content = tables_of(runs)
     plain = content.curves["run"].isin([run["run"][-10:] for run in runs if run["norm"] == "none"])
     content.curves.loc[plain & (content.curves["name"] == "test/accuracy"), "value"] += 0.5
-    far = ioffe_szegedy_2.plotted(content, grids=["deep"])
+    far = data_of(ioffe_szegedy_2, content, grids=["deep"])
     assert far[(far["series"] == "match") & (far["arm"] == "BN ×1")]["step"].isna().all()
-    assert "BN ×1: does not match it" in ioffe_szegedy_2.caption(content, grids=["deep"])
+    assert "BN ×1: does not match it" in caption_of(ioffe_szegedy_2, content, grids=["deep"])
 
 
 def test_histograms_are_of_the_first_seed_and_shares_of_all():
     runs = sweep()
     content = tables_of(runs)
-    data = layer_histograms.plotted(content, **HISTOGRAMS)
+    data = data_of(layer_histograms, content, **HISTOGRAMS)
     counts = data[(data["norm"] == "none") & (data["kind"] == "post") & (data["layer"] == 2)]
     bars = counts[counts["series"] == "count"]
     assert bars["value"].tolist() == [1, 2, 3, 4] and bars["low"].tolist() == [-1, -0.5, 0, 0.5]
     shares = counts.set_index("series")[["value", "n"]]
     assert shares.loc["saturated"].tolist() == pytest.approx([0.2, 3])
     assert shares.loc["outside"].tolist() == pytest.approx([0.25, 1])
-    wanted = layer_histograms.curves(content.runs, **HISTOGRAMS)
+    wanted = curves_of(layer_histograms, content.runs, **HISTOGRAMS)
     drawn = {run for run, curves in wanted.items() if any(curve.name == "histograms/counts" for curve in curves)}
     assert drawn == {run["run"] for run in runs if run["seed"] == 0} and len(wanted) == 6
-    assert len(layer_histograms.draw(content, **HISTOGRAMS).axes) == 4 * 3
+    assert len(drawn_of(layer_histograms, content, **HISTOGRAMS).axes) == 4 * 3
 
 
 def test_a_fit_is_drawn_over_the_data():
-    data = fitted_curve.plotted(tables_of(sweep()), grids=["deep"])
+    data = data_of(fitted_curve, tables_of(sweep()), grids=["deep"])
     own = data[data["norm"] == "batch"]
     outputs = own[own["series"] == "output"]
     assert outputs["input"].tolist() == [0, 1, 2, 3, 4] and outputs["value"].tolist() == pytest.approx(
@@ -194,7 +195,7 @@ def sizes():
 
 
 def test_errors_over_the_batch_size():
-    data = batch_size.plotted(tables_of(sizes()), **SIZES)
+    data = data_of(batch_size, tables_of(sizes()), **SIZES)
     row = data[(data["line"] == "test, mini-batch statistics") & (data["size"] == 2)].iloc[0]
     values = [100 * (1 - (0.4 + 0.04 + 0.01 * seed - 0.1)) for seed in range(3)]
     assert (row["value"], row["low"], row["high"], row["n"]) == pytest.approx((np.mean(values), *t_interval(values), 3))
@@ -206,7 +207,7 @@ def test_errors_over_the_batch_size():
     assert level["size"].isna().all() and level["value"].tolist() == pytest.approx([100 * (1 - 0.61)])
     reference = data[data["series"] == "reference"].iloc[0]
     assert reference["size"] == 8 and reference["value"] == pytest.approx(100 * (1 - 0.4 - 0.16 - 0.01 + 0.05))
-    left, right = batch_size.draw(tables_of(sizes()), **SIZES).axes
+    left, right = drawn_of(batch_size, tables_of(sizes()), **SIZES).axes
     assert left.get_xlim()[0] > left.get_xlim()[1] and right.get_xlim()[0] > right.get_xlim()[1]
 
 
@@ -223,11 +224,11 @@ def test_placements_are_paired_by_seed():
     lost = [run for run in runs if run["status"] == "diverged"]
     lost[0]["final(metric=test/accuracy)"] = math.nan
     options = {"grids": ["deep"], "metrics": ["test/accuracy"]}
-    data = placement.plotted(tables_of(runs), **options)
+    data = data_of(placement, tables_of(runs), **options)
     assert data["place"].dropna().tolist() == ["none", "before", "after"]
     difference = data[data["series"] == "difference"].iloc[0]
     assert (difference["value"], difference["n"]) == pytest.approx((np.mean([0.02, 0.04]), 2))
     assert data.loc[data["place"] == "after", "lost"].tolist() == [1]
-    left = placement.draw(tables_of(runs), **options).axes[0]
+    left = drawn_of(placement, tables_of(runs), **options).axes[0]
     assert any(text.get_text().startswith("←") for text in left.texts)  # the plain arm would dwarf the others
     assert "(1)" in " ".join(label.get_text() for label in left.get_yticklabels())

@@ -1,0 +1,33 @@
+"""What metrics are called in captions and at axes."""
+
+SOURCES = {
+    "": "statistics re-estimated on training data",
+    "_moving": "moving averages",
+    "_moving_unbiased": "moving averages, their variance times m/(m-1)",
+    "_batch": "the statistics of each test batch itself",
+}
+"""What follows the name of a metric, and what a normaliser then uses (bn_study/training/probe/curves.py)."""
+
+
+def is_accuracy(metric: str) -> bool:
+    return metric.rpartition("/")[2].startswith("accuracy")
+
+
+def shared(metrics: list[str]) -> str:
+    """`test accuracy`: what the metrics' names begin with, in words."""
+    shortest = min(metrics, key=len, default="")
+    name = shortest if all(one.startswith(shortest) for one in metrics) else ""
+    return name.replace("/", " ").replace("_", " ") or "value"
+
+
+def judged(metrics: list[str]) -> str:
+    """Of which statistics each metric is, in words, if they have names for that."""
+    found = {}
+    for metric in metrics:
+        kind = metric.rpartition("/")[2]
+        base = next((one for one in ("accuracy", "loss") if kind.startswith(one)), None)
+        if base and kind.removeprefix(base) in SOURCES:
+            found[metric] = SOURCES[kind.removeprefix(base)]
+    if len(found) == 1:
+        return next(iter(found.values()))
+    return "; ".join(f"{metric}: {words}" for metric, words in found.items())

@@ -1,0 +1,130 @@
+"""Quantiles of the values at every hidden layer over training: a row of panels for each layer, a line for each arm.
+
+The line is the median, the bands lie between the 15th and 85th and the 5th and 95th percentile; all are means over
+seeds. A column of panels for each value of one setting. Plain networks are dashed.
+"""
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bn_study.analysis import shown
+from bn_study.analysis.arms import SweepArm, by_settings
+from bn_study.analysis.described import described
+from bn_study.analysis.figure import _style
+from bn_study.analysis.figure._style import cross, dashes, say, style
+from bn_study.analysis.needed import LAYERS, Needed
+from bn_study.analysis.shown import Tables, of_grid
+from bn_study.analysis.tables import Curve
+
+QUANTILES = (5, 15, 50, 85, 95)
+BANDS = (("q5", "q95", 0.12), ("q15", "q85", 0.2))
+"""Ends of each band, and how opaque it is."""
+COLUMNS = ("panel", "layer", "arm", "norm", "series", "run", "step", "value", "low", "high", "n")
+HEIGHT = 1.7  # of a row of panels, in inches
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """site: of each layer: linear, pre, post or out."""
+
+    grid: str
+    site: str
+    by: list[str] | None = None
+    color: str | None = None
+    panels: str | None = None
+
+    def needs(self) -> list[Needed]:
+        """The quantiles of every hidden layer."""
+        return [Needed(f"activation/q{quantile}", f"{LAYERS}{self.site}") for quantile in QUANTILES]
+
+    def curves(self, runs: pd.DataFrame) -> dict[str, list[Curve]]:
+        """Run id -> the same."""
+        rows = of_grid(runs, self.grid).to_dict("records")
+        return {row["run"]: [curve for need in self.needs() for curve in shown.curves_of(need, row)] for row in rows}
+
+    def data(self, tables: Tables) -> pd.DataFrame:
+        """Every number in the figure, a row each.
+
+        series: `q5` to `q95` (value: mean of the quantile over n runs, with its 95 % t-interval) and `diverged` (where
+        a run ended; value: the last median it recorded).
+        """
+        rows = [
+            {"panel": panel, "arm": arm.label, "norm": arm.norm} | row
+            for _, panel, runs in shown.panels(tables.runs, [self.grid], self.panels)
+            for arm in by_settings(runs, self.by)
+            for row in self._rows(tables, arm)
+        ]
+        return shown.numbers(rows, COLUMNS, whole=("layer", "step", "n"))
+
+    def caption(self, data: pd.DataFrame, tables: Tables) -> str:
+        """What is shown, of which runs."""
+        text = [
+            f"5th, 15th, 50th, 85th and 95th percentile of the values at layer<i>/{self.site} over training steps: "
+            "mean over seeds; the line is the median. Dashed: without normalisation."
+        ]
+        if (data["series"] == "diverged").any():
+            text.append("✕: a run diverged there; means go on without it.")
+        return " ".join([*text, described(of_grid(tables.runs, self.grid))])
+
+    def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
+        """The figure, of nothing but its data."""
+        arms, names = list(dict.fromkeys(data["arm"])), list(dict.fromkeys(data["panel"])) or [""]
+        layers = sorted(data["layer"].unique()) or [1]
+        looks = _style.colors_by_setting(arms, self.color)
+        labels = {arm: textwrap.fill(arm, _style.LETTERS) for arm in arms}
+        columns, legend = _style.legend_size(labels.values())
+        handles: dict[str, Any] = {}
+        with style():
+            count, height = len(layers) * len(names), max(HEIGHT, 2 * HEIGHT - HEIGHT * len(layers))
+            figure, panels, left = _style.panels(count, len(names), height, legend, sharex=True)
+            places = [(layer, name) for layer in layers for name in names]
+            for (layer, name), axes, at_left in zip(places, panels, left, strict=True):
+                handles |= _draw_panel(axes, data[(data["layer"] == layer) & (data["panel"] == name)], looks)
+                axes.set_title(" ".join(filter(None, [f"layer{layer}/{self.site}", name])), fontsize=7)
+                if layer == layers[-1]:
+                    axes.set_xlabel("training steps")
+                if at_left:
+                    axes.set_ylabel("values")
+            if len(handles) > 1:
+                names = [labels[arm] for arm in handles]
+                figure.legend(
+                    list(handles.values()), names, loc="outside lower center", ncols=columns, frameon=False,
+                    handlelength=2.6,
+                )  # fmt: skip
+        return figure
+
+    def _rows(self, tables: Tables, arm: SweepArm) -> Iterator[dict[str, Any]]:
+        runs = arm.rows.to_dict("records")
+        for layer in range(1, max(map(shown.depth, runs)) + 1):
+            for quantile in QUANTILES:
+                name, site = f"activation/q{quantile}", f"layer{layer}/{self.site}"
+                lines = [shown.curve(tables, row["run"], name, site) for row in runs]
+                for point in shown.mean_curve(line[np.isfinite(line["value"])] for line in lines):
+                    yield {"layer": layer, "series": f"q{quantile}"} | point
+                if quantile == 50:
+                    for row, line in zip(runs, lines, strict=True):
+                        ends = shown.end(row, line) if len(line) else ()
+                        yield from ({"layer": layer, "series": "diverged"} | end for end in ends)
+
+
+def _draw_panel(axes: Axes, data: pd.DataFrame, colors: dict[str, str]) -> dict[str, Any]:
+    """Draws one panel; its lines by their arms."""
+    handles = {}
+    for (arm, norm), own in data[data["series"] != "diverged"].groupby(["arm", "norm"], sort=False):
+        lines = {series: line.set_index("step")["value"] for series, line in own.groupby("series")}
+        steps = lines["q50"].index.to_numpy(float)
+        for low, high, alpha in BANDS:
+            axes.fill_between(steps, lines[low], lines[high], color=colors[arm], alpha=alpha, linewidth=0)
+        (handles[arm],) = axes.plot(steps, lines["q50"].to_numpy(float), dashes(norm), color=colors[arm])
+    for row in data[data["series"] == "diverged"].to_dict("records"):
+        cross(axes, row["step"], row["value"], colors[row["arm"]])
+    if not handles:
+        say(axes, "no run recorded this yet")
+    return handles

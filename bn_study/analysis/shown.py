@@ -1,0 +1,152 @@
+"""What figures and reports show: the tables, runs that they choose of these, and curves of runs."""
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bn_study.analysis.arms import grouped, left_open
+from bn_study.analysis.needed import LAYERS, Needed
+from bn_study.analysis.rounding import rounded, rounded_table
+from bn_study.analysis.settings import RESULTS, comparable, lacks, rank, where, written
+from bn_study.analysis.stats import t_interval
+from bn_study.analysis.tables import EVERY, HASH, Curve
+
+REAL = ("value", "low", "high")
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of an experiment, as `tables.read_csv` gives them back (see `runs_table` and `curves_table`).
+
+    verdicts: see `verdicts_table`; and `quantity` and `contrast`, what a claim measures and compares, in words.
+    """
+
+    runs: pd.DataFrame
+    curves: pd.DataFrame
+    verdicts: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @cached_property
+    def by_name(self) -> dict[tuple[str, str], pd.DataFrame]:
+        """The curves by run (the digits that end its id) and name, in order of steps."""
+        return dict(list(self.curves.sort_values("step", kind="stable").groupby(["run", "name"])))
+
+
+def of_grid(runs: pd.DataFrame, grid: str) -> pd.DataFrame:
+    """The runs that a grid asks for."""
+    return runs[[grid in grids.split() for grids in runs["grids"]]] if len(runs) else runs
+
+
+def of_grids(runs: pd.DataFrame, grids: Iterable[str]) -> pd.DataFrame:
+    """The runs that any of some grids asks for, once each, in the order of the grids."""
+    found = [of_grid(runs, grid) for grid in grids] if len(runs) else []
+    return pd.concat([runs.iloc[:0], *found]).drop_duplicates("run").reset_index(drop=True)
+
+
+def panels(
+    runs: pd.DataFrame, grids: Sequence[str], setting: str | None, beside: Sequence[str] = ()
+) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Grid, value of a setting in words, and runs of each panel of a figure that has any.
+
+    setting: what makes panels of one grid; None for one panel, whose words are "". beside: a grid for each of the
+    grids, whose runs are shown with it.
+    """
+    for place, grid in enumerate(grids):
+        own = of_grids(runs, [grid, *beside[place : place + 1]])
+        names = [setting] if setting is not None and setting in own else []
+        for values, rows in grouped(own, names) if len(own) else []:
+            words = " ".join(f"{name}={written(value)}" for name, value in values)
+            yield grid, words, rows.reset_index(drop=True)
+
+
+def select(runs: pd.DataFrame, grid: str, norms: tuple[str, ...]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The runs of a grid that a figure of these normalisers shows, one a seed and normaliser, in order of both.
+
+    Where the grid has more, because another setting varies as well, those with its first value are shown; the second
+    result says which value that is.
+    """
+    rows = of_grid(runs, grid)
+    arms = {norm: where(rows, {"norm": norm}) for norm in norms}
+    fixed: dict[str, str] = {}
+    while left := [factor for arm in arms.values() for factor in left_open(arm)]:
+        factor = left[0]
+        first = min((one for arm in arms.values() for one in arm[factor] if comparable(one) is not None), key=rank)
+        arms = {norm: arm if lacks(arm, factor) else where(arm, {factor: first}) for norm, arm in arms.items()}
+        fixed[factor] = written(first)
+    found = [arm.sort_values("seed") for arm in arms.values() if len(arm)]
+    return (pd.concat(found) if found else pd.DataFrame(columns=[*RESULTS, "norm", "steps"])), fixed
+
+
+def curve(tables: Tables, run: str, name: str, site: str | None = None) -> pd.DataFrame:
+    """One record of a run over its steps: columns step, value, unit. site: None where it was recorded at one alone."""
+    found = tables.by_name.get((run[-HASH:], name), tables.curves.iloc[:0])
+    return (found if site is None else found[found["site"] == site])[["step", "value", "unit"]]
+
+
+def on_the_way(line: pd.DataFrame, row: Mapping[str, Any]) -> pd.DataFrame:
+    """A curve without the run's last step, where accuracy is of the whole split and not of some fixed examples."""
+    return line[line["step"] < row["steps"]]
+
+
+def mean_curve(lines: Iterable[pd.DataFrame]) -> Iterator[dict[str, Any]]:
+    """The mean of runs' curves, a point a step: step, value, low and high of its interval, n runs.
+
+    The mean is rounded, so that what is looked for in it (where it reaches a level) is found alike on every machine.
+    """
+    means = pd.concat(list(lines)).groupby("step")["value"].agg(["mean", "std", "count"])
+    for step, value, deviation, count in means.itertuples():
+        low, high = t_interval(value, deviation, count)
+        yield {"step": step, "value": rounded(value), "low": low, "high": high, "n": count}
+
+
+def mean(values: pd.Series) -> dict[str, Any]:
+    """A mean as it is shown: value, low and high of its 95 % t-interval, n values."""
+    low, high = t_interval(values.mean(), values.std(), len(values))
+    return {"value": values.mean(), "low": low, "high": high, "n": len(values)}
+
+
+def end(row: Mapping[str, Any], line: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Where a run ended, if it diverged (run, step), at the last finite value it recorded."""
+    if row["status"] == "diverged":
+        finite = line["value"][np.isfinite(line["value"])]
+        value = float(finite.iloc[-1]) if len(finite) else math.nan
+        yield {"run": row["run"], "step": int(row["diverged_at"]), "value": value}
+
+
+def numbers(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str], real: Sequence[str] = REAL, whole: Sequence[str] = ()
+) -> pd.DataFrame:
+    """The numbers of a figure as it draws them, rounded (see `rounding`). real, whole: columns of such numbers."""
+    table = rounded_table(pd.DataFrame(list(rows), columns=list(columns)))
+    return table.astype(dict.fromkeys(real, "float64") | dict.fromkeys(whole, "Int64"))
+
+
+def curves_of(need: Needed, run: Mapping[str, Any], last: bool = False) -> list[Curve]:
+    """The curves of one run that hold what is needed of it; at its last measuring point alone, or at all."""
+    sites = [need.site]
+    if need.site.startswith(LAYERS):
+        sites = [f"layer{layer}/{need.site.removeprefix(LAYERS)}" for layer in range(1, depth(run) + 1)]
+    steps = (need.step,) if need.step is not None else (-1,) if last else None
+    return [Curve(need.name, site, EVERY if need.vector else None, steps) for site in sites]
+
+
+def depth(run: Mapping[str, Any]) -> int:
+    """How many hidden layers a run's network has; 0 where its settings do not tell."""
+    blocks = [hidden(one) for one in _lists(run.get("model.blocks"))]
+    return len(hidden(run.get("model.widths"))) + sum(map(len, blocks)) + len(hidden(run.get("model.dense")))
+
+
+def _lists(text: object) -> list[str]:
+    """The JSON text of a list of lists as the texts of these."""
+    return [json.dumps(one) for one in json.loads(text)] if isinstance(text, str) and text.startswith("[[") else []
+
+
+def hidden(widths: object) -> list[int]:
+    """The widths of the hidden layers, of which a table holds the JSON text; none where a model has no such setting."""
+    found = json.loads(widths) if isinstance(widths, str) and widths.startswith("[") else []
+    return [int(one) for one in found]
