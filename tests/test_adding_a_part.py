@@ -101,33 +101,44 @@ def decide(effect: Estimate, p: float, *, margin: Positive) -> Finding:
         "bn_study/analysis/figure/seeds.py": '''
 """Which seeds there are."""
 
+from dataclasses import dataclass
+
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bn_study.analysis.figure._tables import Tables, of_grid
+from bn_study.analysis.needed import Needed
+from bn_study.analysis.settings import of_grids
+from bn_study.analysis.shown import Tables
 from bn_study.analysis.tables import Curve
 
 
-def curves(runs: pd.DataFrame, *, grid: str) -> dict[str, list[Curve]]:
-    """It shows no records."""
-    return {}
+@dataclass(frozen=True)
+class Drawing:
+    """grid: whose runs are shown."""
 
+    grid: str
 
-def plotted(tables: Tables, *, grid: str) -> pd.DataFrame:
-    """The seed of each run."""
-    return of_grid(tables.runs, grid)[["run", "seed"]]
+    def needs(self) -> list[Needed]:
+        """It reads no records."""
+        return []
 
+    def curves(self, runs: pd.DataFrame) -> dict[str, list[Curve]]:
+        """It shows no records."""
+        return {}
 
-def caption(tables: Tables, *, grid: str) -> str:
-    """What is shown."""
-    return f"The seeds of {len(plotted(tables, grid=grid))} runs."
+    def data(self, tables: Tables) -> pd.DataFrame:
+        """The seed of each run."""
+        return of_grids(tables.runs, [self.grid])[["run", "seed"]]
 
+    def caption(self, data: pd.DataFrame, tables: Tables) -> str:
+        """What is shown."""
+        return f"The seeds of {len(data)} runs."
 
-def draw(tables: Tables, *, grid: str) -> Figure:
-    """A dot for each run."""
-    figure = Figure()
-    figure.add_subplot().plot(plotted(tables, grid=grid)["seed"], "o")
-    return figure
+    def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
+        """A dot for each run."""
+        figure = Figure()
+        figure.add_subplot().plot(data["seed"], "o")
+        return figure
 '''
     },
     "mirror": {

@@ -52,7 +52,8 @@ grids:
   select: {dataset.binarize: [0.4, 0.6], norm: [none, batch], seed: [100, 101]}
   main: {dataset.binarize: cut, norm: [none, batch], seed: [0, 1]}
 tune:
-  cut: {grid: select, factors: [dataset.binarize], per: [norm], score: {final: {metric: validation/accuracy}}, best: max}
+  cut:
+    {grid: select, factors: [dataset.binarize], per: [norm], score: {final: {metric: validation/accuracy}}, best: max}
 claims:
   better:
     statements: []

@@ -46,8 +46,9 @@ def test_ways_of_writing_one_value_make_one_id(specify, one, other):
 
 @pytest.mark.parametrize(
     "override",
-    ["seed=1", "steps=999", "batch_size=59", "norm=batch", "model.dropout=0.1", "dataset.binarize=0.5", "schedule=log60",
-     "probe=[]", "probe.curves.images=100", "optimizer.decay_at=[0.5]", "model.residual=true", "classes_per_batch=5"],
+    ["seed=1", "steps=999", "batch_size=59", "norm=batch", "model.dropout=0.1", "dataset.binarize=0.5",
+     "schedule=log60", "probe=[]", "probe.curves.images=100", "optimizer.decay_at=[0.5]", "model.residual=true",
+     "classes_per_batch=5"],
 )  # fmt: skip
 def test_every_setting_makes_another_id(specify, override):
     assert specify(override).id != specify().id
