@@ -74,6 +74,8 @@ def looks(axes):
 
 def test_it_is_a_part_of_an_experiment():
     assert parts.checked("figure", "curves", OPTIONS).args == OPTIONS
+    british = parts.checked("figure", "curves", OPTIONS | {"colour": "norm"})
+    assert british.args == OPTIONS | {"color": "norm"}
     runs = sweep()
     wanted = curves_of(figure, pd.DataFrame([*runs, a_run(99, grids="other")]), **OPTIONS)
     assert set(wanted) == {run["run"] for run in runs}

@@ -10,6 +10,7 @@ from scipy import stats
 
 from bn_study.analysis.figure import (
     _style,
+    activations,
     batch_size,
     bjorck_1,
     fitted_curve,
@@ -28,6 +29,7 @@ LAYERS = {
 HISTOGRAMS = {"grid": "deep", "step": None}
 SIZES = {"grids": ["ghost", "renorm", "group"], "metrics": ["test/accuracy"]}
 CASES = [
+    (activations, {"grid": "deep", "site": "pre", "panels": "norm"}),
     (over_layers, LAYERS),
     (bjorck_1, {"grids": ["deep"]}),
     (ioffe_szegedy_2, {"grids": ["deep"]}),
@@ -59,6 +61,7 @@ def recorded(run, seed_shift=0.0):
     for layer in (1, 2):
         rows += [(0, "gradient/delta", f"layer{layer}/linear", None, 10.0**-layer * (1 + shift))]
         rows += [(100, "saturation/share", f"layer{layer}/post", None, 0.1 * layer)]
+        rows += [(0, f"activation/q{one}", f"layer{layer}/pre", None, one / 50 - 1) for one in activations.QUANTILES]
     rows += [(100, "histograms/counts", site, unit, unit + 1.0) for site in SITES for unit in range(4)]
     rows += [(100, "histograms/outside", site, None, 0.25) for site in SITES]
     for place, one in enumerate(("input", "target", "output")):
