@@ -26,7 +26,7 @@ FUNCTIONS = {
     "dataset": "training/load",
     "model": "training/build",
     "norm": "training/layer",
-    "probe": "training/measure",
+    "probe": "training/record",
     "figure": "analysis/draw",
     "mirror": "analysis/export",
     "measure": "analysis/measure",

@@ -205,13 +205,14 @@ def activation(runs: pd.DataFrame) -> str:
 
 def depth(run: Mapping[str, Any]) -> int:
     """How many hidden layers a run's network has; 0 where its settings do not tell."""
-    blocks = [hidden(one) for one in _lists(run.get("model.blocks"))]
-    return len(hidden(run.get("model.widths"))) + sum(map(len, blocks)) + len(hidden(run.get("model.dense")))
-
-
-def _lists(text: object) -> list[str]:
-    """The JSON text of a list of lists as the texts of these."""
-    return [json.dumps(one) for one in json.loads(text)] if isinstance(text, str) and text.startswith("[[") else []
+    model = run.get("model")
+    if model not in parts.names("model"):
+        return 0
+    given = {key: run.get(f"model.{key}") for key in parts.parameters("model", model)}
+    options = {
+        key: json.loads(one) if isinstance(one, str) and one.startswith("[") else one for key, one in given.items()
+    }
+    return declared.layers(model, options)
 
 
 def hidden(widths: object) -> list[int]:

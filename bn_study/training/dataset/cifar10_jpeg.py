@@ -12,6 +12,8 @@ from bn_study.training.data import Data
 from bn_study.training.files import data_root, digest, read_npz
 from bn_study.training.images import prepare
 
+TASK = "classification"
+
 
 def load(
     *,

@@ -13,6 +13,7 @@ from bn_study.training.data import Data
 from bn_study.training.files import Arrays, digest
 from bn_study.training.images import permutation, prepare
 
+TASK = "classification"
 WHITEST = 16
 
 

@@ -13,6 +13,8 @@ from bn_study.plan.types import Count, Natural, NonNegative, Number
 from bn_study.training.data import Data, Split
 from bn_study.training.files import digest
 
+TASK = "regression"
+
 
 def load(
     *,
