@@ -17,6 +17,7 @@ from bn_study.analysis.rounding import rounded
 from bn_study.analysis.settings import RESULTS, comparable, lacks, rank, where, written
 from bn_study.analysis.stats import CONFIDENCE
 from bn_study.analysis.tables import HASH
+from bn_study.plan import declared, parts
 
 NOTES = {
     "cifar10_jpeg": "CIFAR-10's images after one JPEG round trip, which is not CIFAR-10",
