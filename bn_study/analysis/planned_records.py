@@ -1,6 +1,8 @@
 """Which records the runs of grids will have, from what parts declare; and whether what is read is among them."""
 
 from collections.abc import Iterable, Mapping
+from types import SimpleNamespace
+from typing import Any
 
 from bn_study.analysis.needed import LAYERS, Needed
 from bn_study.errors import UsageError
@@ -8,21 +10,21 @@ from bn_study.plan import declared, parts
 from bn_study.plan.declared import Record
 from bn_study.plan.experiment import Cell
 from bn_study.plan.schedule import measuring_points
-from bn_study.plan.spec import RunSpec
+from bn_study.plan.spec import Part
 
 Planned = Mapping[Record, set[int]]
 """Each record that some run will have, and the steps at which some run will have it."""
 
 
 def planned(cells: Iterable[Cell]) -> Planned | None:
-    """The records of all cells. None if a cell waits for a tuning, which may decide what is recorded.
+    """The records of all cells. None if what decides them waits for a tuning.
 
     Cells share the parts they are made of, so each combination of parts is looked at once.
     """
     found: dict[Record, set[int]] = {}
-    combinations: dict[tuple[int, ...], RunSpec] = {}
+    combinations: dict[tuple[int, ...], Any] = {}
     for cell in cells:
-        spec = cell.spec
+        spec = cell.spec or _known(cell)
         if spec is None:
             return None
         key = *map(id, (spec.dataset, spec.model, spec.norm, spec.probes, spec.schedule)), spec.steps
@@ -58,6 +60,15 @@ def check_needed(reader: str, needs: Iterable[Needed], records: Planned, steps: 
             raise UsageError(
                 f"{reader}: no run measures {need.name} at step {step}; the nearest measuring point is {nearest}"
             )
+
+
+def _known(cell: Cell) -> Any:
+    """What decides the records of a cell that waits for a tuning; None if it is this that waits."""
+    fields = cell.fields or {}
+    known = SimpleNamespace(**fields)
+    parts_known = all(isinstance(fields.get(kind), Part) for kind in ("dataset", "model", "norm"))
+    complete = parts_known and isinstance(fields.get("probes"), tuple) and isinstance(fields.get("steps"), int)
+    return known if complete and "schedule" in fields else None
 
 
 def _at(site: str, needed: str) -> bool:

@@ -15,7 +15,7 @@ WRONG = {
     "site": ("{value: {name: activation/std, site: layer9/pre, step: null}}", "did you mean layer"),
     "step": ("{value: {name: activation/std, site: layer1/pre, step: 999999}}", "nearest measuring point is 50000"),
     "quantile": (
-        "{path_length: {site: layer3/pre, quantiles: [25], start: 0, end: 100, relative: true}}",
+        "{path_length: {site: layer3/pre, quantiles: [25.0], start: 0, end: 100, relative: true}}",
         "did you mean activation/unit_q",
     ),
     "metric": ("{final: {metric: test/acuracy}}", "did you mean test/accuracy"),
@@ -38,7 +38,8 @@ def test_a_claim_that_reads_what_no_run_records(study, wrong, capsys):
     measure, hint = WRONG[wrong]
     path = study / "experiments/faster_convergence.yaml"
     text = yaml.safe_load(path.read_text(encoding="utf-8"))
-    name = next(iter(text["claims"]))
+    name = next(one for one, claim in text["claims"].items() if claim.get("grid") == "figure1")
+    text["claims"][name]["level"] = {}
     text["claims"][name]["measure"] = yaml.safe_load(measure)
     path.write_text(yaml.safe_dump(text, sort_keys=False), encoding="utf-8")
     assert main(["plan", "faster_convergence"]) == 2
