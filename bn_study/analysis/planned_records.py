@@ -65,9 +65,9 @@ def check_needed(reader: str, needs: Iterable[Needed], records: Planned, steps: 
 def _known(cell: Cell) -> Any:
     """What decides the records of a cell that waits for a tuning; None if it is this that waits."""
     fields = cell.fields or {}
-    known = SimpleNamespace(**fields)
+    known = SimpleNamespace(**fields, probes=fields.get("probe"))
     parts_known = all(isinstance(fields.get(kind), Part) for kind in ("dataset", "model", "norm"))
-    complete = parts_known and isinstance(fields.get("probes"), tuple) and isinstance(fields.get("steps"), int)
+    complete = parts_known and isinstance(fields.get("probe"), tuple) and isinstance(fields.get("steps"), int)
     return known if complete and "schedule" in fields else None
 
 
