@@ -9,16 +9,18 @@ import pandas as pd
 from bn_study.analysis.arms import CONSTANT, Arm, arms, contexts, left_open, narrowed, points
 from bn_study.analysis.measures import Measure, parse
 from bn_study.analysis.over import LOGARITHMIC, Over
+from bn_study.analysis.planned_records import check_needed, planned
 from bn_study.analysis.settings import GRID, cells_table, comparable, parse_selector, where, written
 from bn_study.errors import UsageError
 from bn_study.plan import parts
+from bn_study.plan.declared import SOURCES
 from bn_study.plan.experiment import Claim, Experiment, Factors, Tune
 
 CURVES = [
-    f"{split}/{quantity}{source}"
+    f"{split}/{quantity}" + ("" if source == "reestimated" else f"_{source}")
     for split in ("train", "validation", "test")
     for quantity in ("loss", "accuracy")
-    for source in ("", "_moving", "_moving_unbiased", "_batch")
+    for source in SOURCES
 ]
 """What the probe `curves` records (bn_study/training/probe/curves.py)."""
 PROBES = {"activation": "activations", "gradient": "gradients", "identity": "identities"}
@@ -40,10 +42,12 @@ def check(experiment: Experiment) -> None:
     for name, entry in experiment.tune.items():
         with _place(experiment, f"tune.{name}"):
             _check_tune(entry, cells, strict=not experiment.changed)
+            _check_planned(entry.score, entry.grids, experiment)
             _check_waits(name, experiment, [])
     for name, claim in experiment.claims.items():
         with _place(experiment, f"claims.{name}"):
             _check_claim(name, claim, experiment, cells, strict=not experiment.changed)
+            _check_planned(claim.measure, claim.grids, experiment)
 
 
 @contextmanager
@@ -215,6 +219,14 @@ def _check_recorded(measure: Measure, table: pd.DataFrame) -> None:
         if not len(units) or not all(one is True for one in units) or not all(f'"{kind}"' in str(one) for one in sites):
             wanted = "the probe activations with probe.activations.units: true"
             raise UsageError(f"{measure.name} reads {site}; the grid needs {wanted} and {kind} among its sites")
+
+
+def _check_planned(spec: Mapping[str, Any], grids: list[str], experiment: Experiment) -> None:
+    """An override may move measuring points or leave out layers; a value that is not there is then missing."""
+    measure = parse(spec)
+    records = planned(cell for name in grids for cell in experiment.grids[name].cells)
+    if records is not None and not experiment.changed:
+        check_needed(measure.name, measure.needs(), records, steps=True)
 
 
 def _check_probe(measure: Measure, table: pd.DataFrame) -> None:

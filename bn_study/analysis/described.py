@@ -7,12 +7,7 @@ import pandas as pd
 from bn_study.analysis.settings import comparable, rank, written
 from bn_study.analysis.shown import hidden
 from bn_study.analysis.tables import HASH
-
-NOTES = {
-    "cifar10_jpeg": "CIFAR-10's images after one JPEG round trip, which is not CIFAR-10",
-    "digits": "scikit-learn's 1,797 images of 8×8 pixels, which is not MNIST",
-}
-"""What a reader might take a data set for, and should not."""
+from bn_study.plan import parts
 
 
 def run_set(runs: pd.DataFrame) -> str:
@@ -37,9 +32,14 @@ def described(runs: pd.DataFrame) -> str:
 
 def data(runs: pd.DataFrame) -> str:
     """`mnist binarised at 0.5`, and what a reader might take the data for, and should not."""
-    names = ", ".join(f"{name} ({NOTES[name]})" if name in NOTES else name for name in _values(runs, "dataset"))
+    names = ", ".join(f"{name} ({note(name)})" if note(name) else name for name in _values(runs, "dataset"))
     values = _values(runs, "dataset.binarize")
     return names + (f" binarised at {', '.join(values)}" if values else "")
+
+
+def note(dataset: str) -> str:
+    """What a reader might take a data set for, and should not, as its file declares it."""
+    return parts.declared("dataset", dataset, "NOTE") if dataset in parts.names("dataset") else ""
 
 
 def limits(runs: pd.DataFrame) -> str:

@@ -16,6 +16,7 @@ from bn_study.analysis.rounding import rounded, rounded_table
 from bn_study.analysis.settings import RESULTS, comparable, lacks, rank, where, written
 from bn_study.analysis.stats import t_interval
 from bn_study.analysis.tables import EVERY, HASH, Curve
+from bn_study.plan import declared, parts
 
 REAL = ("value", "low", "high")
 
@@ -136,14 +137,15 @@ def curves_of(need: Needed, run: Mapping[str, Any], last: bool = False) -> list[
 
 
 def depth(run: Mapping[str, Any]) -> int:
-    """How many hidden layers a run's network has; 0 where its settings do not tell."""
-    blocks = [hidden(one) for one in _lists(run.get("model.blocks"))]
-    return len(hidden(run.get("model.widths"))) + sum(map(len, blocks)) + len(hidden(run.get("model.dense")))
-
-
-def _lists(text: object) -> list[str]:
-    """The JSON text of a list of lists as the texts of these."""
-    return [json.dumps(one) for one in json.loads(text)] if isinstance(text, str) and text.startswith("[[") else []
+    """How many hidden layers a run's network has, as its model declares it; 0 for a model that is not here."""
+    model = run.get("model")
+    if model not in parts.names("model"):
+        return 0
+    given = {key: run.get(f"model.{key}") for key in parts.parameters("model", model)}
+    options = {
+        key: json.loads(one) if isinstance(one, str) and one.startswith("[") else one for key, one in given.items()
+    }
+    return declared.layers(model, options)
 
 
 def hidden(widths: object) -> list[int]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from bn_study.plan import parts
+from bn_study.plan import specify
 from bn_study.plan.experiment import Cell, Experiment, PlannedRun, Tuned, plain
 from bn_study.plan.grids import set_value
 from bn_study.plan.spec import RunSpec
@@ -38,4 +38,4 @@ def _filled(cell: Cell, experiment: Experiment, tuned: Mapping[str, Tuned]) -> R
         if entry not in tuned or arm not in tuned[entry].chosen:
             return None
         set_value(config, factor, tuned[entry].chosen[arm][factor])
-    return parts.specify(config)
+    return specify.specify(config)

@@ -8,7 +8,7 @@ from functools import cache, partial
 from typing import Any
 
 from bn_study.errors import UsageError
-from bn_study.plan import parts
+from bn_study.plan import parts, specify
 from bn_study.plan.experiment import Cell, Factors, Grid, Tune
 
 GROUPS = ("dataset", "model", "norm", "optimizer", "schedule", "probe")
@@ -114,7 +114,7 @@ class GridBuilder:
             set_value(config, key, value)
         same = repr((config, waits))
         if same not in self.pieces:
-            field = parts.checked_field(name, config[name]) if name in parts.FIELDS and not waits else None
+            field = specify.checked_field(name, config[name]) if name in specify.FIELDS and not waits else None
             self.pieces[same] = _Piece(name, config[name], waits, field)
         return self.pieces[same]
 
@@ -122,8 +122,8 @@ class GridBuilder:
 def _cell(pieces: list[_Piece]) -> Cell:
     config = {one.name: one.content for one in pieces}
     waits = {factor: entry for one in pieces for factor, entry in one.waits.items()}
-    fields = {one.name: one.content if one.waits else one.field for one in pieces if one.name in parts.FIELDS}
-    return Cell(config, waits, None, fields) if waits else Cell(config, waits, parts.assembled(fields))
+    fields = {one.name: one.content if one.waits else one.field for one in pieces if one.name in specify.FIELDS}
+    return Cell(config, waits, None, fields) if waits else Cell(config, waits, specify.assembled(fields))
 
 
 def dotted(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from bn_study.errors import UsageError
 from bn_study.plan import types
-from bn_study.plan.spec import Part, RunSpec
+from bn_study.plan.spec import Part
 
 PACKAGE = Path(__file__).resolve().parent.parent
 FEW = 15  # names that a message lists
@@ -26,7 +26,7 @@ FUNCTIONS = {
     "dataset": "training/load",
     "model": "training/build",
     "norm": "training/layer",
-    "probe": "training/measure",
+    "probe": "training/record",
     "figure": "analysis/Drawing",
     "mirror": "analysis/export",
     "measure": "analysis/measure",
@@ -40,6 +40,10 @@ BRITISH = {"colour": "color"}
 """Spellings of options that are understood too."""
 
 ALSO = {
+    "dataset": ("TASK", "NOTE"),
+    "model": ("sites",),
+    "norm": ("STATISTICS",),
+    "probe": ("records",),
     "measure": ("needs",),
     "test": ("AGAINST", "EVERY_SEED", "WORDS", "CAPTION"),
     "mirror": ("LOOK",),
@@ -48,7 +52,7 @@ ALSO = {
 }
 """What else the files of a kind define; the `__init__.py` of their folder explains it."""
 
-_STRICT = ConfigDict(extra="forbid", strict=True)
+STRICT = ConfigDict(extra="forbid", strict=True)
 
 
 @cache
@@ -155,7 +159,7 @@ def _schema(kind: str, name: str) -> type[BaseModel]:
     fields: Any = {
         key: (annotation, None if key in optional else ...) for key, annotation in parameters(kind, name).items()
     }
-    return create_model(f"{kind} {name}", __config__=_STRICT, **fields)
+    return create_model(f"{kind} {name}", __config__=STRICT, **fields)
 
 
 def checked(kind: str, name: str, args: Mapping[str, Any], prefix: str | None = None) -> Part:
@@ -166,105 +170,10 @@ def checked(kind: str, name: str, args: Mapping[str, Any], prefix: str | None = 
     if name not in names(kind):
         raise UsageError(unknown(kind, name, names(kind)))
     given = {BRITISH.get(key, key): value for key, value in args.items()}
-    return Part(name, _validate(_schema(kind, name), given, prefix or kind))
+    return Part(name, validated(_schema(kind, name), given, prefix or kind))
 
 
-_SETTINGS = {
-    "steps": types.Natural,
-    "batch_size": types.Count,
-    "classes_per_batch": types.Count | None,
-    "seed": types.Natural,
-}
-"""The settings that belong to no part."""
-
-
-class _Schedule(BaseModel):
-    """When to measure: `points` steps, evenly spaced on a log scale from step `first` to the end, and step 0.
-
-    reestimate: training images from which a normaliser's statistics are re-estimated before measuring.
-    """
-
-    model_config = _STRICT
-    points: types.Count
-    first: types.Count
-    reestimate: types.Count
-
-
-_OPTIMIZER_RANGES = {
-    "learning_rate": types.Positive,
-    "momentum": types.BelowOne,
-    "beta_1": types.BelowOne,
-    "beta_2": types.BelowOne,
-    "epsilon": types.Positive,
-    "decay_at": list[types.Fraction],
-    "decay_factor": types.Positive,
-}
-_OPTIMIZER_TYPES = {bool: bool, int: types.Number, float: types.Number, str: str}
-
-
-def _optimizer(args: Mapping[str, Any]) -> Part:
-    """An optimizer is any class of Keras: its file in conf/ names the class, and its arguments keep their types."""
-    schema = _optimizer_schema(args["name"], tuple((key, type(value)) for key, value in args.items()))
-    coerced = _validate(schema, args, "optimizer")
-    return Part(coerced.pop("name"), coerced)
-
-
-@cache
-def _optimizer_schema(name: str, given: tuple[tuple[str, type], ...]) -> type[BaseModel]:
-    fields: Any = {key: (_OPTIMIZER_RANGES.get(key, _OPTIMIZER_TYPES.get(kind, Any)), ...) for key, kind in given}
-    return create_model(f"optimizer {name}", __config__=_STRICT, **fields)
-
-
-@cache
-def _setting_schema(name: str) -> type[BaseModel]:
-    field: Any = {name: (_SETTINGS[name], ...)}
-    return create_model(name, __config__=_STRICT, **field)
-
-
-FIELDS = ("dataset", "model", "norm", "optimizer", "probe", "schedule", *_SETTINGS)
-"""The entries of a configuration that decide a run; each is checked on its own, so that runs may share it."""
-
-
-def specify(config: Mapping[str, Any]) -> RunSpec:
-    """A complete nested configuration -> the run it describes.
-
-    Raises UsageError where a value has the wrong type or is out of range.
-    """
-    return assembled({field: checked_field(field, config[field]) for field in FIELDS})
-
-
-def assembled(fields: Mapping[str, Any]) -> RunSpec:
-    """The run of checked entries of a configuration."""
-    return RunSpec(probes=fields["probe"], **{key: value for key, value in fields.items() if key != "probe"})
-
-
-def checked_field(field: str, value: Any) -> Any:
-    """An entry of a configuration as the field of a RunSpec. Raises UsageError as `specify` does."""
-    if field in _SETTINGS:
-        return _validate(_setting_schema(field), {field: value}, None)[field]
-    if field == "optimizer":
-        return _optimizer(value)
-    if field == "probe":
-        return tuple(_probe(name, options) for name, options in sorted(value.items()))
-    if field == "schedule":
-        return _validate(_Schedule, value, "schedule")
-    return checked(field, value["name"], {key: one for key, one in value.items() if key != "name"})
-
-
-def _probe(name: str, options: Mapping[str, Any]) -> Part:
-    """A probe's own arguments, and `every`, which belongs to whoever owns the loop (see training/train.py)."""
-    own = {key: value for key, value in options.items() if key != "every"}
-    every = _validate(_Every, {key: one for key, one in options.items() if key == "every"}, f"probe.{name}")
-    part = checked("probe", name, own, f"probe.{name}")
-    return Part(name, dict(part.args) | every)
-
-
-class _Every(BaseModel):
-    model_config = _STRICT
-    every: types.Count | None
-
-
-def _validate(schema: type[BaseModel], values: Mapping[str, Any], prefix: str | None) -> dict[str, Any]:
+def validated(schema: type[BaseModel], values: Mapping[str, Any], prefix: str | None) -> dict[str, Any]:
     for key, value in values.items():
         if value == "???":  # Hydra's mark of a value that has no default
             raise UsageError(f"{prefix}.{key} has no value; give one, as {prefix}.{key}=...")

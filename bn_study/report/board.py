@@ -13,7 +13,7 @@ from typing import Any, get_args
 import pandas as pd
 
 from bn_study.analysis import csv_files
-from bn_study.analysis.described import NOTES
+from bn_study.analysis.described import note
 from bn_study.analysis.stated import POST_HOC
 from bn_study.analysis.stats import RULE, Outcome
 from bn_study.analysis.verdict import Row
@@ -188,7 +188,7 @@ def page(statements: Statements, evidence: Sequence[Evidence], replicated: Seque
         counts=counts(found),
         evidence=evidence,
         claims=sum(len(one.tested) for one in evidence),
-        notes=[f"{name} is {NOTES[name]}" for name in datasets if name in NOTES],
+        notes=[f"{name} is {note(name)}" for name in datasets if note(name)],
         untested=UNTESTED,
         rule=RULE,
         replicated=replicated,

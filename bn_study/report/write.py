@@ -15,7 +15,7 @@ import pandas as pd
 
 from bn_study.analysis import csv_files, tables
 from bn_study.analysis.arms import by_settings
-from bn_study.analysis.described import NOTES, run_set
+from bn_study.analysis.described import note, run_set
 from bn_study.analysis.figure import _style
 from bn_study.analysis.settings import written
 from bn_study.analysis.shown import Tables, of_grid
@@ -141,7 +141,7 @@ def _page(
         docs="../../../docs" if experiment.changed or experiment.name == ADHOC else "../../docs",
         runs=runs,
         grids=[_grid(name, len(grid.cells), of_grid(runs, name)) for name, grid in experiment.grids.items()],
-        datasets=[f"{name} ({NOTES[name]})" if name in NOTES else name for name in _values(runs, "dataset")],
+        datasets=[f"{name} ({note(name)})" if note(name) else name for name in _values(runs, "dataset")],
         seeds=sorted({int(seed) for seed in runs["seed"]}),
         commits=sorted({str(one) or "unknown" for one in runs["commit"]}),
         numerics=[one for one in _values(runs, "numerics") if one],

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bn_study.plan.declared import RATE_OPTIONS, START_OPTIONS
 from bn_study.plan.spec import RunSpec
 from bn_study.store import provenance
 from bn_study.store.store import Store
@@ -20,11 +21,8 @@ NEAREST = 32
 """The figures of so many are put together."""
 
 
-_START_OPTIONS = ("model.initializer", "model.initializer_scale", "model.initializer_bias")
-"""They decide the values that a program starts from, not the program."""
-
-
-_RATE_OPTIONS = ("optimizer.learning_rate", "optimizer.decay_at", "optimizer.decay_factor")
+_NOT_OF_PROGRAM = {*(f"model.{one}" for one in START_OPTIONS), *(f"optimizer.{one}" for one in RATE_OPTIONS)}
+"""Settings that a compiled program gets as values."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ def program(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in settings.items()
-        if key == "batch_size" or (key.split(".")[0] in kinds and key not in (*_RATE_OPTIONS, *_START_OPTIONS))
+        if key == "batch_size" or (key.split(".")[0] in kinds and key not in _NOT_OF_PROGRAM)
     }
 
 

@@ -15,11 +15,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bn_study.plan.declared import SOURCES
 from bn_study.training import loss
 from bn_study.training.data import Data, Split
 from bn_study.training.network import Network
 
-SOURCES = ("reestimated", "moving", "moving_unbiased", "batch")
 _CHUNK = {True: 1000, False: 100}
 """Examples of one forward pass, for compiled MLPs and for others: the values of more would leave the cache."""
 

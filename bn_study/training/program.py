@@ -12,7 +12,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bn_study.plan import parts
+from bn_study.errors import UsageError
+from bn_study.plan import declared, parts
+from bn_study.plan.declared import RATE_OPTIONS, START_OPTIONS
 from bn_study.plan.spec import Part, RunSpec
 from bn_study.training import keras_globals, loss
 from bn_study.training.data import Data
@@ -20,17 +22,14 @@ from bn_study.training.network import Network
 
 CHUNK = {True: 500, False: 50}
 """Longest stretch of steps in one call, for compiled MLPs and for others: between calls Python is awake for signals."""
-_RATE_OPTIONS = ("learning_rate", "decay_at", "decay_factor")
-_START_OPTIONS = ("initializer", "initializer_scale", "initializer_bias")
-"""Options of a model that only decide the values a network starts with, which `Program.reset` sets for every run."""
 
 
 def shared(spec: RunSpec) -> str:
     """The key under which runs share a program: all of a run but what the compiled functions get as values."""
     return dataclasses.replace(
         spec,
-        optimizer=_without(spec.optimizer, _RATE_OPTIONS),
-        model=_without(spec.model, _START_OPTIONS),
+        optimizer=_without(spec.optimizer, RATE_OPTIONS),
+        model=_without(spec.model, START_OPTIONS),
         classes_per_batch=None,
         seed=0,
         steps=0,
@@ -44,10 +43,18 @@ def _without(part: Part, options: tuple[str, ...]) -> Part:
 
 
 def build_network(spec: RunSpec, data: Data) -> Network:
-    """The network of a run as initialised. Raises UsageError where Keras does not run on TensorFlow."""
+    """The network of a run as initialised.
+
+    Raises UsageError where Keras does not run on TensorFlow, or the model has other sites than it declares.
+    """
     keras_globals.pin()
     norm = partial(parts.call, "norm", spec.norm)
-    return parts.call("model", spec.model, data, norm, spec.seed)
+    network = parts.call("model", spec.model, data, norm, spec.seed)
+    expected = declared.sites(spec.model.name, spec.model.args)
+    if set(network.sites) != set(expected):
+        different = ", ".join(sorted(set(network.sites) ^ set(expected)))
+        raise UsageError(f"model={spec.model.name}: its `sites` and the network it builds differ in {different}")
+    return network
 
 
 class Program:
@@ -57,7 +64,7 @@ class Program:
         """tensors: inputs and targets of the training split, which all programs on these data share."""
         self.network = build_network(spec, data)
         self.chunk = CHUNK[self.network.xla]
-        options = {key: value for key, value in spec.optimizer.args.items() if key not in ("keras", *_RATE_OPTIONS)}
+        options = {key: value for key, value in spec.optimizer.args.items() if key not in ("keras", *RATE_OPTIONS)}
         self.optimizer = getattr(keras.optimizers, spec.optimizer.args["keras"])(learning_rate=1.0, **options)
         self.optimizer.build(self.network.model.trainable_variables)
         self._optimizer_start = [variable.numpy() for variable in self.optimizer.variables]

@@ -16,7 +16,7 @@ from hydra.version import getbase
 
 from bn_study.errors import UsageError
 from bn_study.plan import compose as compose_module
-from bn_study.plan import parts
+from bn_study.plan import specify
 from bn_study.plan.compose import compose
 from bn_study.plan.expand import expand
 from bn_study.plan.experiment import Tuned
@@ -239,9 +239,9 @@ def test_names_that_results_cannot_have_are_refused(study, name):
 def test_a_plan_composes_each_choice_once_and_checks_each_value_once(home, monkeypatch):
     """What makes large plans cheap: the work follows the number of different values, not the number of runs."""
     composed, checked = [], []
-    hydra, check = compose_module.hydra_compose, parts.checked_field
+    hydra, check = compose_module.hydra_compose, specify.checked_field
     monkeypatch.setattr(compose_module, "hydra_compose", lambda *given: composed.append(given) or hydra(*given))
-    monkeypatch.setattr(parts, "checked_field", lambda *given: checked.append(given[0]) or check(*given))
+    monkeypatch.setattr(specify, "checked_field", lambda *given: checked.append(given[0]) or check(*given))
 
     specs, _ = runs(home, None, "norm=none,batch", "norm.momentum=0.9,0.99", "optimizer.learning_rate=0.1,0.3,1",
                     "batch_size=10,20", "seed=range(50)")  # fmt: skip

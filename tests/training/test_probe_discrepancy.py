@@ -9,7 +9,7 @@ EPSILON = 1e-3
 
 
 def look(network, evaluation, images=300, batches=3):
-    measured = list(discrepancy.measure(network, evaluation, images=images, batches=batches))
+    measured = list(discrepancy.record(network, evaluation, images=images, batches=batches))
     return {(name.removeprefix("discrepancy/"), site): value for name, site, value in measured}
 
 

@@ -47,7 +47,7 @@ def look(specify, *overrides, patch=lambda: None):
     network, evaluation = made(specify, *overrides)
     patch()
     found = {}
-    for name, _, value in identities.measure(network, evaluation):
+    for name, _, value in identities.record(network, evaluation):
         fact = name.removeprefix("identity/")
         found[fact] = max(value, found.get(fact, 0.0))
     return found

@@ -9,7 +9,7 @@ RATES, DISPLACEMENTS = [0.01, 0.1, 0.5], [1e-3, 1e-2, 0.3]
 
 
 def look(network, evaluation):
-    found = landscape.measure(network, evaluation, step_sizes=RATES, displacements=DISPLACEMENTS)
+    found = landscape.record(network, evaluation, step_sizes=RATES, displacements=DISPLACEMENTS)
     return {name.removeprefix("landscape/"): value for name, _, value in found}
 
 

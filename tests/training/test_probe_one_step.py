@@ -10,7 +10,7 @@ from bn_study.training.probe import one_step
 
 def look(network, evaluation, rates, limit=1000.0):
     return {name.removeprefix("one_step/"): value
-            for name, _, value in one_step.measure(network, evaluation, rates=rates, limit=limit)}  # fmt: skip
+            for name, _, value in one_step.record(network, evaluation, rates=rates, limit=limit)}  # fmt: skip
 
 
 def after_a_real_step(network, part, rate):

@@ -38,7 +38,7 @@ def forward(network, evaluation, count):
 
 def test_histograms_have_fixed_ranges_and_tell_what_is_outside(regression):
     network, evaluation = regression
-    found = {(name, site): value for name, site, value in histograms.measure(*regression, images=50, bins=8, **RANGES)}
+    found = {(name, site): value for name, site, value in histograms.record(*regression, images=50, bins=8, **RANGES)}
     expected = {"input": evaluation.data.test.slice(50).inputs, **forward(network, evaluation, 50)}
     expected.pop("output")
     assert {site for _, site in found} == set(expected)
@@ -54,7 +54,7 @@ def test_histograms_have_fixed_ranges_and_tell_what_is_outside(regression):
 
 def test_a_fitted_curve_in_order_of_its_inputs(regression):
     network, evaluation = regression
-    found = {name: value for name, _, value in predictions.measure(network, evaluation, images=40)}
+    found = {name: value for name, _, value in predictions.record(network, evaluation, images=40)}
     part = evaluation.data.test.slice(40)
     order = np.argsort(part.inputs[:, 0])
     np.testing.assert_array_equal(found["predictions/input"], part.inputs[:, 0][order])
@@ -64,12 +64,12 @@ def test_a_fitted_curve_in_order_of_its_inputs(regression):
 
 
 def test_classes_have_no_curve(looked_at):
-    assert list(predictions.measure(*looked_at(*SMALL), images=40)) == []
+    assert list(predictions.record(*looked_at(*SMALL), images=40)) == []
 
 
 def test_one_unit_of_each_layer(regression):
     network, evaluation = regression
-    measured = list(unit.measure(network, evaluation, images=30, sites=["post"], unit=5, bins=7))
+    measured = list(unit.record(network, evaluation, images=30, sites=["post"], unit=5, bins=7))
     found = {(name, site): value for name, site, value in measured}
     assert {site for _, site in found} == {"layer1/post", "layer2/post"}
     for site, column in (("layer1/post", 5), ("layer2/post", 4)):  # the second layer has no unit 5

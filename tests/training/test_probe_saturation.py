@@ -24,7 +24,7 @@ class Kind:
 
 def look(post, activation, bins=20):
     tensors = {"layer1/pre": post + 5, "layer1/post": post}
-    measured = list(saturation.measure(Kind(activation), Fixed(tensors), images=9, bins=bins))
+    measured = list(saturation.record(Kind(activation), Fixed(tensors), images=9, bins=bins))
     assert {site for _, site, _ in measured} == {"layer1/post"}
     return {name.removeprefix("saturation/"): value for name, _, value in measured}
 
@@ -87,7 +87,7 @@ def test_even_spread_has_all_the_bits_and_a_feature_map_is_one_unit():
 def test_drift_sees_the_moments_of_each_unit(shape):
     values = (np.random.default_rng(0).normal(size=shape) * 0.3 + 40).astype(np.float32)
     tensors = {"layer1/linear": values + 1, "layer1/pre": values, "layer2/pre": values * 2}
-    measured = list(drift.measure(Kind("tanh"), Fixed(tensors), images=9, sites=["pre"]))
+    measured = list(drift.record(Kind("tanh"), Fixed(tensors), images=9, sites=["pre"]))
     found = {(name, site): value for name, site, value in measured}
     assert {site for _, site in found} == {"layer1/pre", "layer2/pre"}
     flat = values.astype(np.float64).reshape(-1, shape[-1])

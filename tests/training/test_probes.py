@@ -30,7 +30,7 @@ class Kind:
 
 
 def look(tensors, activation="tanh", units=True):
-    measured = activations.measure(Kind(activation), Fixed(tensors), images=9, sites=ALL_SITES, units=units, bins=7)
+    measured = activations.record(Kind(activation), Fixed(tensors), images=9, sites=ALL_SITES, units=units, bins=7)
     return {(name, site): value for name, site, value in measured}
 
 
@@ -110,7 +110,7 @@ def test_every_evaluation_source_equals_numpy(specify):
     spec, network, evaluator = trained(specify, "norm=batch", "steps=40", "batch_size=8", "model.widths=[12,9]")
     data = evaluator.data
     evaluation = Evaluation(evaluator, spec.batch_size, 500, step=40, final=True)
-    measured = curves.measure(network, evaluation, images=2000, sources=["reestimated"], full=list(SOURCES))
+    measured = curves.record(network, evaluation, images=2000, sources=["reestimated"], full=list(SOURCES))
     found = {name: value for name, _, value in measured}
     x, y = data.test.inputs, data.test.targets
 
@@ -163,7 +163,7 @@ def test_gradient_norms_equal_finite_differences(specify):
     _, program, evaluator = programs._program
     found = {
         (name, site): value
-        for name, site, value in gradients.measure(program.network, Evaluation(evaluator, 5, 100, step=0, final=True))
+        for name, site, value in gradients.record(program.network, Evaluation(evaluator, 5, 100, step=0, final=True))
     }
     part = evaluator.data.train.slice(5)
     kernels = [layer.kernel.numpy().astype(np.float64) for layer in program.network.linear]
@@ -197,7 +197,7 @@ def test_gradient_norms_equal_finite_differences(specify):
 def test_regression_has_no_accuracy(specify):
     spec, network, evaluator = trained(specify, "dataset=toy_regression", "norm=batch", "model.widths=[5]", "steps=3")
     evaluation = Evaluation(evaluator, spec.batch_size, 100, step=3, final=True)
-    measured = curves.measure(network, evaluation, images=50, sources=["reestimated"], full=["moving"])
+    measured = curves.record(network, evaluation, images=50, sources=["reestimated"], full=["moving"])
     found = {name: value for name, _, value in measured}
     assert not [name for name in found if "accuracy" in name]
     outputs = np.asarray(network.model(evaluator.data.test.inputs, training=False))

@@ -188,9 +188,9 @@ def _units(drawn: pd.DataFrame, data: pd.DataFrame) -> Iterator[str]:
 
 
 def _site(run: pd.Series) -> str:
-    """What enters the nonlinearity of the last hidden layer; "" for a model without a list of widths."""
-    widths = shown.hidden(run.get("model.widths"))
-    return f"layer{len(widths)}/pre" if widths else ""
+    """What enters the nonlinearity of the last hidden layer; "" for a model without hidden layers."""
+    depth = shown.depth(run)
+    return f"layer{depth}/pre" if depth else ""
 
 
 def _drift(runs: pd.DataFrame, site: str) -> tuple[str, int, int] | None:

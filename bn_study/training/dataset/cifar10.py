@@ -20,6 +20,8 @@ from bn_study.training.data import Data
 from bn_study.training.files import Arrays, checked, digest, locate
 from bn_study.training.images import prepare
 
+TASK = "classification"
+NOTE = ""
 FOLDER = "cifar-10-batches-py"
 BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 

@@ -12,6 +12,9 @@ from bn_study.training.data import Data
 from bn_study.training.files import data_root, digest, read_npz
 from bn_study.training.images import prepare
 
+TASK = "classification"
+NOTE = "CIFAR-10's images after one JPEG round trip, which is not CIFAR-10"
+
 
 def load(
     *,

@@ -13,6 +13,8 @@ from bn_study.training.data import Data
 from bn_study.training.files import Arrays, digest
 from bn_study.training.images import permutation, prepare
 
+TASK = "classification"
+NOTE = "scikit-learn's 1,797 images of 8×8 pixels, which is not MNIST"
 WHITEST = 16
 
 

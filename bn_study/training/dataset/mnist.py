@@ -11,6 +11,9 @@ from bn_study.training.data import Data
 from bn_study.training.files import digest, locate, read_npz
 from bn_study.training.images import prepare
 
+TASK = "classification"
+NOTE = ""
+
 
 def load(
     *,

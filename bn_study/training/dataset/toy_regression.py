@@ -13,6 +13,9 @@ from bn_study.plan.types import Count, Natural, NonNegative, Number
 from bn_study.training.data import Data, Split
 from bn_study.training.files import digest
 
+TASK = "regression"
+NOTE = ""
+
 
 def load(
     *,

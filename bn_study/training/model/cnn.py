@@ -5,9 +5,15 @@ from typing import Literal
 import keras
 
 from bn_study.errors import UsageError
+from bn_study.plan.declared import layer_sites
 from bn_study.plan.types import BelowOne, Count, Number, Positive
 from bn_study.training.data import Data
 from bn_study.training.network import Chain, Dense, Network
+
+
+def sites(*, blocks: list[list[Count]], dense: list[Count], **others: object) -> list[str]:
+    """The sites of the hidden layers, which `build` makes for the same options."""
+    return layer_sites(sum(map(len, blocks)) + len(dense))
 
 
 def build(

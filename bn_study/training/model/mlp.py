@@ -4,9 +4,15 @@ from typing import Literal
 
 import keras
 
+from bn_study.plan.declared import layer_sites
 from bn_study.plan.types import BelowOne, Count, Number, Positive
 from bn_study.training.data import Data
 from bn_study.training.network import Chain, Dense, Network
+
+
+def sites(*, widths: list[Count], **others: object) -> list[str]:
+    """The sites of the hidden layers, which `build` makes for the same options."""
+    return layer_sites(len(widths))
 
 
 def build(

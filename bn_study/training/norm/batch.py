@@ -6,6 +6,9 @@ from bn_study.plan.types import Fraction, Positive
 from bn_study.training.network import Normalizer
 from bn_study.training.normalization import BatchNormalization
 
+STATISTICS = True
+"""Whether it keeps moving averages, so that inference has a choice of statistics."""
+
 
 def layer(
     name: str,

@@ -8,6 +8,9 @@ from bn_study.plan.types import AtLeastOne, Count, Fraction, Natural, NonNegativ
 from bn_study.training.network import Normalizer
 from bn_study.training.normalization import BatchNormalization, in_groups
 
+STATISTICS = True
+"""Whether it keeps moving averages, so that inference has a choice of statistics."""
+
 
 class BatchRenormalization(BatchNormalization):
     """Batch normalization whose training outputs are corrected towards what inference would put out.

@@ -8,6 +8,9 @@ from bn_study.plan.types import Count, Fraction, Positive
 from bn_study.training.network import Normalizer
 from bn_study.training.normalization import BatchNormalization, in_groups
 
+STATISTICS = True
+"""Whether it keeps moving averages, so that inference has a choice of statistics."""
+
 
 class GhostBatchNormalization(BatchNormalization):
     """Batch normalization in which every `group_size` consecutive examples of a training batch have statistics of

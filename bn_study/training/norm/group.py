@@ -9,6 +9,9 @@ from bn_study.plan.types import Count, Positive
 from bn_study.training.network import Normalizer
 from bn_study.training.roots import reciprocal_root
 
+STATISTICS = False
+"""Whether it keeps moving averages, so that inference has a choice of statistics."""
+
 
 class GroupNormalization(Normalizer):
     """Normalise each example by mean and variance over groups of neighbouring features and, of an image, all pixels.

@@ -8,6 +8,9 @@ from bn_study.plan.types import AtLeastOne, NonNegative
 from bn_study.training.network import Normalizer
 from bn_study.training.noise import DistributionNoise
 
+STATISTICS = False
+"""Whether it keeps moving averages, so that inference has a choice of statistics."""
+
 
 class Noise(Normalizer):
     """Adds noise in training and passes its input on at inference. The layer before keeps its bias."""

@@ -9,6 +9,9 @@ from bn_study.training.network import Normalizer
 from bn_study.training.noise import DistributionNoise
 from bn_study.training.normalization import BatchNormalization
 
+STATISTICS = True
+"""Whether it keeps moving averages, so that inference has a choice of statistics."""
+
 
 class NoisyBatchNormalization(BatchNormalization):
     """Adds noise to what batch normalization puts out, in training; at inference it is batch normalization."""

@@ -2,6 +2,9 @@
 
 from bn_study.training.network import Normalizer
 
+STATISTICS = False
+"""Whether it keeps moving averages, so that inference has a choice of statistics."""
+
 
 class Identity(Normalizer):
     """Passes its input on. Its place is after the activation, where the layer before keeps its bias."""

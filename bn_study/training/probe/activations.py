@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
+from bn_study.plan.declared import Observed, Record
 from bn_study.plan.types import Count
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
@@ -15,7 +16,25 @@ SATURATED = {"sigmoid": lambda value: abs(2 * value - 1) > 0.9, "tanh": lambda v
 """A bounded nonlinearity is saturated where it is within a twentieth of its range from either end."""
 
 
-def measure(
+def records(
+    seen: Observed, *, images: Count, sites: list[Literal["linear", "pre", "post", "out"]], units: bool, bins: Count
+) -> Iterator[Record]:
+    """The statistics of every site asked for; with `units` the quantiles of each unit as well."""
+    for site in seen.sites:
+        kind = site.split("/")[1]
+        if kind not in sites:
+            continue
+        for name in ("mean", "std", "skewness", "kurtosis", *(f"q{quantile}" for quantile in QUANTILES)):
+            yield Record(f"activation/{name}", site)
+        if kind == "post":
+            yield Record("activation/dead", site)
+            if seen.activation in ("sigmoid", "tanh"):
+                yield Record("activation/saturated", site)
+        for name in ("histogram", "edges", *(f"unit_q{quantile}" for quantile in QUANTILES if units)):
+            yield Record(f"activation/{name}", site, vector=True)
+
+
+def record(
     network: Network,
     evaluation: Evaluation,
     *,

@@ -3,12 +3,28 @@
 from collections.abc import Iterator
 from typing import Literal
 
+from bn_study.plan.declared import Observed, Record
 from bn_study.plan.types import Count
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
 
 
-def measure(
+def records(
+    seen: Observed,
+    *,
+    images: Count,
+    sources: list[Literal["reestimated", "moving", "moving_unbiased", "batch"]],
+    full: list[Literal["reestimated", "moving", "moving_unbiased", "batch"]],
+) -> Iterator[Record]:
+    """Loss and accuracy of each split with each source; those that are not in `sources` only at the end."""
+    quantities = ("loss",) if seen.task == "regression" else ("loss", "accuracy")
+    for split in ("train", "validation", "test"):
+        for source in seen.sources:
+            for quantity in quantities:
+                yield Record(f"{split}/{quantity}" + ("" if source == "reestimated" else f"_{source}"))
+
+
+def record(
     network: Network,
     evaluation: Evaluation,
     *,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
+from bn_study.plan.declared import Observed, Record
 from bn_study.plan.types import Count
 from bn_study.training.distribution import unit_moments
 from bn_study.training.evaluation import Evaluation
@@ -14,7 +15,15 @@ STILL = 0.01
 """Output's standard deviation below which a unit counts as one that does not move; differences are in units of it."""
 
 
-def measure(
+def records(seen: Observed, *, images: Count, batches: Count) -> Iterator[Record]:
+    """Three numbers and a value per unit for each normalizer that has statistics."""
+    for site in seen.normalizers:
+        yield Record("discrepancy/unit_output", site, vector=True)
+        for name in ("output", "estimate_spread", "variance_ratio"):
+            yield Record(f"discrepancy/{name}", site)
+
+
+def record(
     network: Network, evaluation: Evaluation, *, images: Count, batches: Count
 ) -> Iterator[tuple[str, str, float | np.ndarray]]:
     """Take fixed training batches, of training's size, through the network in training and in inference mode.

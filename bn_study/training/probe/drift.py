@@ -5,13 +5,22 @@ from typing import Literal
 
 import numpy as np
 
+from bn_study.plan.declared import Observed, Record
 from bn_study.plan.types import Count
 from bn_study.training.distribution import unit_moments
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
 
 
-def measure(
+def records(seen: Observed, *, images: Count, sites: list[Literal["linear", "pre", "post", "out"]]) -> Iterator[Record]:
+    """Both moments of every unit at the sites asked for."""
+    for site in seen.sites:
+        if site.split("/")[1] in sites:
+            yield Record("drift/unit_mean", site, vector=True)
+            yield Record("drift/unit_variance", site, vector=True)
+
+
+def record(
     network: Network, evaluation: Evaluation, *, images: Count, sites: list[Literal["linear", "pre", "post", "out"]]
 ) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield `drift/unit_mean` and `drift/unit_variance` (biased), vectors of a value per unit, per layer and site.

@@ -5,12 +5,20 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
+from bn_study.plan.declared import Observed, Record
 from bn_study.training import loss
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
 
 
-def measure(network: Network, evaluation: Evaluation) -> Iterator[tuple[str, str, float]]:
+def records(seen: Observed) -> Iterator[Record]:
+    """Both norms at each hidden layer and at the output."""
+    for site in (*(one for one in seen.sites if one.endswith("/linear")), "output/linear"):
+        yield Record("gradient/weight", site)
+        yield Record("gradient/delta", site)
+
+
+def record(network: Network, evaluation: Evaluation) -> Iterator[tuple[str, str, float]]:
     """Yield `gradient/weight`, the norm of the loss' gradient by a layer's kernel, and `gradient/delta`, by its Wx+b.
 
     One fixed batch of training examples, of training's size, in training mode but for dropout and noise, which are

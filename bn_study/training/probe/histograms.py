@@ -4,12 +4,28 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bn_study.plan.declared import Observed, Record
 from bn_study.plan.types import Count, Number
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
 
 
-def measure(
+def records(
+    seen: Observed,
+    *,
+    images: Count,
+    bins: Count,
+    input_range: list[Number],
+    linear_range: list[Number],
+    post_range: list[Number],
+) -> Iterator[Record]:
+    """Counts and the share outside, at the input and at two sites of each hidden layer."""
+    for site in ("input", *(one for one in seen.sites if one.endswith(("/linear", "/post")))):
+        yield Record("histograms/counts", site, vector=True)
+        yield Record("histograms/outside", site)
+
+
+def record(
     network: Network,
     evaluation: Evaluation,
     *,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from bn_study.plan.declared import Observed, Record
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.identities import bias, elsewhere, standardisation, statistics
 from bn_study.training.identities.case import Case
@@ -25,7 +26,34 @@ OF_NORMALISER = (
 OF_ANYTHING = (standardisation.centred_scaling, elsewhere.standard_normal, elsewhere.code_samples)
 
 
-def measure(network: Network, evaluation: Evaluation) -> Iterator[tuple[str, str, float]]:
+ANYTHING = (
+    "centred_scaling_negative", "tanh_saturation", "tanh_derivative", "sigmoid_derivative", "sample_parses",
+    "sample_output_rank", "sample_mlp_rank",
+)  # fmt: skip
+NORMALIZED = (
+    "mean", "std", "skewness", "kurtosis", "bimodal_kurtosis_gap", "outside_unit_interval", "inference_formula",
+    "inference_affine", "inference_alone", "training_mates", "bias_output", "bias_inference", "bias_gradient",
+    "bias_control", "bias_trajectory", "map_statistics", "map_count", "unit_statistics", "unit_count", "undone",
+    "scale_output", "scale_gradient",
+)  # fmt: skip
+"""Of them a network with images has `map_...`, any other `unit_...`."""
+
+
+def records(seen: Observed) -> Iterator[Record]:
+    """The facts of anything, and those of batch normalization where the network has it."""
+    for name in ANYTHING:
+        yield Record(f"identity/{name}")
+    if seen.norm != "batch" or not seen.normalizers:
+        return
+    for name in NORMALIZED:
+        yield Record(f"identity/{name}")
+    for site in ("training", "inference"):
+        yield Record("identity/shift_equivariance", site)
+    for site in ("m=2", "m=4", "m=16"):
+        yield Record("identity/moving_variance", site)
+
+
+def record(network: Network, evaluation: Evaluation) -> Iterator[tuple[str, str, float]]:
     """Yield `identity/<fact>`: the largest error of a fact, 0 if it is exact, on the harness' own layers.
 
     They are checked on the network's first batch normalization (variants of it have facts of their own; without one

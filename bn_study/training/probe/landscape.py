@@ -5,13 +5,23 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
+from bn_study.plan.declared import Observed, Record
 from bn_study.plan.types import Positive
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
 from bn_study.training.surface import Surface
 
 
-def measure(
+def records(seen: Observed, *, step_sizes: list[Positive], displacements: list[Positive]) -> Iterator[Record]:
+    """Six numbers for each way to measure a step."""
+    for kind in ("", "relative_"):
+        for name in (
+            "loss_low", "loss_high", "loss_range", "predictiveness_low", "predictiveness_high", "smoothness"
+        ):  # fmt: skip
+            yield Record(f"landscape/{kind}{name}")
+
+
+def record(
     network: Network, evaluation: Evaluation, *, step_sizes: list[Positive], displacements: list[Positive]
 ) -> Iterator[tuple[str, str, float]]:
     """From the parameters θ go against the gradient g by several step sizes η, and look at loss and gradient there.

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bn_study.plan.declared import Observed, Record
 from bn_study.plan.types import Positive
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
@@ -15,7 +16,13 @@ TINIEST = 1e-37
 """Stands for a loss of 0 before the step."""
 
 
-def measure(
+def records(seen: Observed, *, rates: list[Positive], limit: Positive) -> Iterator[Record]:
+    """The ratio at each rate, and one rate."""
+    yield Record("one_step/relative_loss", vector=True)
+    yield Record("one_step/largest_rate")
+
+
+def record(
     network: Network, evaluation: Evaluation, *, rates: list[Positive], limit: Positive
 ) -> Iterator[tuple[str, str, float | np.ndarray]]:
     """Take a step of plain gradient descent at each rate, from the same place, and look at the same batch again.

@@ -4,12 +4,20 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bn_study.plan.declared import Observed, Record
 from bn_study.plan.types import Count
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
 
 
-def measure(network: Network, evaluation: Evaluation, *, images: Count) -> Iterator[tuple[str, str, np.ndarray]]:
+def records(seen: Observed, *, images: Count) -> Iterator[Record]:
+    """Three vectors of a regression."""
+    if seen.task != "classification":
+        for name in ("input", "target", "output"):
+            yield Record(f"predictions/{name}", vector=True)
+
+
+def record(network: Network, evaluation: Evaluation, *, images: Count) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield the vectors `predictions/input`, `predictions/target` and `predictions/output`, in order of the input.
 
     Of fixed test examples, a normaliser judged with re-estimated statistics; for a regression on one number, and

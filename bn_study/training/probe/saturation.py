@@ -2,15 +2,25 @@
 
 from collections.abc import Iterator
 
+from bn_study.plan.declared import Observed, Record
 from bn_study.plan.types import Count
 from bn_study.training.distribution import described
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
 
 
-def measure(
-    network: Network, evaluation: Evaluation, *, images: Count, bins: Count
-) -> Iterator[tuple[str, str, float]]:
+def records(seen: Observed, *, images: Count, bins: Count) -> Iterator[Record]:
+    """What has a meaning for the nonlinearity, where it ends."""
+    names = ["dead"]
+    names += ["share", "asymmetry"] if seen.activation in ("sigmoid", "tanh") else []
+    names += ["derivative", "entropy"] if seen.activation in ("sigmoid", "tanh", "relu") else []
+    for site in seen.sites:
+        if site.endswith("/post"):
+            for name in names:
+                yield Record(f"saturation/{name}", site)
+
+
+def record(network: Network, evaluation: Evaluation, *, images: Count, bins: Count) -> Iterator[tuple[str, str, float]]:
     """Yield, per hidden layer at `post`, over fixed test examples seen with re-estimated statistics:
 
     * `saturation/share`: of values within a twentieth of the range from either end (|tanh| > 0.9);

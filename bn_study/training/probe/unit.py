@@ -5,12 +5,28 @@ from typing import Literal
 
 import numpy as np
 
+from bn_study.plan.declared import Observed, Record
 from bn_study.plan.types import Count, Natural
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
 
 
-def measure(
+def records(
+    seen: Observed,
+    *,
+    images: Count,
+    sites: list[Literal["linear", "pre", "post", "out"]],
+    unit: Natural,
+    bins: Count,
+) -> Iterator[Record]:
+    """The histogram and its edges at the sites asked for."""
+    for site in seen.sites:
+        if site.split("/")[1] in sites:
+            yield Record("unit/histogram", site, vector=True)
+            yield Record("unit/edges", site, vector=True)
+
+
+def record(
     network: Network,
     evaluation: Evaluation,
     *,

@@ -1,0 +1,112 @@
+"""What a part declares of itself, read from its source: importing a probe would import TensorFlow, which takes seconds.
+
+A declaration is a function or a literal constant of the part's file. It may use the file's other literal constants,
+builtins, and `Record` and `layer_sites` from here, nothing else; its annotations are not looked at.
+"""
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+from bn_study.errors import UsageError
+from bn_study.plan import parts
+from bn_study.plan.spec import Part
+
+SITES = ("linear", "pre", "post", "out")
+"""Of a hidden layer, as training/network.py explains them."""
+SOURCES = ("reestimated", "moving", "moving_unbiased", "batch")
+"""Where a normalizer's statistics come from at inference, as training/evaluation.py explains them."""
+RATE_OPTIONS = ("learning_rate", "decay_at", "decay_factor")
+"""Options of any optimizer that only set the rate of a step: the compiled training loop gets rates as values."""
+START_OPTIONS = ("initializer", "initializer_scale", "initializer_bias")
+"""Options of any model that only decide the values that a network starts from."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A series that a probe records. site: "" for none. vector: whether a value is an array."""
+
+    name: str
+    site: str = ""
+    vector: bool = False
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a probe is given to look at, as far as its records depend on it.
+
+    sites: of the hidden layers, as the model declares them. normalizers: the sites of those that have statistics, such
+    as `layer1/norm`. norm: the normalizer's name. task: `either` where only the data tell.
+    """
+
+    sites: tuple[str, ...]
+    normalizers: tuple[str, ...]
+    norm: str
+    activation: str
+    task: Literal["classification", "regression", "either"]
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources of statistics that the network distinguishes."""
+        return SOURCES if self.normalizers else SOURCES[:1]
+
+
+def layer_sites(layers: int) -> list[str]:
+    """All sites of so many hidden layers."""
+    return [f"layer{layer}/{site}" for layer in range(1, layers + 1) for site in SITES]
+
+
+def layers(model: str, options: Mapping[str, Any]) -> int:
+    """The number of hidden layers that a model declares for its options."""
+    found = {match[1] for one in sites(model, options) if (match := re.match(r"layer(\d+)/", one))}
+    return len(found)
+
+
+def sites(model: str, options: Mapping[str, Any]) -> tuple[str, ...]:
+    """The sites of the hidden layers that a model declares for its options."""
+    return tuple(declaration("model", model, "sites")(**options))
+
+
+def observed(dataset: Part, model: Part, norm: Part) -> Observed:
+    """What the probes of a run look at."""
+    places = sites(model.name, model.args)
+    normalizers: list[str] = []
+    if declaration("norm", norm.name, "STATISTICS"):
+        normalizers += ["input/norm"] if model.args.get("normalize_input") else []
+        normalizers += dict.fromkeys(f"{one.partition('/')[0]}/norm" for one in places)
+    task = declaration("dataset", dataset.name, "TASK")
+    return Observed(places, tuple(normalizers), norm.name, str(model.args.get("activation", "")), task)
+
+
+def records(probe: Part, seen: Observed) -> list[Record]:
+    """What a probe records of a network, as it declares it."""
+    options = {key: value for key, value in probe.args.items() if key != "every"}
+    return list(declaration("probe", probe.name, "records")(seen, **options))
+
+
+@cache
+def declaration(kind: str, name: str, what: str) -> Any:
+    """A function or a constant of a part's file. Raises UsageError if there is none."""
+    half, _ = parts.FUNCTIONS[kind].split("/")
+    path = parts.PACKAGE / half / kind / f"{name}.py"
+    scope: dict[str, Any] = {"Record": Record, "layer_sites": layer_sites}
+    wanted: list[ast.stmt] = []
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            try:
+                scope[node.targets[0].id] = ast.literal_eval(node.value)
+            except ValueError:
+                continue
+        if isinstance(node, ast.FunctionDef) and node.name == what:
+            node.returns = None
+            for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.kwarg):
+                if argument is not None:
+                    argument.annotation = None
+            wanted.append(node)
+    exec(compile(ast.Module(wanted, []), str(path), "exec"), scope)
+    if what not in scope:
+        raise UsageError(f"bn_study/{half}/{kind}/{name}.py declares no {what}; see another {kind} for how it is done")
+    return scope[what]

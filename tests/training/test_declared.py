@@ -1,0 +1,53 @@
+"""Each part declares what the plan needs to know of it, and what is trained agrees with that."""
+
+import pytest
+
+from bn_study.errors import UsageError
+from bn_study.plan import declared, parts
+from bn_study.plan.declared import Record
+from bn_study.training.program import build_network
+from bn_study.training.train import Programs
+
+PROBES = parts.names("probe")
+EITHER = ("map_", "unit_", "shift_equivariance")
+"""Facts of images and of vectors: the plan does not know which of the two enters a normalizer."""
+
+
+@pytest.mark.parametrize("norm", ["batch", "none", "group", "noisy_batch"])
+@pytest.mark.parametrize(
+    ("model", "dataset"),
+    [
+        (["model=mlp", "model.widths=[6,6]", "model.normalize_input=true"], "digits"),
+        (["model=cnn", "model.blocks=[[4]]", "model.dense=[6]"], "digits"),
+        (["model=mlp", "model.widths=[6]", "model.activation=relu"], "toy_regression"),
+    ],
+)
+def test_a_probe_records_what_it_declares(specify, looked_at, model, dataset, norm):
+    groups = ["norm.groups=1"] if norm == "group" else []
+    overrides = [*model, *groups, f"dataset={dataset}", f"norm={norm}", "steps=2", "batch_size=20"]
+    spec = specify(*overrides, f"probe=[{','.join(PROBES)}]")
+    network, evaluation = looked_at(*overrides)
+    seen = declared.observed(spec.dataset, spec.model, spec.norm)
+    for probe in spec.probes:
+        args = {key: value for key, value in probe.args.items() if key != "every"}
+        measured = parts.call("probe", type(probe)(probe.name, args), network, evaluation)
+        found = {Record(name, site, getattr(value, "ndim", 0) > 0) for name, site, value in measured}
+        said = set(declared.records(probe, seen))
+        assert found <= said, probe.name
+        missing = {one for one in said - found if not one.name.removeprefix("identity/").startswith(EITHER)}
+        assert not missing, probe.name
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"), [("probe", "records"), ("model", "sites"), ("norm", "STATISTICS"), ("dataset", "TASK")]
+)
+def test_every_part_declares(kind, what):
+    for name in parts.names(kind):
+        assert declared.declaration(kind, name, what) is not None
+
+
+def test_a_model_with_other_sites_than_it_declares_is_refused(specify, monkeypatch):
+    spec = specify("model=mlp", "model.widths=[6]", "dataset=digits")
+    monkeypatch.setattr(declared, "sites", lambda model, options: ("layer1/pre",))
+    with pytest.raises(UsageError, match=r"model=mlp: .* differ in .*layer1/linear"):
+        build_network(spec, Programs().data(spec.dataset))
