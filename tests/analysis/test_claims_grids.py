@@ -150,7 +150,6 @@ def test_what_is_wrong_with_grids_is_said_beforehand(changes, message):
         ({"beside": ["two"], "metrics": ["test/accuracy_batch"]}, ""),
         ({"grids": ["one", "three"]}, "unknown grid 'three'"),
         ({"beside": ["three"]}, "unknown grid 'three'"),
-        ({"metrics": ["test/acuracy"]}, "unknown metric 'test/acuracy'; did you mean test/accuracy?"),
         ({"factor": "optimizer.rate"}, "unknown setting 'optimizer.rate'"),
         ({"kind": "effects", "claims": ["that"]}, "unknown claim 'that'"),
         ({"kind": "effects", "claims": ["it"]}, ""),

@@ -67,7 +67,8 @@ class Drawing:
 
     def needs(self) -> list[Needed]:
         """The metrics, of which the last value is drawn."""
-        return [Needed(metric) for metric in self.metrics]
+        named = [metric.partition("@") for metric in self.metrics]
+        return [Needed(name, site) for name, _, site in named]
 
     def curves(self, runs: pd.DataFrame) -> dict[str, list[Curve]]:
         """The runs of the grids; none of their records."""

@@ -59,14 +59,11 @@ def command(options: argparse.Namespace) -> int:
 def _arms(options: argparse.Namespace, study: Any, experiment: Any) -> int:
     from bn_study import report
     from bn_study.analysis import comparison
-    from bn_study.analysis.needed import Needed
     from bn_study.analysis.planned_records import check_needed, planned
     from bn_study.report import frames
 
     at = comparison.parsed(options.metric or METRIC, options.at or "last")
-    records_planned = planned(cell for grid in experiment.grids.values() for cell in grid.cells)
-    if records_planned:
-        check_needed("--metric", [Needed(at.metric, at.site)], records_planned, steps=False)
+    check_needed("--metric", [at.needed], planned(experiment, list(experiment.grids)))
     found = frames.of(study, experiment)
     runs, records = found.runs, found.records
     final = f"final(metric={at.metric})"
