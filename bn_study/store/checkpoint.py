@@ -31,7 +31,7 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """state: None at the start of a run. history: an entry for each checkpoint so far."""
+    """state: None at the start of a run. history: an entry for each attempt that left a checkpoint."""
 
     state: State | None
     history: list[dict[str, Any]]

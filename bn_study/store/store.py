@@ -209,7 +209,7 @@ class Store:
         return sorted((self.root / ".checkpoint").glob("[!.]*.npz"))
 
     def set_aside(self, run_id: str) -> str:
-        """Move a damaged run away, so that the next call trains it again. Returns the outcome as a clause for a message."""
+        """Move a damaged run away, so that the next call trains it again. Returns a clause that says how it went."""
         return self._move_away(self.root / run_id)
 
     def set_checkpoint_aside(self, run_id: str) -> str:

@@ -178,7 +178,7 @@ def test_a_state_of_another_network_is_unusable(specify, tmp_path):
     path = tmp_path / "run.npz"
     programs = Programs()
     interrupted_at(20, spec, programs, path, None)
-    with pytest.raises(Unusable, match="of another run"):
+    with pytest.raises(Unusable, match="belongs to another run"):
         checkpoint.load(path, other)
     with pytest.raises(Unusable, match="does not fit"):
         train(other, programs, lambda step, state: None, checkpoint.load(path, spec).state)
