@@ -63,7 +63,7 @@ class Claim(_Stated):
         number of several runs of a seed, such as the largest usable learning rate.
     contrast: weights by selector (`norm=batch`, or `norm=batch norm.placement=before`), and `constant` for a threshold.
     at: factors held at a value, or at the value that a tuning entry chose for each arm.
-    contexts: factors; each of their values is a context with a verdict of its own.
+    contexts: factors; each of their values is a context with its own verdict.
     grid: the grid or grids of the runs; by default the experiment's first one. A claim has the factor `grid`, the name
         of the grid; with several grids it is usually the context.
     gates: claims of the same experiment that must be supported before this one is judged. A gate with the same contexts

@@ -8,7 +8,7 @@ from bn_study.plan.spec import Part, RunSpec
 def measuring_points(spec: RunSpec) -> list[tuple[int, list[Part]]]:
     """When to measure: (step, probes), in order of steps. Step 0 and the last step are always included.
 
-    A probe with `every` measures every so many steps; the others measure at points evenly spaced on a log scale.
+    A probe with `every` measures at that interval of steps; the others measure at points evenly spaced on a log scale.
     """
     first = min(spec.schedule["first"], max(spec.steps, 1))
     spaced = np.geomspace(first, max(spec.steps, 1), spec.schedule["points"]).round().astype(int)

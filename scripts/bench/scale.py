@@ -159,7 +159,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 def command(study: Study, *words: str) -> Timed:
-    """A verb in a process of its own."""
+    """A verb in a separate process."""
     environment = os.environ | {"BN_STUDY_HOME": str(study.home), "BN_STUDY_RESULTS": str(study.results)}
     started = time.perf_counter()
     answer = subprocess.run([sys.executable, "-c", COMMAND, *words], env=environment, capture_output=True, text=True)

@@ -41,7 +41,7 @@ def load(
 
     Raises UsageError for a file that is missing, damaged or not CIFAR-10's.
     """
-    # Keras 3 unpacks into a folder of its own, Keras 2 beside its other data sets
+    # Keras 3 unpacks into a separate folder, Keras 2 beside its other data sets
     path = locate("cifar10", ["cifar-10-python.tar.gz", FOLDER], [f"{FOLDER}-target/{FOLDER}", FOLDER])
     batches = _read(path)
     if checksums is not None:
