@@ -127,7 +127,8 @@ def test_interrupted_at_ten_random_steps_it_equals_the_run_that_was_not(
 KILLED = """
 import sys
 from pathlib import Path
-from bn_study.plan.compose import compose, expand
+from bn_study.plan.compose import compose
+from bn_study.plan.expand import expand
 from bn_study.training import checkpoint, program
 from bn_study.training.train import Programs, train
 
