@@ -129,7 +129,8 @@ import sys
 from pathlib import Path
 from bn_study.plan.compose import compose
 from bn_study.plan.expand import expand
-from bn_study.training import checkpoint, program
+from bn_study.store import checkpoint
+from bn_study.training import program
 from bn_study.training.train import Programs, train
 
 home, path, *overrides = sys.argv[1:]
