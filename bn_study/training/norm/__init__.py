@@ -1,1 +1,1 @@
-"""One small file per norm; `conf/norm/` gives its arguments."""
+"""One file per norm; `conf/norm/` gives its arguments."""

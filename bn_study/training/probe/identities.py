@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 from bn_study.plan.declared import Observed, Record
 from bn_study.training.evaluation import Evaluation
-from bn_study.training.identities import bias, elsewhere, standardisation, statistics
+from bn_study.training.identities import bias, elsewhere, standardization, statistics
 from bn_study.training.identities.case import Case
 from bn_study.training.network import Network
 
 OF_NORMALISER = (
-    standardisation.moments,
-    standardisation.shape,
-    standardisation.value_range,
-    standardisation.in_inference,
-    standardisation.in_training,
+    standardization.moments,
+    standardization.shape,
+    standardization.value_range,
+    standardization.in_inference,
+    standardization.in_training,
     bias.outputs,
     bias.gradients,
     bias.trajectory,
@@ -23,7 +23,7 @@ OF_NORMALISER = (
     statistics.scaled_weights,
     statistics.moving_variance,
 )
-OF_ANYTHING = (standardisation.centred_scaling, elsewhere.standard_normal, elsewhere.code_samples)
+OF_ANYTHING = (standardization.centred_scaling, elsewhere.standard_normal, elsewhere.code_samples)
 
 
 ANYTHING = (
