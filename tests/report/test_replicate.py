@@ -173,7 +173,7 @@ def test_what_it_would_take_is_said_without_training(here, capfd):
         (["small", "mirror=tensorboard"], "leave it out"),
         (["norm=none"], "an experiment with evidence"),
         (["--all", "small"], "leave out --all or small"),
-        (["small", "--calibrate"], "goes with --dry-run"),
+        (["small", "--calibrate"], "needs --dry-run"),
     ],
 )
 def test_what_it_cannot_do_is_refused_in_a_line(here, words, said, capsys):

@@ -1,6 +1,5 @@
-"""One file per verb of the command line: what its module says first is its help.
+"""One file per verb of the command line. A module's docstring is the verb's help.
 
-`REQUEST` tells whether it takes `[EXPERIMENT] OVERRIDE ...`; `arguments` adds its flags; `command` carries it out and
-returns the exit code. Everything but the standard library is imported within functions, so that `--help` is there at
-once. Files whose names begin with an underscore are shared by verbs.
+`REQUEST` says whether the verb takes `[EXPERIMENT] OVERRIDE ...`; `arguments` adds its flags; `command` runs it and
+returns the exit code. Modules import only the standard library at the top, so that `--help` is fast.
 """
