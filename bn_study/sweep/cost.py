@@ -34,8 +34,8 @@ from bn_study.sweep.units import duration, size
 class Price:
     """The price of runs. seconds: wall clock. memory: bytes of all workers. disk: bytes. None: no comparable run.
 
-    unknown: the number of runs that are left out because no comparable run is stored. unmeasured: probes without a known
-    time per evaluation; their time is left out. sources: the number of stored runs that the estimate uses.
+    unknown: the number of runs that are left out because no comparable run is stored. unmeasured: probes whose time per
+    evaluation is unknown and left out. sources: the number of stored runs that the estimate uses.
     """
 
     workers: int

@@ -2,10 +2,10 @@
 
     python -m bn_study.sweep.follower SINCE [EXPERIMENT] [OVERRIDE ...]
 
-Each run is exported when it is published, and a long run also at every checkpoint. What was written before SINCE, a time
-by the clock of the results' disk, is not exported. When the sweep is over or the parent process is gone, standard input
-ends; the follower then exports what is left and exits. An alarm ends it if its mirror hangs. An error ends only the
-follower: the error is its last line, and its exit code is 1.
+Each run is exported when it is published, and a long run also at every checkpoint. What was written before SINCE, a
+time by the clock of the results' disk, is not exported. When the sweep is over or the parent process is gone, standard
+input ends; the follower then exports what is left and exits. An alarm ends it if its mirror hangs. An error ends only
+the follower: the error is its last line, and its exit code is 1.
 """
 
 import math

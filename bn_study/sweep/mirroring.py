@@ -17,8 +17,8 @@ FOLLOWER = (*child.PYTHON, "-m", "bn_study.sweep.follower")
 def following(call: Call) -> Iterator[list[str]]:
     """Mirror what the block trains, if the call asks for it. Yields lines to print afterwards.
 
-    The mirror never changes what the block does: one that fails, hangs or dies costs a warning. When the block ends, the
-    mirror has `mirror_wait` seconds for what is left.
+    The mirror never changes what the block does: one that fails, hangs or dies costs a warning. When the block ends,
+    the mirror has `mirror_wait` seconds for what is left.
     """
     remarks: list[str] = []
     mirror = call.settings.mirror

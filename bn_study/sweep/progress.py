@@ -17,7 +17,7 @@ from bn_study.sweep.units import duration
 QUIET_INTERVAL = 60.0
 """Seconds between lines if there is no terminal."""
 SETTLED = 0.02
-"""Share of the remaining work after which the time left is computed from this call's own speed, not from stored runs."""
+"""After this share of the remaining work the time left follows this call's own speed; before that, stored runs."""
 
 
 class Progress:
@@ -97,7 +97,7 @@ class Progress:
         return later
 
     def _left(self, done: float, now: float) -> str:
-        """The time left, by the speed since work first advanced: the seconds that workers take to start do not count."""
+        """The time left, by the speed since work first advanced: the time that workers take to start does not count."""
         left = sum(self.work.values()) - done
         if left <= 0:  # all steps are done; some runs may still be evaluated
             return "finishing" if len(self.statuses) == len(self.plan.runs) else "last measurements"

@@ -14,7 +14,7 @@ from bn_study.sweep.sample import Sample, split_sample
 
 @dataclass(frozen=True)
 class Request:
-    """words: as given; every worker parses them again. sample: the committed rows to which the experiment is narrowed."""
+    """words: as given; every worker parses them again. sample: the committed rows to which it is narrowed, if any."""
 
     words: tuple[str, ...]
     study: Study

@@ -13,7 +13,7 @@ from bn_study.store.store import Store
 from bn_study.store.stored_run import DamagedRun, StoredRun
 
 NEWEST = 30
-"""At most this many stored runs per normalizer, model and data set are read, the newest first: older code was slower."""
+"""At most this many stored runs per normalizer, model and data set are read, newest first: older code may be slower."""
 NEAREST = 32
 """An estimate averages at most this many runs."""
 _START_OPTIONS = ("model.initializer", "model.initializer_scale", "model.initializer_bias")

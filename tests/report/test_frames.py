@@ -115,7 +115,7 @@ def test_without_the_cache_the_committed_tables_serve(place, call):
 
 
 def test_what_cannot_be_loaded_is_said(place):
-    with pytest.raises(UsageError, match="no run is there yet"):
+    with pytest.raises(UsageError, match="no run is stored yet"):
         bn_study.load("first", "steps=7")
     with pytest.raises(UsageError, match="name an experiment"):
         bn_study.load()
