@@ -62,5 +62,5 @@ def _ended(process: "subprocess.Popen[bytes]", wait: float) -> str:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        return f"had not finished after {wait:g} seconds"
+        return f"did not finish in {wait:g} seconds"
     return f"ended with exit code {code}" if code else ""
