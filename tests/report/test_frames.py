@@ -115,9 +115,9 @@ def test_without_the_cache_the_committed_tables_serve(place, call):
 
 
 def test_what_cannot_be_loaded_is_said(place):
-    with pytest.raises(UsageError, match="no run is there yet"):
+    with pytest.raises(UsageError, match="no run is stored yet"):
         bn_study.load("first", "steps=7")
-    with pytest.raises(UsageError, match="say what"):
+    with pytest.raises(UsageError, match="name an experiment"):
         bn_study.load()
 
 
@@ -200,7 +200,7 @@ def test_what_diverged_is_counted_in_words(place, call):
         (["--by", "norm", "--at", "51"], "no run was measured at this step; the nearest are 0, 50, 100"),
         (["--by", "norm", "--against", "norm=group"], "unknown arm 'norm=group'"),
         (["--by", "norm", "--claim", "better"], "give one of them"),
-        (["--at", "best"], "go with --by"),
+        (["--at", "best"], "need --by"),
     ],
 )
 def test_bad_comparisons_are_refused(place, call, words, message):

@@ -410,7 +410,7 @@ def test_a_broken_mirror_costs_a_warning(empty, undisturbed, tmp_path, monkeypat
     assert main(["run", *SWEEP, "mirror=wandb", f"mirror_wait={8 if how == 'hangs' else 60}"]) == 0
     assert trained(empty) == undisturbed
     warnings = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")]
-    reason = {"raises": "the mirror is broken", "hangs": "was not done after 8 seconds", "exits": "exit code 7"}[how]
+    reason = {"raises": "the mirror is broken", "hangs": "did not finish in 8 seconds", "exits": "exit code 7"}[how]
     assert len(warnings) == 1 and reason in warnings[0] and "bn-study export wandb" in warnings[0]
 
 

@@ -9,7 +9,7 @@ REQUEST = False
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """It has no flags."""
+    """Add nothing: the verb has no flags."""
 
 
 def command(options: argparse.Namespace) -> int:
