@@ -33,7 +33,7 @@ from bn_study.sweep import run as sweep
 from bn_study.sweep.call import Call
 from bn_study.sweep.request import Request
 from bn_study.sweep.sample import Sample
-from bn_study.sweep.status import agenda, planned
+from bn_study.sweep.status import plan_status, planned
 
 FOLDER = "replications"
 LIBRARIES = ("tensorflow", "keras", "numpy")
@@ -95,7 +95,7 @@ def _trainer() -> str:
 def told(request: Request, sample: Sample, calibrate: bool) -> Iterator[tuple[str, str]]:
     """The price of the sample's missing rows; see `cost.told`."""
     replica = replica_of(request, sample)
-    return cost.told(Call("plan", replica), agenda(replica.experiment, replica.study.store), calibrate)
+    return cost.told(Call("plan", replica), plan_status(replica.experiment, replica.study.store), calibrate)
 
 
 def train(request: Request, sample: Sample) -> sweep.Outcome:
@@ -110,8 +110,8 @@ def train(request: Request, sample: Sample) -> sweep.Outcome:
     store = replica.study.store
     store.prepare()
     store.tidy()
-    sweep.set_damaged_aside(agenda(replica.experiment, store).runs, store)
-    sweep.check_data(agenda(replica.experiment, store).missing)
+    sweep.set_damaged_aside(plan_status(replica.experiment, store).runs, store)
+    sweep.check_data(plan_status(replica.experiment, store).missing)
     return sweep.run(replica)
 
 
@@ -120,7 +120,7 @@ def compare(request: Request, sample: Sample) -> Replicated:
     study, experiment, replica = request.study, request.experiment, replica_of(request, sample)
     store = replica.study.store
     committed = tables.read_runs(sample.table)
-    plan = agenda(replica.experiment, store).runs
+    plan = plan_status(replica.experiment, store).runs
     again = tables.runs_table(plan, store, tables.asked(experiment))
     if again.empty:
         raise UsageError(f"{experiment.name}: nothing has been trained again; `bn-study replicate` does it")

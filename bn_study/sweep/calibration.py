@@ -16,7 +16,7 @@ from bn_study.store import provenance
 from bn_study.store.store import Store
 from bn_study.sweep.cost import to_train, unpriced
 from bn_study.sweep.request import Request
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 from bn_study.sweep.timings import stored
 from bn_study.training.train import Programs
 
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     request, store, programs = Request.parse(words), Store(Path(folder)), Programs()
     store.prepare()
     study, threads = request.study, request.settings.threads
-    runs = to_train(request.experiment, agenda(request.experiment, study.store))
+    runs = to_train(request.experiment, plan_status(request.experiment, study.store))
     here = provenance.circumstances(study.home, words) | {"status": "complete", "threads": threads}
     start = {"worker": {"seconds": provenance.age(), "count": 1}}
     for spec in unpriced(runs, stored(study.store, runs, threads)):

@@ -25,7 +25,7 @@ from bn_study.plan.spec import RunSpec
 from bn_study.store.store import Store
 from bn_study.sweep import child
 from bn_study.sweep.call import Call
-from bn_study.sweep.status import Agenda
+from bn_study.sweep.status import PlanStatus
 from bn_study.sweep.timings import Known, Near, closest, distance, program, rate, same_probe, stored
 from bn_study.sweep.units import duration, size
 
@@ -123,7 +123,7 @@ def _cost(spec: RunSpec, known: Sequence[tuple[dict[str, Any], Known]]) -> _Cost
     return _Cost(seconds, compiling, repr(own), memory, disk, unmeasured, nearest)
 
 
-def to_train(experiment: Experiment, plan: Agenda) -> list[RunSpec]:
+def to_train(experiment: Experiment, plan: PlanStatus) -> list[RunSpec]:
     """The missing runs, including those that still wait for tuning, with an arbitrary value for each tuned setting."""
     missing = [run.spec for run in plan.missing]
     if not plan.waiting:
@@ -136,7 +136,7 @@ def to_train(experiment: Experiment, plan: Agenda) -> list[RunSpec]:
     return missing + [run.spec for run in waiting if run.spec.id not in known]
 
 
-def told(call: Call, plan: Agenda, calibrate: bool) -> Iterator[tuple[str, str]]:
+def told(call: Call, plan: PlanStatus, calibrate: bool) -> Iterator[tuple[str, str]]:
     """The price of the missing runs as pairs (name, text), which say where the estimate comes from."""
     store = call.study.store
     runs = to_train(call.experiment, plan)
@@ -162,7 +162,7 @@ def told(call: Call, plan: Agenda, calibrate: bool) -> Iterator[tuple[str, str]]
     yield "disk", f"about {size(cost.disk)}; {size(shutil.disk_usage(folder).free)} are free"
 
 
-def of_all(call: Call, plan: Agenda, calibrate: bool) -> tuple[Price, Price]:
+def of_all(call: Call, plan: PlanStatus, calibrate: bool) -> tuple[Price, Price]:
     """The price of the missing runs, and the price of all runs."""
     everything = to_train(call.experiment, replace(plan, done=frozenset()))
     known = stored(call.study.store, everything, call.threads)

@@ -8,7 +8,7 @@ from bn_study.sweep import cost
 from bn_study.sweep.call import Call
 from bn_study.sweep.cost import Price
 from bn_study.sweep.request import Request
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 from bn_study.sweep.units import duration
 
 _COLUMNS = "{:24} {:>6} {:>6} {:>8} {:>8}  {:14} {}"
@@ -23,7 +23,7 @@ def lines(study: Study, overrides: Sequence[str], calibrate: bool) -> Iterator[s
     left, everything, unknown = 0.0, 0.0, 0
     for number, name in enumerate(experiment_names(study.home)):
         request = Request.parse([name, *overrides], study)
-        plan = agenda(request.experiment, study.store)
+        plan = plan_status(request.experiment, study.store)
         prices = cost.of_all(Call("plan", request), plan, calibrate)
         idle = not plan.missing and not plan.waiting
         counts = (len(plan.runs), len(plan.done), len(plan.missing), len(plan.waiting))

@@ -22,7 +22,7 @@ from bn_study.store import checkpoint
 from bn_study.store.store import Store
 from bn_study.store.stored_run import DamagedRun
 from bn_study.sweep.request import Request
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 
 POLL = 2.0
 """Seconds between checks of the store."""
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
     exported: dict[str, float] = {}
     last = False
     while True:
-        for run in agenda(experiment, study.store).runs:
+        for run in plan_status(experiment, study.store).runs:
             news = _news(run, study.store, since, exported, experiment.name)
             if news is not None:
                 parts.call("mirror", mirror, news, folder)

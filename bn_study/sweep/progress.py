@@ -11,7 +11,7 @@ from bn_study.plan.spec import RunSpec
 from bn_study.store.lease import Holder
 from bn_study.sweep import cost, timings
 from bn_study.sweep.call import Call
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 from bn_study.sweep.units import duration
 
 QUIET_INTERVAL = 60.0
@@ -89,7 +89,7 @@ class Progress:
 
     def _look(self) -> list[RunSpec]:
         """Update the plan and the work of each run: in seconds if comparable runs are stored, else in steps."""
-        self.plan = agenda(self.call.experiment, self.store)
+        self.plan = plan_status(self.call.experiment, self.store)
         later = cost.to_train(self.call.experiment, self.plan)
         everything = {run.spec.id: run.spec for run in self.plan.runs} | {spec.id: spec for spec in later}
         runs = list(everything.values())

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Agenda:
+class PlanStatus:
     """The runs of an experiment as far as its tuned values are known.
 
     waiting: cells without a run, because a value is not tuned yet. done: ids of the runs in the store.
@@ -31,11 +31,11 @@ class Agenda:
         return [run for run in self.runs if run.spec.id not in self.done]
 
 
-def agenda(experiment: Experiment, store: Store) -> Agenda:
+def plan_status(experiment: Experiment, store: Store) -> PlanStatus:
     """The plan status, a function of the store alone. Called again later, it has the same runs or more."""
     runs, waiting = planned(experiment, store)
     stored = set(store.ids())
-    return Agenda(runs, waiting, frozenset(run.spec.id for run in runs if run.spec.id in stored))
+    return PlanStatus(runs, waiting, frozenset(run.spec.id for run in runs if run.spec.id in stored))
 
 
 def planned(

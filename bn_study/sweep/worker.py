@@ -28,7 +28,7 @@ from bn_study.store.lease import Lease, Lost
 from bn_study.store.store import CannotWrite
 from bn_study.sweep.call import Call
 from bn_study.sweep.request import Request
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 
 POLL = 0.5
 """Seconds between checks of the runs that other workers hold."""
@@ -92,7 +92,7 @@ class Worker:
         """
         seen: set[str] = set()
         while True:
-            plan = {run.spec.id: run for run in agenda(self.call.experiment, self.store).runs}
+            plan = {run.spec.id: run for run in plan_status(self.call.experiment, self.store).runs}
             if set(plan) <= seen:
                 return
             self._train_all(dict(plan))

@@ -29,7 +29,7 @@ from bn_study.plan.experiment import PlannedRun
 from bn_study.plan.spec import RunSpec
 from bn_study.store.store import Store
 from bn_study.study import Study
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 
 HOME = Path(__file__).resolve().parents[2]
 PLANNED = (1_000, 10_000, 100_000)
@@ -125,7 +125,7 @@ def fill(study: Study, words: Sequence[str]) -> list[PlannedRun]:
     """Publish every missing run of an experiment, tuned ones included."""
     composed, _ = compose(study.home, words[0], words[1:])
     writer, stated = Writer(study.store), composed.stated()
-    while missing := (plan := agenda(composed, study.store)).missing:
+    while missing := (plan := plan_status(composed, study.store)).missing:
         for run in missing:
             writer.publish(run.spec, stated)
     return plan.runs
@@ -204,7 +204,7 @@ def stored(study: Study, sizes: Sequence[int]) -> Iterator[tuple[str, int, Timed
         yield (
             "know that all are done, in process",
             size,
-            repeated(partial(timed, partial(agenda, composed, study.store))),
+            repeated(partial(timed, partial(plan_status, composed, study.store))),
         )
         yield "know that all are done", size, repeated(partial(command, study, "plan", *words))
         yield "run, all done", size, repeated(partial(command, study, "run", *words))
@@ -215,7 +215,7 @@ def stored(study: Study, sizes: Sequence[int]) -> Iterator[tuple[str, int, Timed
 def stages(study: Study, composed: Any) -> Iterator[tuple[str, Timed]]:
     """The stages of a report, as `evidence.report` runs them."""
     measures = tables.asked(composed)
-    runs = agenda(composed, study.store).runs
+    runs = plan_status(composed, study.store).runs
     kept: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -10,7 +10,7 @@ from scipy import stats
 
 from bn_study.cli.main import main
 from bn_study.plan.compose import compose
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 
 EXPERIMENT = """
 question: Is it better?
@@ -60,7 +60,7 @@ def train(place, seeds=range(6)):
     """Publish what each run might have recorded, until the plan has no new ones."""
     experiment, _ = compose(place.home, "first", [])
     place.store.prepare()
-    while missing := [run for run in agenda(experiment, place.store).missing if run.spec.seed in (*seeds, 100)]:
+    while missing := [run for run in plan_status(experiment, place.store).missing if run.spec.seed in (*seeds, 100)]:
         for run in missing:
             norm, rate, seed = run.spec.norm.name, run.spec.optimizer.args["learning_rate"], run.spec.seed
             test = 0.5 if seed == 100 else {"none": NONE, "batch": BATCH}[norm][seed]

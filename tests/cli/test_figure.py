@@ -13,7 +13,7 @@ from bn_study.analysis.csv_files import read_csv
 from bn_study.analysis.figure import _style
 from bn_study.cli.main import main
 from bn_study.plan.compose import compose
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 
 REQUEST = ["dataset=digits", "norm=none,batch", "optimizer.learning_rate=0.1,1", "seed=range(3)", "steps=100",
            "probe=[curves,activations,gradients]"]  # fmt: skip
@@ -33,7 +33,7 @@ def specs(study_here, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     store = place.store
     store.prepare()
-    found = [run.spec for run in agenda(compose(place.home, None, REQUEST)[0], store).missing]
+    found = [run.spec for run in plan_status(compose(place.home, None, REQUEST)[0], store).missing]
     for spec in found:
         steps = (0,) if lost(spec) else (0, 50, 100)
         rows = [(step, "test/accuracy", "", accuracy(spec, step)) for step in steps]

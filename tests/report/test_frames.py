@@ -16,7 +16,7 @@ from bn_study.analysis.csv_files import read_csv
 from bn_study.cli.main import main
 from bn_study.errors import UsageError
 from bn_study.plan.compose import compose
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 
 EXPERIMENT = """
 base: {dataset: digits, model.widths: [8], steps: 100, probe: [curves, activations]}
@@ -51,7 +51,7 @@ def place(study_here):
     place = study_here(first=EXPERIMENT)
     place.store.prepare()
     experiment, _ = compose(place.home, "first", [])
-    for run in agenda(experiment, place.store).missing:
+    for run in plan_status(experiment, place.store).missing:
         spec = run.spec
         rows = [(step, "test/accuracy", "", accuracy(spec, step)) for step in (STEPS[:1] if lost(spec) else STEPS)]
         rows += [(0, "activation/std", "layer1/pre", 1.0 + spec.seed)]
@@ -75,7 +75,7 @@ def call(place, capsys):
 
 
 def specs(place, **kept):
-    found = [run.spec for run in agenda(compose(place.home, "first", [])[0], place.store).runs]
+    found = [run.spec for run in plan_status(compose(place.home, "first", [])[0], place.store).runs]
     return [one for one in found if all(one.settings[key.replace("__", ".")] == kept[key] for key in kept)]
 
 

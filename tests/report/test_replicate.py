@@ -15,7 +15,7 @@ from bn_study.study import Study
 from bn_study.sweep import run as sweep
 from bn_study.sweep.request import Request
 from bn_study.sweep.sample import Sample, split_sample
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 
 QUESTION = """
 question: Does it learn?
@@ -70,7 +70,7 @@ def here(trained, tmp_path, monkeypatch):
 def drawn(place, rows):
     experiment, _ = compose(place.home, "small", [])
     found = Sample(rows, replicate.table_of(place, "small")).of(experiment)
-    return agenda(found, place.store).runs
+    return plan_status(found, place.store).runs
 
 
 def test_a_sample_takes_so_many_seeds_of_every_arm_and_not_always_the_lowest(trained):

@@ -38,9 +38,9 @@ def command(options: argparse.Namespace) -> int:
         return 0
     request = parsed(options.request)
     experiment = request.experiment
-    from bn_study.sweep.status import agenda
+    from bn_study.sweep.status import plan_status
 
-    plan = agenda(experiment, request.study.store)
+    plan = plan_status(experiment, request.study.store)
     waiting = [
         {"id": None, "settings": cell.settings, "status": "waiting", "waits": cell.waits} for cell in plan.waiting
     ]

@@ -32,7 +32,7 @@ def command(options: argparse.Namespace) -> int:
     study, experiment = request.study, request.experiment
     from bn_study.plan import numerics
     from bn_study.sweep import run as sweep
-    from bn_study.sweep.status import agenda
+    from bn_study.sweep.status import plan_status
 
     if request.settings.numerics == "portable" and not numerics.supported():
         print(f"warning: numerics=portable: {numerics.UNSUPPORTED}, and are recorded as native", file=sys.stderr)
@@ -42,14 +42,14 @@ def command(options: argparse.Namespace) -> int:
 
         firsts.note(study, experiment)
     study.store.tidy()
-    damaged = sweep.set_damaged_aside(agenda(experiment, study.store).runs, study.store)
-    before = agenda(experiment, study.store)
+    damaged = sweep.set_damaged_aside(plan_status(experiment, study.store).runs, study.store)
+    before = plan_status(experiment, study.store)
     for warning in _unreadable(study.store) + damaged + sweep.check_data(before.missing):
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{experiment.name}: {len(before.runs)} runs, {len(before.missing)} to train", flush=True)
     outcome = sweep.run(request, options.max_failures, options.detach)
     again = request.command("run")
-    after = outcome.agenda
+    after = outcome.status
     statuses = Counter(study.store.read(run_id).status() for run_id in after.done)
     print(
         f"{len(after.done - before.done)} trained, {len(after.done)} of {len(after.runs)} done"

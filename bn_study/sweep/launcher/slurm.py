@@ -35,7 +35,7 @@ from bn_study.sweep.launcher import local
 from bn_study.sweep.launcher._slurm import Submission, answered, cancel, of, queued, states, submissions
 from bn_study.sweep.progress import Progress
 from bn_study.sweep.request import Request
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 
 HERE = False
 TIMEOUT = True
@@ -91,7 +91,7 @@ class Task:
 
 def left(call: Call) -> bool:
     """Whether there is anything that this call would still train."""
-    plan = agenda(call.experiment, call.study.store)
+    plan = plan_status(call.experiment, call.study.store)
     failed = call.study.store.failures(call.id)
     return not call.too_many_failures() and any(run.spec.id not in failed for run in plan.missing)
 
@@ -170,7 +170,7 @@ def submit(call: Call, before: Submission | None = None) -> Submission:
         "BN_STUDY_HOME": str(call.study.home), "BN_STUDY_RESULTS": str(call.study.results)
     }  # fmt: skip
     task = Task(call.id, call.request.words, call.max_failures, environment)
-    count = call.workers(len(agenda(call.experiment, store).missing))
+    count = call.workers(len(plan_status(call.experiment, store).missing))
     chosen = {name: options[name] for name in ("partition", "account") if options[name] is not None}
     try:
         executor = submitit.SlurmExecutor(folder, max_num_timeout=options["requeue"], python=shlex.join(child.PYTHON))
