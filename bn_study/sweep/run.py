@@ -38,7 +38,7 @@ def check_data(runs: Sequence[PlannedRun]) -> list[str]:
 
 
 def set_damaged_aside(runs: Sequence[PlannedRun], store: Store) -> list[str]:
-    """Move what is not as it was written out of the way, runs to be trained anew and checkpoints; a line for each.
+    """Set damaged runs and checkpoints aside, to be trained again. Returns one line for each.
 
     Tables are not read for it: see `StoredRun.glance`.
     """

@@ -62,7 +62,7 @@ def both(rate=0.1, seeds=SEEDS, **changes):
 
 
 def loss(flat):
-    """Falls with normalisation, by more at the smaller rate; a little different with every seed."""
+    """Falls with normalization, by more at the smaller rate; a little different with every seed."""
     gain = {0.01: 3.0, 0.1: 2.0}.get(flat["optimizer.learning_rate"], 1.0)
     return 5 + 0.01 * flat["seed"] ** 2 - (gain + 0.02 * flat["seed"]) * (flat["norm"] == "batch")
 

@@ -82,7 +82,7 @@ def experiment(tmp_path_factory, make_study):
 
 
 def train(run, store, experiment, diverged_at=None):
-    """Publish what a run might have recorded: normalised arms learn four times faster and move half as far."""
+    """Publish what a run might have recorded: normalized arms learn four times faster and move half as far."""
     spec, fast = run.spec, 4 if run.spec.norm.name == "batch" else 1
     random = np.random.default_rng([spec.seed, fast])
     time = 300 * (1 + 0.05 * random.random()) / fast / (1.5 if spec.optimizer.args["learning_rate"] == 0.3 else 1)

@@ -51,7 +51,7 @@ def study(tmp_path, make_study):
 
 
 def train(study, name, loss=0.0, skip=()):
-    """Runs as they should be: nets learn, normalised ones a little better; the loss is `loss` in one seed."""
+    """Runs as they should be: nets learn, normalized ones a little better; the loss is `loss` in one seed."""
     experiment, _ = compose(study.home, name, [])
     study.store.prepare()
     for run in expand(experiment, {})[0]:

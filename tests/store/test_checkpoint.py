@@ -23,7 +23,7 @@ NORMS = {
     "ghost": ["norm=ghost_batch"], "noise": ["norm=noise"], "noisy": ["norm=noisy_batch"],
     "renorm": ["norm=batch_renorm", "norm.warm_up=20", "norm.r_steps=150", "classes_per_batch=4"],
 }  # fmt: skip
-COMBINATIONS = [  # every pair of optimizer, dropout, normaliser and model is in one of them
+COMBINATIONS = [  # every pair of optimizer, dropout, normalizer and model is in one of them
     ("sgd", 0, "none", "mlp"),
     ("sgd", 0.3, "before", "cnn"),
     ("sgd", 0.3, "after", "mlp"),

@@ -71,7 +71,7 @@ def store(tmp_path):
 
 
 def train(run, store):
-    """The validation accuracy is best at a rate and a dropout that depend on the normaliser."""
+    """The validation accuracy is best at a rate and a dropout that depend on the normalizer."""
     spec = run.spec
     norm, rate = spec.norm.name, spec.optimizer.args["learning_rate"]
     away = abs(np.log10(rate / RATE[norm])) + abs(spec.model.args["dropout"] - DROPOUT[norm])
@@ -98,7 +98,7 @@ def test_each_tuning_that_is_done_brings_new_runs_until_there_are_none(experimen
     for run in plan.missing:
         train(run, store)
     plan = plan_status(experiment, store)
-    assert counts(plan) == (20 + 2, 2, 0)  # with normalisation the best dropout is none: those runs are there
+    assert counts(plan) == (20 + 2, 2, 0)  # with normalization the best dropout is none: those runs are there
     assert {(run.spec.norm.name, run.spec.model.args["dropout"]) for run in plan.missing} == {("none", 0.5)}
     shared = [run for run in plan.runs if set(run.grids) == {"plain", "best"}]
     assert [(run.spec.norm.name, run.spec.seed) for run in shared] == [("batch", 0), ("batch", 1)]

@@ -44,7 +44,7 @@ class Case:
         """The input of `layer` for the batch, in training mode but without dropout: (examples, ..., units)."""
         batch = self.evaluation.evaluator.slice("train", self.evaluation.batch_size).inputs
         with keras.StatelessScope(), self.network.as_training():
-            return self.network.normalised(batch, training=False)[self.layer.name][0].numpy()
+            return self.network.normalized(batch, training=False)[self.layer.name][0].numpy()
 
     @property
     def units(self) -> int:

@@ -17,7 +17,7 @@ class GroupNormalization(Normalizer):
     """Normalize each example by mean and variance over groups of neighboring features and all pixels of an image.
 
     One group is layer normalization. Other examples of the batch do not matter, so training and inference are the same.
-    A bias before it is cancelled only if groups have one feature, but beta replaces it, and it is usually left out.
+    A bias before it is canceled only if groups have one feature, but beta replaces it, and it is usually left out.
     """
 
     def __init__(
