@@ -1,6 +1,7 @@
 """How every figure looks, and how it is saved so that the same numbers give the same bytes."""
 
 import math
+import textwrap
 from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ PALETTE = (BLUE, "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
 ROW = 0.15  # height of a line of a legend, in inches
 LETTER, SAMPLE = 0.053, 0.55  # width of a letter of a legend, and of its piece of line with the space between columns
 LETTERS = 100  # in a line of a legend
+TITLE = 111  # letters of a line of titles across the page
 MARKERS = ("o", "s", "^", "D", "x")
 """Tell lines apart that share one of PALETTE's colors."""
 
@@ -151,6 +153,12 @@ def panels(
     for axes in found[count:]:
         axes.set_visible(False)
     return figure, found[:count], (place % across == 0 for place in range(count))
+
+
+def title(axes: Axes, text: str, across: int) -> None:
+    """Write a panel's title, if it is wider than one of `across` panels in several smaller lines."""
+    lines = textwrap.wrap(text, TITLE // across)
+    axes.set_title("\n".join(lines), fontsize=8 if len(lines) < 2 else 7)
 
 
 def legend_size(labels: Iterable[str]) -> tuple[int, float]:

@@ -101,7 +101,7 @@ class Drawing:
                     step_ticks(axes, steps)
                 _limit(axes, data, self.metric)
                 handles |= _draw_panel(axes, data[data["panel"] == name], [a for p, a in arms if p == name], looks)
-                axes.set_title(name, fontsize=8)
+                _style.title(axes, name, min(ACROSS, len(names)))
                 axes.set_xlabel("training steps")
                 if at_left:
                     axes.set_ylabel(self.metric.replace("/", " ").replace("_", " "))

@@ -123,7 +123,7 @@ class Drawing:
                 own = data[data["grid"] == name]
                 _draw_panel(axes, own, looks, self.factor, self.descending)
                 words = {f" ({one}, {seeds} seeds)" for one, seeds in zip(own["dataset"], own["seeds"], strict=True)}
-                axes.set_title("".join([name, *words]), fontsize=8)
+                _style.title(axes, "".join([name, *words]), min(ACROSS, len(names)))
                 axes.set_xlabel(self.factor)
                 if at_left:
                     axes.set_ylabel(metric_words.shared(self.metrics))
@@ -135,7 +135,10 @@ class Drawing:
     def _panels(self, tables: Tables) -> list[tuple[str, pd.DataFrame]]:
         """Name and runs of each panel that has any."""
         found = shown.panels(tables.runs, self.grids, self.panels, self.beside or [])
-        return [(" ".join(filter(None, [grid, words])), runs) for grid, words, runs in found]
+        shown_grids = self.grids if len(self.grids) > 1 or self.panels is None else []
+        return [
+            (" ".join(filter(None, [grid if grid in shown_grids else "", words])), runs) for grid, words, runs in found
+        ]
 
     def _numbers(self, name: str, runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
         datasets = ", ".join(sorted({str(one) for one in runs["dataset"]}))

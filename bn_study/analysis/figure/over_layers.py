@@ -107,7 +107,8 @@ class Drawing:
             for (grid, panel), axes, at_left in zip(names, panels, left, strict=True):
                 own = data[(data["grid"] == grid) & (data["panel"] == panel)]
                 handles |= self._draw_panel(axes, own, looks)
-                axes.set_title(" ".join(filter(None, [grid if len(self.grids) > 1 else "", panel])), fontsize=8)
+                text = " ".join(filter(None, [grid if len(self.grids) > 1 else "", panel]))
+                _style.title(axes, text, min(ACROSS, len(names)))
                 axes.set_xlabel("hidden layer")
                 if at_left:
                     axes.set_ylabel(f"log₁₀ {_axis(self.records, self.power)}")
