@@ -90,7 +90,7 @@ def build(
     outputs = linear(data.classes or 1, "output")(stream[:, -1])
     return Network(keras.Model(inputs, outputs), places, layers, activation, xla=True)
 ''',
-    "conf/model/recurrent.yaml": f"name: recurrent\nunits: [8, 7, 6]\nactivation: tanh\n{START}",
+    "conf/model/recurrent.yaml": f"name: recurrent\nunits: [8, 8, 8]\nactivation: tanh\n{START}",
 }
 RESIDUAL = {
     "bn_study/training/model/residual.py": '''
