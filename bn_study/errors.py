@@ -1,8 +1,8 @@
-"""The one error that is the user's to mend."""
+"""The error that the user can fix."""
 
 
 class UsageError(Exception):
-    """Bad input. The message says in one or two lines what is wrong, where, and what to do.
+    """Bad input. The message says in one or two lines what is wrong, where it is, and what to do.
 
     The command line prints it without a traceback and exits with code 2.
     """

@@ -12,7 +12,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Study:
-    """home: the folder with conf/ and experiments/. results: where evidence, the run cache and local reports go."""
+    """home: the folder with conf/ and experiments/. results: the folder of evidence, run cache and local reports."""
 
     home: Path
     results: Path
@@ -23,9 +23,9 @@ class Study:
 
 
 def locate() -> Study:
-    """This process's study: BN_STUDY_HOME, else the nearest parent folder that is one, else the installed checkout.
+    """This process's study: BN_STUDY_HOME, else the nearest parent folder with a study, else the installed checkout.
 
-    BN_STUDY_RESULTS puts the results elsewhere. Raises UsageError where there is no study.
+    BN_STUDY_RESULTS names another folder for results. Raises UsageError if there is no study.
     """
     if "BN_STUDY_HOME" in os.environ:
         home = Path(os.environ["BN_STUDY_HOME"]).expanduser().resolve()
@@ -33,12 +33,12 @@ def locate() -> Study:
             raise UsageError(f"BN_STUDY_HOME={home} has no conf/ and experiments/; point it at a checkout of bn_study")
     else:
         here = Path.cwd()
-        found = [folder for folder in (here, *here.parents, CHECKOUT) if _has_study(folder)]
-        if not found:
+        homes = [folder for folder in (here, *here.parents, CHECKOUT) if _has_study(folder)]
+        if not homes:
             raise UsageError(
                 "no folder with conf/ and experiments/ here or above; set BN_STUDY_HOME to a checkout of bn_study"
             )
-        home = found[0]
+        home = homes[0]
     return Study(home, Path(os.environ.get("BN_STUDY_RESULTS") or home / "results").expanduser().resolve())
 
 

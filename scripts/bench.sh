@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Speed, measured side by side: scripts/bench.sh [steps] [step_profile] [sweep] [measure] [scale] [mirror] [page] [numerics];
-# without a name all of them, forty minutes on two cores that do nothing else. Real data are needed (BN_STUDY_DATA),
-# PyTorch for the comparison and Chromium for pages. Figures go to results/bench/*.csv, and from there into the README.
+# without a name it runs all of them, which takes forty minutes on two otherwise idle cores. It needs real data
+# (BN_STUDY_DATA), PyTorch to compare with, and Chromium. Figures go to results/bench/*.csv and into the README.
 set -euo pipefail
 
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -16,7 +16,7 @@ for name; do
     case $name in
         steps | step_profile | sweep | measure | scale | mirror | page | numerics) ;;
         *)
-            echo "bench.sh: no benchmark '$name'; there are: steps step_profile sweep measure scale mirror page numerics" >&2
+            echo "bench.sh: no benchmark '$name'; choose from: steps step_profile sweep measure scale mirror page numerics" >&2
             exit 2
             ;;
     esac

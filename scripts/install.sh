@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv with the locked packages and this checkout, if it is missing or out of date; otherwise returns at once.
-# Needs Python 3.11 or later with venv and pip, and a network while it installs; set PYTHON to choose the interpreter.
+# Creates .venv with the locked packages and this checkout; returns at once if it is up to date.
+# Needs Python 3.11 or later with venv and pip, and a network to install; set PYTHON to choose the interpreter.
 set -euo pipefail
 
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -11,7 +11,7 @@ find_python() {
     set -- python3.11 python3 python3.12 python3.13 python
     if [ -n "${PYTHON:-}" ]; then set -- "$PYTHON"; fi
     for candidate; do
-        # ensurepip is what Debian leaves out of a Python without python3-venv
+        # Debian's Python lacks ensurepip without the package python3-venv
         if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$candidate"
             return
@@ -20,7 +20,7 @@ find_python() {
     return 1
 }
 
-# What decides the content of .venv. The folder counts too: a copied or moved .venv would still run the old checkout.
+# All that decides the content of .venv. The folder counts, because a moved .venv would still run the old checkout.
 describe() {
     "$1" - "$root" <<'END'
 import hashlib, pathlib, sys
@@ -30,7 +30,7 @@ print(f"python {sys.version_info[0]}.{sys.version_info[1]}, {root}, {hashlib.sha
 END
 }
 
-up_to_date() { # the interpreter behind .venv may have gone, so it is started
+up_to_date() { # start the interpreter of .venv, because it may have been removed
     [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && "$root/.venv/bin/python" -c '' 2>/dev/null
 }
 
@@ -42,21 +42,21 @@ python=$(find_python) || {
 wanted=$(describe "$python")
 if up_to_date; then exit 0; fi
 
-# One installation at a time: another script may have come to the same conclusion a moment ago.
+# One installation at a time: another script may have started one a moment ago.
 if command -v flock >/dev/null; then
     exec 9<"$root/pyproject.toml"
     flock --nonblock 9 || { echo "install.sh: waiting for another installation"; flock 9; }
     if up_to_date; then exit 0; fi
 fi
 
-# From scratch, so that nothing of an older lock or of an interrupted installation stays; the stamp comes last.
+# From scratch, to leave nothing of an older lock or an interrupted installation; the stamp comes last.
 echo "install.sh: installing the packages of requirements.lock into .venv with $("$python" --version)"
-echo "install.sh: this takes some minutes, about 3 GB, and happens again only when the lock or pyproject.toml changes"
+echo "install.sh: this takes some minutes and about 3 GB; it is repeated only if the lock or pyproject.toml changes"
 rm -f "$stamp"
 "$python" -m venv --clear "$root/.venv"
 pip() { "$root/.venv/bin/python" -m pip --disable-pip-version-check "$@" 9<&-; }
 pip install --quiet --require-hashes --requirement "$root/requirements.lock"
-# setuptools, which builds this, is locked too: nothing is fetched here
+# setuptools, which builds this package, is locked too, so nothing is downloaded here
 pip install --quiet --no-deps --no-build-isolation --editable "$root"
 echo "$wanted" >"$stamp"
 echo "install.sh: done"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs Debian's Chromium and its driver where they are missing (needs root): tests open the pages of a report in it.
+# Installs Debian's Chromium and its driver if they are missing (needs root). Tests open a report's pages in it.
 set -euo pipefail
 
 packages=(chromium chromium-driver)

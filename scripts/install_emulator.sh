@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs Debian's qemu-user where it is missing (needs root): a test trains runs on processors that it emulates.
+# Installs Debian's qemu-user if it is missing (needs root). A test trains runs on processors that it emulates.
 set -euo pipefail
 
 fail() {

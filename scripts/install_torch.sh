@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Adds a CPU build of PyTorch to .venv, for the tests and benchmarks that compare with it. What is locked stays as it is.
-# Fails where pip is offered no wheel that calls itself +cpu: the plain one of Linux brings gigabytes of CUDA libraries.
+# Adds a CPU build of PyTorch to .venv, for the tests and benchmarks that compare with it. Locked packages do not change.
+# Fails if pip finds no +cpu wheel, because Linux's plain wheel brings gigabytes of CUDA libraries.
 set -euo pipefail
 
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From a fresh checkout to a verdict: installs, trains the small version of one experiment on data that is part of
-# scikit-learn (digits, no download), and reports. A second call finds its runs and only reports.
+# From a fresh checkout to a verdict: installs, trains the small version of one experiment on scikit-learn's digits (no
+# download), and reports. A second call finds the stored runs and only reports.
 set -euo pipefail
 
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)

@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
 # A real Slurm for the tests: one node of two CPUs on loopback, without root, systemd, cgroups or slurmdbd.
 #
-#   scripts/slurm.sh install            apt-get installs Debian's packages, where they are missing (needs root)
-#   scripts/slurm.sh run COMMAND ...    starts a cluster, runs the command with SLURM_CONF set, ends the cluster
+#   scripts/slurm.sh install            installs Debian's packages with apt-get if they are missing (needs root)
+#   scripts/slurm.sh run COMMAND ...    starts a cluster, runs the command with SLURM_CONF set, stops the cluster
 #
-# Its daemons are of the calling user, with a munge key of their own; all they write is in one temporary folder.
+# Its daemons belong to the calling user and have their own munge key. They write only into one temporary folder.
 set -euo pipefail
 
 packages=(slurmctld slurmd slurm-client munge)
-deadline=60 # seconds for any one thing to happen
+deadline=60 # seconds to wait for each event
 
 fail() {
     echo "slurm.sh: $*" >&2
     exit 1
 }
 
-missing() { # names the first program that is not there
+missing() { # prints the first missing program
     local program
     for program in slurmctld slurmd sbatch squeue scancel scontrol munged mungekey; do
         PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || { echo "$program" && return; }
@@ -30,7 +30,7 @@ install() {
     export DEBIAN_FRONTEND=noninteractive
     timeout 300 apt-get update -qq && timeout 300 apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null ||
         fail "apt-get cannot install ${packages[*]} (its reason is above)"
-    [ -z "$(missing)" ] || fail "${packages[*]} are installed, but $(missing) is not there"
+    [ -z "$(missing)" ] || fail "${packages[*]} are installed, but $(missing) is missing"
 }
 
 free_port() {
@@ -94,7 +94,7 @@ start() {
 stop() {
     local pid file
     scancel --quiet --user="$(id -un)" 2>/dev/null || true
-    for _ in $(seq "$deadline"); do # jobs end before the daemons that know their processes
+    for _ in $(seq "$deadline"); do # end jobs before the daemons that track their processes
         [ -n "$(squeue --noheader 2>/dev/null)" ] || break
         sleep 0.5
     done
@@ -110,7 +110,7 @@ case "${1:-}" in
 install) install ;;
 run)
     shift
-    [ -z "$(missing)" ] || fail "no $(missing) here; scripts/slurm.sh install adds what is needed"
+    [ -z "$(missing)" ] || fail "no $(missing) here; run scripts/slurm.sh install"
     export PATH=$PATH:/usr/sbin
     folder=$(mktemp -d)
     trap stop EXIT
@@ -119,5 +119,5 @@ run)
     start
     "$@"
     ;;
-*) fail "say install, or run and a command" ;;
+*) fail "usage: scripts/slurm.sh install, or scripts/slurm.sh run COMMAND ..." ;;
 esac

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs, checks style and types, runs the tests: scripts/test.sh [--all] [pytest arguments]; --all adds the slow tests.
-# A process for each core, four at most, takes whole files of tests; `-n 0` runs them in order, as a debugger needs it.
+# Files of tests are distributed over one process per core, at most four; `-n 0` runs all in one, for a debugger.
 set -euo pipefail
 
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -18,9 +18,9 @@ echo "test.sh: ruff check"
 .venv/bin/python -m ruff check .
 echo "test.sh: mypy"
 .venv/bin/python -m mypy --no-error-summary
-# Where CI is set pytest prints differences in full; for the bytes of two files that takes it hours.
+# With CI set, pytest prints differences in full, which takes hours for the bytes of two files.
 unset CI BUILD_NUMBER
-# A test that hangs ends its process (faulthandler_timeout); a new one would begin it again.
+# A hanging test ends its process (faulthandler_timeout); a new process would start it again.
 set -- -m "$selection" --numprocesses auto --maxprocesses 4 --max-worker-restart 0 --dist loadfile --durations 10 "$@"
 echo "test.sh: pytest $*"
 .venv/bin/python -m pytest "$@"

@@ -135,7 +135,7 @@ def built(home, digits, model, norm, seed):
 
 
 @pytest.mark.parametrize("model", of("model"))
-def test_model_has_the_same_kernels_whatever_the_normaliser_and_its_sites_in_order(home, digits, model):
+def test_model_has_the_same_kernels_whatever_the_normalizer_and_its_sites_in_order(home, digits, model):
     networks = [built(home, digits, model, norm, seed=4) for norm in of("norm")]
     for network in networks:
         for mine, first in zip(network.linear, networks[0].linear, strict=True):

@@ -88,7 +88,7 @@ def test_edits_of_every_kind_of_file_are_found(home, tmp_path):
         "effects.csv: row 3 (claim wider_range, context grid=sigmoid), estimate is ",
         "effects.json: caption is ",
         "effects.png: is missing",
-        "old.svg: is there, and no report writes it",
+        "old.svg: exists, but no report writes it",
         "report.md: line ",
         "verdicts.csv: row 1 (claim wider_range), outcome is 'contradicted' and should be 'supported'; 1 cell differs",
     ]

@@ -89,7 +89,7 @@ def follows(rows: pd.DataFrame, option: str) -> bool:
 
 
 def bound_to_norm(runs: pd.DataFrame, factor: str) -> list[str]:
-    """The settings that have one value with each normaliser, but not with all: a learning rate tuned for each."""
+    """The settings that have one value with each normalizer, but not with all: a learning rate tuned for each."""
     settings = [name for name in setting_names(runs) if name not in ("norm", factor)]
     norms = [comparable(one) for one in runs["norm"]]
     found = []

@@ -1,6 +1,6 @@
 """What can be known to be wrong with an experiment's claims, tuning and figures before anything is trained."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,18 +13,7 @@ from bn_study.analysis.planned_records import check_needed, planned
 from bn_study.analysis.settings import GRID, cells_table, comparable, parse_selector, where, written
 from bn_study.errors import UsageError
 from bn_study.plan import parts
-from bn_study.plan.declared import SOURCES
 from bn_study.plan.experiment import Claim, Experiment, Factors, Tune
-
-CURVES = [
-    f"{split}/{quantity}" + ("" if source == "reestimated" else f"_{source}")
-    for split in ("train", "validation", "test")
-    for quantity in ("loss", "accuracy")
-    for source in SOURCES
-]
-"""What the probe `curves` records (bn_study/training/probe/curves.py)."""
-PROBES = {"activation": "activations", "gradient": "gradients", "identity": "identities"}
-"""Probes whose records are called otherwise than they are."""
 
 
 def check(experiment: Experiment) -> None:
@@ -42,12 +31,12 @@ def check(experiment: Experiment) -> None:
     for name, entry in experiment.tune.items():
         with _place(experiment, f"tune.{name}"):
             _check_tune(entry, cells, strict=not experiment.changed)
-            _check_planned(entry.score, entry.grids, experiment)
+            _check_records(parse(entry.score), entry.grids, experiment)
             _check_waits(name, experiment, [])
     for name, claim in experiment.claims.items():
         with _place(experiment, f"claims.{name}"):
             _check_claim(name, claim, experiment, cells, strict=not experiment.changed)
-            _check_planned(claim.measure, claim.grids, experiment)
+            _check_records(parse(claim.measure), claim.grids, experiment)
 
 
 @contextmanager
@@ -59,19 +48,21 @@ def _place(experiment: Experiment, entry: str) -> Iterator[None]:
 
 
 def _check_figure(name: str, figure: Factors, experiment: Experiment, strict: bool) -> None:
-    """Options that have one meaning in every figure: grid, grids, beside, claims, metrics and factor."""
-    given = {key: value for key, value in figure.items() if key != "kind"}
-    options = parts.checked("figure", str(figure.get("kind")), given, f"figures.{name}").args
+    """The options that mean the same in every figure (grid, grids, beside, claims, factor), and what it reads."""
+    kind = str(figure.get("kind"))
+    part = parts.checked("figure", kind, {key: one for key, one in figure.items() if key != "kind"}, f"figures.{name}")
+    options = part.args
     grids = [*(options.get("grids") or []), *(options.get("beside") or [])]
     grids += [options["grid"]] if "grid" in options else []
     for what, names, known in (
         ("grid", grids, experiment.grids),
         ("claim", options.get("claims") or [], experiment.claims),
-        ("metric", options.get("metrics") or [], CURVES),
     ):
         for one in names:
             if one not in known:
                 raise UsageError(parts.unknown(what, str(one), known))
+    if strict:
+        check_needed(kind, parts.call("figure", part).needs(), planned(experiment, grids))
     if strict and "factor" in options:
         cells = {one: cells_table([experiment.grids[one]]) for one in options["grids"]}
         _known_factor(options["factor"], _grids(options["grids"], cells))
@@ -83,7 +74,6 @@ def _check_tune(entry: Tune, cells: Mapping[str, pd.DataFrame], strict: bool) ->
     if measure.over is not None:
         raise UsageError("the score of a tuning is a number of one run; it takes no `over`")
     _check_levels(measure, entry.level, table)
-    _check_recorded(measure, table)
     tested = [value for value in measure.args.values() if isinstance(value, str) and value.startswith("test/")]
     if tested:
         raise UsageError(f"the score looks at {tested[0]}; tuning may only see validation data")
@@ -119,7 +109,6 @@ def _check_claim(
         raise UsageError("contexts: seeds are the replicates of a claim, not contexts of it")
     for entry in experiment.tuning(claim):
         _check_seeds(entry, experiment, cells, table)
-    _check_recorded(measure, table)
     if not strict:
         return
     fixed = {factor: value for factor, value in claim.at.items() if value not in list(experiment.tune)}
@@ -204,41 +193,9 @@ def _check_levels(measure: Measure, level: Mapping[str, float], table: pd.DataFr
         raise UsageError(f"{measure.name} has no level for {', '.join(sorted(missing))}; add it to `level`")
 
 
-def _check_recorded(measure: Measure, table: pd.DataFrame) -> None:
-    """What a measure reads must be what the grid's probes record; found out now, not after training."""
-    site = measure.args.get("site") if measure.name.startswith("path_") else None
-    _check_probe(measure, table)
-    for metric in [measure.args["metric"]] if "metric" in measure.args else measure.args.get("metrics", []):
-        if "probe.curves.images" not in table or table["probe.curves.images"].isna().any():
-            raise UsageError(f"{measure.name} reads {metric}; add the probe curves to the grid")
-        if metric not in CURVES:
-            raise UsageError(parts.unknown("metric", metric, CURVES))
-    if site is not None:
-        kind = site.rpartition("/")[2]
-        units, sites = (table.get(f"probe.activations.{key}", pd.Series(dtype=object)) for key in ("units", "sites"))
-        if not len(units) or not all(one is True for one in units) or not all(f'"{kind}"' in str(one) for one in sites):
-            wanted = "the probe activations with probe.activations.units: true"
-            raise UsageError(f"{measure.name} reads {site}; the grid needs {wanted} and {kind} among its sites")
-
-
-def _check_planned(spec: Mapping[str, Any], grids: list[str], experiment: Experiment) -> None:
+def _check_records(reader: Measure, grids: Sequence[str], experiment: Experiment) -> None:
     """An override may move measuring points or leave out layers; a value that is not there is then missing."""
-    measure = parse(spec)
-    records = planned(cell for name in grids for cell in experiment.grids[name].cells)
-    if records is not None and not experiment.changed:
-        check_needed(measure.name, measure.needs(), records, steps=True)
-
-
-def _check_probe(measure: Measure, table: pd.DataFrame) -> None:
-    """A record is called after its probe, but for those of `curves` and of `activations`."""
-    name = str(measure.args.get("name", "drift/unit_mean" if measure.name == "moment_drift" else ""))
-    if not name or name in CURVES:
-        return
-    probe = PROBES.get(kind := name.partition("/")[0], kind)
-    if probe not in parts.names("probe"):
-        raise UsageError(parts.unknown("probe", probe, parts.names("probe")))
-    if not any(one.startswith(f"probe.{probe}.") for one in table):
-        raise UsageError(f"{measure.name} reads {name}; add the probe {probe} to the grid")
+    check_needed(reader.name, reader.needs(), planned(experiment, grids), names_only=bool(experiment.changed))
 
 
 def _grids(names: list[str], cells: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

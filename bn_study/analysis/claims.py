@@ -25,7 +25,7 @@ NO_EFFECT = estimate([], replaced=False)
 
 @dataclass(frozen=True)
 class _Context:
-    """One context on its way to a Row: its effect with open values replaced against the claim, and in its favour.
+    """One context on its way to a Row: its effect with open values replaced against the claim, and in its favor.
 
     pairs: what each arm contributed, by seed, and the paired differences that stand against the claim.
     """
@@ -34,7 +34,7 @@ class _Context:
     note: str
     replaced: int = 0
     against: Estimate = NO_EFFECT
-    favour: Estimate = NO_EFFECT
+    favor: Estimate = NO_EFFECT
     missing: str = ""
     gate: str = ""
     censored: str = ""
@@ -114,7 +114,7 @@ def _gate(gates: Mapping[str, Verdict], context: Factors, sanity: str) -> str:
 def _opened(
     claim: Claim, measure: Measure, experiment: Experiment, planned: list[Arm], context: Factors
 ) -> _Context | None:
-    """A context in which overrides sweep a setting that the claim takes to be one: its verdict is missing."""
+    """The verdict is missing in a context where overrides give several values to a setting that the claim fixes."""
     if not experiment.changed:
         return None
     tuned = [factor for factor, value in claim.at.items() if value in list(experiment.tune)]
@@ -163,14 +163,14 @@ def _context(
     undefined = [f"{one.undefined} {unit} of {one.selector}" for one in values if one.undefined]
     constant = claim.contrast.get(CONSTANT, 0.0)
     down, up = (contrast.differences(values, constant, sign=sign) for sign in (-1, 1))
-    against, favour = _ends(claim.test, down, up)
+    against, favor = _ends(claim.test, down, up)
     equal = contrast.resolution(values, logarithmic=measure.scale is not None)
     return _Context(
         name,
         note,
         replaced,
         estimate(against, replaced=replaced > 0, resolution=equal),
-        estimate(favour, replaced=replaced > 0, resolution=equal),
+        estimate(favor, replaced=replaced > 0, resolution=equal),
         missing=f"{' and '.join(absent)} are missing" if absent else "",
         gate=", ".join(filter(None, [gate, *edges])),
         censored=_censored(claim.test, measure, values),
@@ -212,7 +212,7 @@ def _censored(test: str, measure: Measure, values: list[contrast.Values]) -> str
 
 
 def _ends(test: str, down: pd.Series, up: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """The differences that stand against the claim, and those in its favour; the test says which."""
+    """The differences that stand against the claim, and those in its favor; the test says which."""
     against = parts.find("test", test).AGAINST
     if against == "low" or (against == "far" and abs(down.mean()) > abs(up.mean())):
         return down, up
@@ -223,8 +223,8 @@ def _rows(claim: Claim, found: list[_Context]) -> tuple[Row, ...]:
     """Holm over the contexts that count, then each context's decision."""
     counting = [one for one in found if not (one.missing or one.gate or one.undefined)]
     against = dict(zip((one.name for one in counting), holm([one.against.p for one in counting]), strict=True))
-    favour = dict(zip((one.name for one in counting), holm([one.favour.p for one in counting]), strict=True))
-    ends = [(against.get(one.name, math.nan), favour.get(one.name, math.nan)) for one in found]
+    favor = dict(zip((one.name for one in counting), holm([one.favor.p for one in counting]), strict=True))
+    ends = [(against.get(one.name, math.nan), favor.get(one.name, math.nan)) for one in found]
     return tuple(_row(claim, one, *p) for one, p in zip(found, ends, strict=True))
 
 
@@ -255,7 +255,7 @@ def _finding(claim: Claim, one: _Context, p: float, p_favour: float) -> Finding:
     if one.censored:
         return Finding("inconclusive", one.censored)
     finding = decide(claim.test, one.against, p, claim.margin)
-    other = decide(claim.test, one.favour, p_favour, claim.margin)
+    other = decide(claim.test, one.favor, p_favour, claim.margin)
     if finding.outcome == "contradicted" and other.outcome != "contradicted":
         # A value that was chosen against the claim must not be what refutes it.
         return Finding("inconclusive", "the outcome depends on the values imputed for diverged runs")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bn_study.analysis.arms import grouped, label, varying
+from bn_study.analysis.needed import Needed
 from bn_study.analysis.settings import setting_names
 from bn_study.analysis.stats import t_interval
 from bn_study.errors import UsageError
@@ -27,6 +28,11 @@ class At:
     metric: str
     site: str
     when: str
+
+    @property
+    def needed(self) -> Needed:
+        """The record that it reads."""
+        return Needed(self.metric, self.site, int(self.when) if self.when.isdecimal() else None)
 
     def of(self, curve: pd.DataFrame) -> float:
         """curve: step and value of a run's record, in order of steps. NaN where it has none.

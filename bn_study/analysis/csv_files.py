@@ -22,7 +22,7 @@ def read_csv(path: Path) -> pd.DataFrame:
     """The table as written, bit for bit.
 
     A column becomes whole numbers, floats or truth values only if that gives back its text exactly; otherwise it stays
-    text. Only an empty field is missing, so that the normaliser `none` is a name.
+    text. Only an empty field is missing, so that the normalizer `none` is a name.
     """
     try:
         texts = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[])

@@ -31,10 +31,10 @@ def described(runs: pd.DataFrame) -> str:
 
 
 def data(runs: pd.DataFrame) -> str:
-    """`mnist binarised at 0.5`, and what a reader might take the data for, and should not."""
+    """`mnist binarized at 0.5`, and what a reader might take the data for, and should not."""
     names = ", ".join(f"{name} ({note(name)})" if note(name) else name for name in _values(runs, "dataset"))
     values = _values(runs, "dataset.binarize")
-    return names + (f" binarised at {', '.join(values)}" if values else "")
+    return names + (f" binarized at {', '.join(values)}" if values else "")
 
 
 def note(dataset: str) -> str:

@@ -1,6 +1,8 @@
 """Which records the runs of grids will have, from what parts declare; and whether what is read is among them."""
 
-from collections.abc import Iterable, Mapping
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,22 +10,29 @@ from bn_study.analysis.needed import LAYERS, Needed
 from bn_study.errors import UsageError
 from bn_study.plan import declared, parts
 from bn_study.plan.declared import Record
-from bn_study.plan.experiment import Cell
+from bn_study.plan.experiment import Cell, Experiment
 from bn_study.plan.schedule import measuring_points
 from bn_study.plan.spec import Part
 
-Planned = Mapping[Record, set[int]]
-"""Each record that some run will have, and the steps at which some run will have it."""
+SPLITS = ("train", "validation", "test")
 
 
-def planned(cells: Iterable[Cell]) -> Planned | None:
-    """The records of all cells. None if what decides them waits for a tuning.
+@dataclass(frozen=True)
+class Planned:
+    """steps: each record that some run will have, and the steps at which one will have it. probes: of all runs."""
+
+    steps: Mapping[Record, set[int]]
+    probes: frozenset[str]
+
+
+def planned(experiment: Experiment, grids: Sequence[str]) -> Planned | None:
+    """The records of all cells of some grids. None if what decides them waits for a tuning.
 
     Cells share the parts they are made of, so each combination of parts is looked at once.
     """
-    found: dict[Record, set[int]] = {}
+    steps: dict[Record, set[int]] = {}
     combinations: dict[tuple[int, ...], Any] = {}
-    for cell in cells:
+    for cell in (cell for grid in grids for cell in experiment.grids[grid].cells):
         spec = cell.spec or _known(cell)
         if spec is None:
             return None
@@ -33,32 +42,36 @@ def planned(cells: Iterable[Cell]) -> Planned | None:
         seen = declared.observed(spec.dataset, spec.model, spec.norm)
         points = measuring_points(spec)
         for probe in spec.probes:
-            steps = {step for step, probes in points if any(one.name == probe.name for one in probes)}
+            own = {step for step, probes in points if any(one.name == probe.name for one in probes)}
             for record in declared.records(probe, seen):
-                found.setdefault(record, set()).update(steps)
-    return found
+                steps.setdefault(record, set()).update(own)
+    probes = frozenset(probe.name for spec in combinations.values() for probe in spec.probes)
+    return Planned(steps, probes)
 
 
-def check_needed(reader: str, needs: Iterable[Needed], records: Planned, steps: bool) -> None:
+def check_needed(reader: str, needs: Iterable[Needed], there: Planned | None, names_only: bool = False) -> None:
     """Raises UsageError with the nearest name for the first need that no run will meet.
 
-    reader: who reads it, for the message. steps: whether a measuring point that is not there is an error too.
+    reader: who reads it, for the message. there: None if it is not known yet. names_only: not at which site or step.
     """
-    for need in needs:
-        named = [one for one in records if one.name == need.name]
+    for need in needs if there is not None else ():
+        assert there is not None
+        named = {one for one in there.steps if one.name == need.name and one.vector == need.vector}
         if not named:
-            raise UsageError(f"{reader}: {_unknown_name(need.name, records)}")
-        there = [one for one in named if _at(one.site, need.site)]
-        if not there:
+            raise UsageError(_not_recorded(reader, need, there))
+        if names_only:
+            continue
+        at_site = [one for one in named if _at(one.site, need.site)]
+        if not at_site:
             sites = {LAYERS + one.site.partition("/")[2] if need.site.startswith(LAYERS) else one.site for one in named}
-            wrong = parts.unknown("site", need.site, sites) if need.site else f"{need.name} needs a site: {_few(sites)}"
-            raise UsageError(f"{reader}: {need.name}: {wrong}")
-        points = set().union(*(records[one] for one in there))
-        step = need.step
-        if steps and step is not None and step not in points:
-            nearest = min(points, key=lambda one: (abs(one - step), one))
+            wrong = parts.unknown("site", need.site, sites) if need.site else f"it needs a site: {_few(sites)}"
+            raise UsageError(f"{reader} reads {need.name}: {wrong}")
+        points = set().union(*(there.steps[one] for one in at_site))
+        if need.step is not None and need.step not in points:
+            nearest = min(points, key=lambda point: (abs(point - (need.step or 0)), point))
             raise UsageError(
-                f"{reader}: no run measures {need.name} at step {step}; the nearest measuring point is {nearest}"
+                f"{reader} reads {need.name} at step {need.step}, at which no run measures it; "
+                f"the nearest measuring point is {nearest}"
             )
 
 
@@ -77,8 +90,16 @@ def _at(site: str, needed: str) -> bool:
     return site == needed
 
 
-def _unknown_name(name: str, records: Planned) -> str:
-    return parts.unknown("record", name, {one.name for one in records})
+def _not_recorded(reader: str, need: Needed, there: Planned) -> str:
+    """Records are called after their probe, but for those of `curves`, which are called after the split."""
+    kind = need.name.partition("/")[0]
+    near = ["curves"] if kind in SPLITS else difflib.get_close_matches(kind, parts.names("probe"), n=1, cutoff=0.7)
+    known = {one.name for one in there.steps if one.vector == need.vector}
+    if near and near[0] not in there.probes:
+        return f"{reader} reads {need.name}; add the probe {near[0]} to the grid"
+    if near and not known:
+        return f"{reader} reads {need.name}, a value for each unit; see conf/probe/{near[0]}.yaml for how to record it"
+    return f"{reader}: {parts.unknown('record', need.name, known)}"
 
 
 def _few(sites: set[str]) -> str:

@@ -66,7 +66,7 @@ def panels(
 
 
 def select(runs: pd.DataFrame, grid: str, norms: tuple[str, ...]) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The runs of a grid that a figure of these normalisers shows, one a seed and normaliser, in order of both.
+    """The runs of a grid that a figure of these normalizers shows, one a seed and normalizer, in order of both.
 
     Where the grid has more, because another setting varies as well, those with its first value are shown; the second
     result says which value that is.

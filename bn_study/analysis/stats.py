@@ -93,7 +93,7 @@ def _rounded(found: Estimate) -> Estimate:
 
 
 def sign_flip(differences: np.ndarray) -> float:
-    """Two-sided p of the mean under random signs (Fisher's randomisation test): exact up to 16 seeds, else sampled."""
+    """Two-sided p of the mean under random signs (Fisher's randomization test): exact up to 16 seeds, else sampled."""
     exact = len(differences) <= EXACT_SEEDS
     result = stats.permutation_test(
         (differences,),

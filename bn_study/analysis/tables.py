@@ -41,7 +41,7 @@ HASH = 10  # the hex digits at the end of a run's id: enough to name it in the c
 class Asked:
     """A measure that the runs of a grid are asked for; `level` by data set.
 
-    metric: "" or the name of a record without which the measure has no value. For others its lack is an error.
+    metric: a record that the run may lack; then the measure has no value. "": a missing record is an error.
     moved: whether overrides may have moved the measuring points; one that is not there is then no value, else an error.
     drawn: whether only a figure wants it, which shows what there is: a committed row without it still serves.
     """

@@ -1,1 +1,1 @@
-"""The command line: parses it, and carries out one of its verbs (verb/)."""
+"""The command line: parse it and run one of its verbs (verb/)."""

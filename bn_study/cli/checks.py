@@ -1,4 +1,4 @@
-"""A check of the installation, the data and the places that are written to."""
+"""A check of the installation, the data and the output folders."""
 
 import os
 import platform
@@ -17,14 +17,14 @@ PROBE = "import tensorflow, keras; print('tensorflow', tensorflow.__version__, '
 
 
 def examine() -> int:
-    """Print one line a check. Returns 0 if a sweep could start, 1 otherwise."""
+    """Print one line per check. Returns 0 if a sweep could start, 1 otherwise."""
     checks: list[tuple[str, Callable[[], str]]] = [
         ("python", lambda: f"{platform.python_version()} at {sys.executable}"),
         ("study", lambda: str(locate().home)),
         ("package", lambda: _source(provenance.PACKAGE, provenance.CODE)),
         ("vocabulary", lambda: _source(locate().home, provenance.VOCABULARY)),
         ("results", _results),
-        ("cores", lambda: f"{len(os.sched_getaffinity(0))}, so many workers of one thread each by default"),
+        ("cores", lambda: f"{len(os.sched_getaffinity(0))}; the default is one worker per core, with one thread each"),
         ("numerics", _numerics),
         ("tensorflow", _tensorflow),
         ("data root", _data_root),
@@ -40,9 +40,9 @@ def examine() -> int:
 
 
 def _source(folder: Path, paths: Sequence[str]) -> str:
-    found = provenance.source(folder, paths)
-    changes = "with changes that decide numbers" if found["dirty"] else "clean"
-    return f"{found['commit'][:10]} ({changes})"
+    source = provenance.source(folder, paths)
+    changes = "with uncommitted changes that affect numbers" if source["dirty"] else "clean"
+    return f"{source['commit'][:10]} ({changes})"
 
 
 def _results() -> str:
@@ -54,13 +54,13 @@ def _results() -> str:
 
 def _numerics() -> str:
     if numerics.supported():
-        return "portable: AVX2 and FMA are there, so runs have the bits of every such x86-64 processor"
+        return "portable: AVX2 and FMA are supported; every x86-64 processor with them computes the same bits"
     return f"native: {numerics.UNSUPPORTED}"
 
 
 def _tensorflow() -> str:
     answer = subprocess.run(
-        [sys.executable, "-P", "-c", PROBE],  # without what the current folder holds, as workers are started
+        [sys.executable, "-P", "-c", PROBE],  # -P: without imports from the current folder, like workers
         env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"},
         capture_output=True, encoding="utf-8", errors="replace",
     )  # fmt: skip
@@ -76,6 +76,6 @@ def _data_root() -> str:
 
     root = Path(data_root())
     names = ("mnist.npz", "cifar-10-python.tar.gz", "cifar-10-batches-py", "cifar10_jpeg.npz")
-    there = [name for name in names if (root / name).exists()]
+    present = [name for name in names if (root / name).exists()]
     source = "BN_STUDY_DATA" if "BN_STUDY_DATA" in os.environ else "default"
-    return f"{root} ({source}): {', '.join(there) or 'none of ' + ', '.join(names) + '; dataset=digits needs none'}"
+    return f"{root} ({source}): {', '.join(present) or 'none of ' + ', '.join(names) + '; dataset=digits needs none'}"

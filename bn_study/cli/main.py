@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb. Returns 0 done, 1 some run failed, 2 usage or configuration error, 3 interrupted."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # what a terminal cannot show is no reason to fail
-    gc.set_threshold(100_000, 20, 20)  # next to nothing of a plan is garbage; to look for it less saves a fifth
+    gc.set_threshold(100_000, 20, 20)  # a plan makes hardly any garbage; fewer collections save a fifth of its time
     try:
         parser = _parser()
     except UsageError as error:

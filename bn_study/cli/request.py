@@ -1,4 +1,4 @@
-"""What several verbs do with the words behind them."""
+"""Helpers that several verbs share."""
 
 import argparse
 import sys
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def parsed(words: list[str], study: "Study | None" = None) -> "Request":
-    """What the words ask for, after a look for what can be known to be wrong. Raises UsageError."""
+    """The request that the words make, after all checks that need no run. Raises UsageError."""
     from bn_study.sweep.request import Request
 
     request = Request.parse(words, study)
-    if request.experiment.name in request.words[:1]:  # a sweep of the command line states nothing that could be wrong
+    if request.experiment.name in request.words[:1]:  # a sweep without a file has no claims to check
         from bn_study.analysis.check import check
         from bn_study.plan import statements
 
@@ -26,14 +26,14 @@ def parsed(words: list[str], study: "Study | None" = None) -> "Request":
 
 
 def console() -> "Console":
-    """Where tables are printed: as wide as the terminal, or 120 columns in a file or a pipe."""
+    """The console for tables: as wide as the terminal, or 120 columns in a file or a pipe."""
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else 120, highlight=False)
 
 
 def count(text: str) -> int:
-    """A flag's number of things, for argparse."""
+    """The type of a flag that takes a count, for argparse."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: give a whole number of at least 1")
     return int(text)

@@ -1,1 +1,1 @@
-"""What is asked: parts, runs, experiments, and how YAML and overrides become them."""
+"""Parts, runs and experiments, and how YAML and overrides become them."""

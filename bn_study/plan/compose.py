@@ -1,8 +1,9 @@
 """conf/ + experiments/ + overrides -> Experiment. The only module that imports Hydra.
 
-A factor is a setting by its dotted name. Later ones win: experiment's base, grid, profile, command line. In a grid, a
-profile and a sweep of the command line a list is an axis; a setting that is itself a list (`model.widths`) is written
-as a list of lists there. An axis that replaces `seed` leaves tuning grids alone, so tuned values stay unseen by it.
+A factor is a setting by its dotted name. A later source wins: the experiment's base, the grid, the profile, the command
+line. In a grid, a profile and a sweep of the command line a list is an axis; there, a setting that is itself a list
+(`model.widths`) is written as a list of lists. An override of `seed` does not change tuning grids, so values are never
+tuned on reported seeds.
 """
 
 import copy
@@ -34,9 +35,9 @@ from bn_study.plan.reading import Sections, checked, current_experiment, load, r
 from bn_study.plan.renamed import current, current_words
 
 ADHOC_FIGURES = {name: {"kind": "curves", "grid": "sweep", "metric": f"test/{name}"} for name in ("accuracy", "loss")}
-"""Of these the report draws what the runs recorded: a regression has no accuracy."""
+"""The report draws those that the runs recorded: a regression has no accuracy."""
 _ALONE = RLock()
-"""Hydra keeps its state in the process: one thread composes at a time."""
+"""Hydra keeps its state in the process, so one thread composes at a time."""
 
 
 def compose(home: Path, name: str | None, overrides: Iterable[str]) -> tuple[Experiment, CallSettings]:
@@ -109,7 +110,7 @@ def _parse(overrides: Iterable[str]) -> Axes:
     axes: Axes = {}
     for text in overrides:
         key = text.partition("=")[0]
-        secrets.refuse(key, "command line")  # before any message repeats what is behind it
+        secrets.refuse(key, "command line")  # before any message repeats its value
         secrets.refuse_credentials(text, key, "command line")
         override = _override(text)
         if override.is_add() or override.is_delete() or override.package is not None:
@@ -132,7 +133,7 @@ def _override(text: str) -> Override:
 
 
 def _quoted(key: str, value: str) -> str:
-    """A setting as it is written in a shell if its value is to be read as it stands."""
+    """A setting for the shell, quoted so that its value is read as it is written."""
     return shlex.quote(f"{key}={QuotedString(value, Quote.double).with_quotes()}")
 
 
@@ -145,19 +146,19 @@ def _values(override: Override, text: str) -> list[Any]:
         raise UsageError(f"{text} is a sweep, and the name of a file; for the file write {_quoted(key, whole)}")
     if not override.is_discrete_sweep() or "glob(" in text:
         raise UsageError(f"{text}: only a,b,c and choice() and range() make a sweep here")
-    values = [_swept(key, one) for one in override.sweep_iterator()]
+    values = [_swept(key, value) for value in override.sweep_iterator()]
     if not values:
         raise UsageError(f"{text}: the list is empty; give at least one value")
     return values
 
 
 def _swept(key: str, value: Any) -> Any:
-    """A value of a sweep in plain Python types: numbers come as such, the rest as Hydra reads it alone."""
+    """A value of a sweep in plain Python types: numbers come as numbers; Hydra parses the rest as single values."""
     return value if isinstance(value, (int, float)) else _override(f"{key}={Transformer.encode(value)}").value()
 
 
 def _axis(key: str, value: Any, where: str) -> list[Any]:
-    """A factor of a grid or a profile: a list is an axis, a text in Hydra's grammar may be (`range(8)`)."""
+    """A factor of a grid or a profile as an axis: a list, or a sweep in Hydra's grammar (`range(8)`)."""
     if isinstance(value, list):
         if not value:
             raise UsageError(f"{where}.{key}: the list is empty; give at least one value")
@@ -192,7 +193,7 @@ def _profile(home: Path, names: list[Any]) -> Axes:
 
 
 class _Composer:
-    """Hydra's composition, once for each choice of parts: it takes tens of milliseconds."""
+    """Hydra's composition, cached by the choice of parts, because one takes tens of milliseconds."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -219,15 +220,15 @@ class _Composer:
         return copy.deepcopy(cached)
 
     def of_run(self, choices: Mapping[str, Any]) -> dict[str, Any]:
-        """The entries that decide a run."""
+        """The entries of a run: all but the settings of the call."""
         return {key: value for key, value in self(choices).items() if key not in call_settings.NAMES}
 
 
 @contextmanager
 def _hydra(folder: Path) -> Iterator[None]:
-    """Hydra's process-wide state is of this folder for a while, and then the caller's again.
+    """Point Hydra's process-wide state at this folder inside the block, and restore the caller's afterwards.
 
-    Raises UsageError where the folder's files cannot be read.
+    Raises UsageError if the folder's files cannot be read.
     """
     state, base, job = GlobalHydra.instance(), VersionBase.instance(), JobRuntime.instance()
     before = state.hydra, base.version_base, job.get("name")
@@ -244,24 +245,24 @@ def _hydra(folder: Path) -> Iterator[None]:
 
 
 def _text(axis: list[Any]) -> str:
-    """An axis as one would write it on the command line, for Hydra to read the same values again."""
-    return ",".join(_word(one) for one in axis)
+    """An axis as written on the command line; Hydra reads the same values from it."""
+    return ",".join(map(_word, axis))
 
 
 def _word(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list):
-        return f"[{','.join(_word(one) for one in value)}]"
+        return f"[{','.join(map(_word, value))}]"
     if isinstance(value, dict):
-        return f"{{{','.join(f'{_word(key)}:{_word(one)}' for key, one in value.items())}}}"
+        return f"{{{','.join(f'{_word(key)}:{_word(entry)}' for key, entry in value.items())}}}"
     if isinstance(value, str):
         return value if _is_bare(value) else QuotedString(value, Quote.single).with_quotes()
     return str(value)
 
 
 def _is_bare(text: str) -> bool:
-    """Whether Hydra reads a text without quotes as this very text, alone and among others."""
+    """Whether Hydra reads the text without quotes as the same text, alone and in a list."""
     try:
         override = _override(f"key=[{text}]")
     except UsageError:

@@ -1,4 +1,4 @@
-"""An experiment and its tuned values -> the runs that are to be, and the cells that wait."""
+"""An experiment and its tuned values -> the runs to train, and the cells that wait for tuning."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from bn_study.plan.spec import RunSpec
 def expand(experiment: Experiment, tuned: Mapping[str, Tuned]) -> tuple[list[PlannedRun], list[Cell]]:
     """The runs of an experiment, each once, in the order of its grids; and the cells that still wait for tuning.
 
-    A function of the experiment and the tuned values alone, so whoever expands again finds the same runs.
+    The result depends on the experiment and the tuned values alone, so every process finds the same runs.
     """
     specs: dict[str, RunSpec] = {}
     grids: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""A question, the runs that bear on it, the claims they can support or contradict. Types only; `compose` fills them."""
+"""A question, the runs that answer it, and the claims they support or contradict. Types only; `compose` fills them."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ def _known_test(name: str) -> str:
 
 
 class _Stated(BaseModel):
-    """What an experiment file may say: nothing beyond the named fields, and the types they name."""
+    """An entry of an experiment file. It has the named fields, of the named types, and no others."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -44,11 +44,11 @@ class _Stated(BaseModel):
 
 
 class Tune(_Stated):
-    """How a factor's value is chosen for each arm: on selection seeds and validation data only.
+    """How a factor's value is chosen for each arm, on selection seeds and validation data only.
 
-    grid: the grid, or the grids, of the selection runs. `score` is one measure, averaged over seeds; ties go to the
-    smaller value, a diverged run is the worst. ends: whether an optimum at the end of its grid is a sign that the grid
-    is too small, which fails a claim's gate, or the end of what the factor can be (`natural`), as no dropout at all.
+    grid: the grid or grids of the selection runs. score: one measure, averaged over seeds; ties go to the smaller
+    value, and a diverged run is the worst. ends: None if an optimum at the edge of the grid means that the grid is too
+    small, which fails a claim's gate; `natural` if the edge is the factor's own limit, such as no dropout.
     """
 
     grid: str | Names
@@ -67,15 +67,15 @@ class Tune(_Stated):
 class Claim(_Stated):
     """A statement that runs can support or contradict: measure x contrast x test x margin.
 
-    measure: `{name: {arguments}}`, optionally with `scale: log2 | log10`, and with `over: {factor: ..., take: ...}` for
-        a number that several runs of a seed make, as the largest usable learning rate.
+    measure: `{name: {arguments}}`, optionally with `scale: log2 | log10`. `over: {factor: ..., take: ...}` makes one
+        number of several runs of a seed, such as the largest usable learning rate.
     contrast: weights by selector (`norm=batch`, or `norm=batch norm.placement=before`), and `constant` for a threshold.
-    at: factors that are held at a value, or at the value that a tuning entry chose for each arm.
-    contexts: factors whose every value is a context with a verdict of its own.
-    grid: the grid the runs come from, or several; the experiment's first one if not given. Among the factors of a claim
-        is `grid`, the name of the grid: with several of them it is usually the context.
-    gates: claims of the same experiment that must be supported for this one to be judged; where a gate has the same
-        contexts, each one opens its own.
+    at: factors held at a value, or at the value that a tuning entry chose for each arm.
+    contexts: factors; each of their values is a context with its own verdict.
+    grid: the grid or grids of the runs; by default the experiment's first one. A claim has the factor `grid`, the name
+        of the grid; with several grids it is usually the context.
+    gates: claims of the same experiment that must be supported before this one is judged. A gate with the same contexts
+        opens each context separately.
     """
 
     statements: list[str]
@@ -97,8 +97,8 @@ class Claim(_Stated):
 
     @property
     def names_grids(self) -> bool:
-        """Whether the names of its grids bear on it: with several, and where `grid` is a factor that it selects by."""
-        selected = {one.partition("=")[0] for selector in self.contrast for one in selector.split()}
+        """Whether the names of its grids matter: with several grids, or if `grid` is a factor that it selects by."""
+        selected = {word.partition("=")[0] for selector in self.contrast for word in selector.split()}
         return len(self.grids) > 1 or "grid" in {*selected, *self.at, *self.contexts}
 
 
@@ -106,8 +106,8 @@ class Claim(_Stated):
 class Tuned:
     """What a tuning entry chose.
 
-    chosen: for each arm (its values of the factors `per`, in that order) the value of every tuned factor.
-    at_edge: the arms whose choice is the smallest or largest value that the grid offered.
+    chosen: the value of every tuned factor, by arm (the arm's values of the factors `per`, in that order).
+    at_edge: the arms whose choice is the smallest or largest value of the grid.
     """
 
     per: tuple[str, ...]
@@ -117,11 +117,11 @@ class Tuned:
 
 @dataclass(frozen=True)
 class Cell:
-    """One point of a grid: a complete configuration, but for factors that wait for a tuning entry.
+    """One point of a grid: a complete configuration, except for factors that wait for a tuning entry.
 
-    config: nested, as composed; cells share what they have in common, so nobody changes it. waits: factor -> name of
-    the tuning entry that will fill it. spec: the run, if nothing waits. fields: if something does, the fields of the
-    run that are checked already, and of the others what the configuration says.
+    config: nested, as composed; cells share parts of it, so it must not be changed. waits: factor -> name of the tuning
+    entry that will fill it. spec: the run, if no factor waits. fields: otherwise the fields of the run; those with a
+    waiting factor as plain configuration, the others checked.
     """
 
     config: dict[str, Any]
@@ -136,7 +136,7 @@ class Cell:
 
     @property
     def asked(self) -> str:
-        """What a claim asks for: that of its run, or the same of what is known of it, and what it waits for."""
+        """What a claim asks for: `RunSpec.asked`, or the same text of the known fields and the waiting factors."""
         if self.spec is not None:
             return self.spec.asked
         waits = {former(factor): entry for factor, entry in self.waits.items()}
@@ -153,11 +153,11 @@ def plain(value: Any) -> Any:
 
 
 def flatten(config: Mapping[str, Any]) -> Factors:
-    """A nested configuration by dotted name; a part's chosen file, its `name`, stands under the part's own name."""
+    """A nested configuration by dotted name; the `name` of a part becomes the value of the part's own key."""
     flat: Factors = {}
     for key, value in config.items():
         if isinstance(value, dict):
-            flat |= {key if name == "name" else f"{key}.{name}": one for name, one in flatten(value).items()}
+            flat |= {key if name == "name" else f"{key}.{name}": entry for name, entry in flatten(value).items()}
         else:
             flat[key] = value
     return flat
@@ -167,7 +167,7 @@ def flatten(config: Mapping[str, Any]) -> Factors:
 class Grid:
     """The product of its factors' values, as cells.
 
-    points: the size of that product; there are fewer cells where a part lacks an option that another one has.
+    points: the size of the product. There are fewer cells if a part lacks an option that another part has.
     """
 
     name: str
@@ -185,8 +185,8 @@ class Grid:
 class Experiment:
     """A composed experiment.
 
-    changed: the overrides that make it differ from its file. unchanged: the same without them, None if there are none.
-    sanity_check: whether its claims are known truths, which every verdict of any other experiment has to wait for.
+    changed: the overrides that make it differ from its file. unchanged: the experiment without them; None if there are
+    none. sanity_check: whether its claims are known truths; every other experiment's verdicts wait for them.
     """
 
     name: str
@@ -203,33 +203,33 @@ class Experiment:
 
     @property
     def tuning_grids(self) -> set[str]:
-        """Grids that only serve to choose values: their seeds are never reported."""
+        """Grids that only serve to tune values. Their seeds are never reported."""
         return {grid for entry in self.tune.values() for grid in entry.grids}
 
     @property
     def digest(self) -> str:
-        """Ten hex digits of what is trained: the runs, the cells that wait and the tuning that they wait for.
+        """Ten hex digits of what is trained: the runs, the cells that wait, and the tuning that they wait for.
 
-        What is asked of the runs takes no part, so two compositions that train the same are one.
+        Claims and figures are left out, so compositions that train the same runs have the same digest.
         """
         cells = [cell for grid in self.grids.values() for cell in grid.cells]
         trained = sorted({cell.asked if cell.spec is None else cell.spec.id for cell in cells})
         return _digest([trained, self._tuning(self.awaited(self.grids))])
 
     def stated(self) -> dict[str, str]:
-        """A hash of each claim as its file states it: of what is tested, and of nothing else (`tested`)."""
+        """The hash of each claim as its file states it: of `tested` and nothing else."""
         return {name: self.stated_hash(name) for name in self.claims}
 
     def stated_hash(self, name: str) -> str:
-        """Of one claim, as `stated`."""
+        """The hash of one claim; see `stated`."""
         return _digest(self.tested(name))
 
     def tested(self, name: str) -> dict[str, Any]:
         """All that decides a claim's verdict, as its file states it.
 
-        The fields of the claim, its gates (each by its own hash), its runs, and the tuning that it rests on with its
-        runs; runs as their number and a hash of them, without their recipe. What the claim is read as (`statements`,
-        `expect`) is no part of it.
+        That is the fields of the claim, its gates (each by its own hash), its runs, and its tuning with the tuning's
+        runs. Runs are given by their number and a hash that ignores the recipe. `statements` and `expect`, which
+        interpret the claim, are left out.
         """
         if self.unchanged is not None:
             return self.unchanged.tested(name)
@@ -244,23 +244,23 @@ class Experiment:
         }
 
     def _tuning(self, entries: Iterable[str]) -> dict[str, Any]:
-        """What tuning entries say, by name, with the runs of their grids in place of the grids' names."""
+        """The fields of tuning entries by name, with the runs of their grids in place of the grids' names."""
         fields = {name: by_value(former_words(self.tune[name].model_dump(exclude={"grid"}))) for name in entries}
         return {name: entry | {"runs": self._runs(self.tune[name].grids)} for name, entry in fields.items()}
 
     def _runs(self, grids: Iterable[str]) -> dict[str, Any]:
-        """The runs of grids taken together: how many, and a hash of them."""
+        """The number and the hash of the runs of these grids together."""
         asked = sorted(frozenset().union(*(self.grids[grid].asked for grid in grids)))
         return {"count": len(asked), "hash": _digest(asked)}
 
     def tuning(self, claim: Claim) -> dict[str, Tune]:
-        """What a claim rests on: the entries named in `at`, those its runs wait for, and those that these wait for."""
-        found: set[str] = set()
+        """The tuning that a claim depends on: entries named in `at`, and transitively those that its runs wait for."""
+        needed: set[str] = set()
         named = {value for value in claim.at.values() if value in list(self.tune)} | self.awaited(claim.grids)
         while named:
-            found |= named
-            named = self.awaited(grid for name in named for grid in self.tune[name].grids) - found
-        return {name: entry for name, entry in self.tune.items() if name in found}
+            needed |= named
+            named = self.awaited(grid for name in named for grid in self.tune[name].grids) - needed
+        return {name: entry for name, entry in self.tune.items() if name in needed}
 
     def awaited(self, grids: Iterable[str]) -> set[str]:
         """The tuning entries that cells of these grids wait for."""

@@ -1,4 +1,4 @@
-"""What git says of a folder. Whoever asks is answered without an error where there is no git and no repository."""
+"""Questions to git about a folder. None of them fails where there is no git or no repository."""
 
 import io
 import subprocess
@@ -16,46 +16,46 @@ FORMAT = "--format=%H %ct"
 
 
 def answer(folder: Path, *arguments: str) -> str | None:
-    """What a git command prints, without blanks around it; None if it fails."""
-    found = _output(folder, *arguments)
-    return None if found is None else found.decode(errors="replace").strip()
+    """The stripped output of a git command; None if it fails."""
+    output = _output(folder, *arguments)
+    return None if output is None else output.decode(errors="replace").strip()
 
 
 @cache
 def holds(folder: Path) -> bool:
-    """Whether a repository holds this folder: it is the top of one, or something in it is tracked.
+    """Whether a repository tracks this folder: it is the top of one, or holds a tracked file.
 
-    A folder that a repository only surrounds, as an installed package in an ignored environment, is not held.
+    An installed package in an ignored environment lies inside a repository, but is not tracked by it.
     """
     top = answer(folder, "rev-parse", "--show-toplevel")
     return top is not None and (Path(top).resolve() == folder.resolve() or bool(answer(folder, "ls-files", "--", ".")))
 
 
 def head(folder: Path) -> Moment | None:
-    """The commit that is checked out; None without a repository or before its first commit."""
+    """The commit that is checked out; None without a repository or before the first commit."""
     return moment(folder, "HEAD") if holds(folder) else None
 
 
 def moment(folder: Path, commit: str) -> Moment | None:
     """A commit with its date; None if this repository does not have it."""
-    found = answer(folder, "log", "-1", FORMAT, commit, "--") if commit and holds(folder) else None
-    return _moment(found) if found else None
+    line = answer(folder, "log", "-1", FORMAT, commit, "--") if commit and holds(folder) else None
+    return _moment(line) if line else None
 
 
 def changed(folder: Path, *paths: str) -> bool:
-    """Whether files differ from the commit that is checked out; true where there is no repository."""
+    """Whether files differ from the commit that is checked out; true without a repository."""
     return not holds(folder) or answer(folder, "status", "--porcelain", "--", *paths) != ""
 
 
 def commits(folder: Path, *paths: str) -> list[Moment]:
-    """The commits up to the present one that touched any of these paths, the oldest first."""
-    found = answer(folder, "log", "--reverse", FORMAT, "--", *paths) if holds(folder) else None
-    return [_moment(line) for line in (found or "").splitlines()]
+    """The commits up to the current one that touched any of these paths, oldest first."""
+    log = answer(folder, "log", "--reverse", FORMAT, "--", *paths) if holds(folder) else None
+    return [_moment(line) for line in (log or "").splitlines()]
 
 
 @contextmanager
 def extracted(folder: Path, commit: str, *paths: str) -> Iterator[Path]:
-    """These paths of the folder as they are in a commit, in a temporary folder; without those that it does not have."""
+    """A temporary folder with these paths as they are in a commit; paths that the commit lacks are left out."""
     with tempfile.TemporaryDirectory() as temporary:
         for path in paths:
             content = _output(folder, "archive", "--format=tar", commit, "--", path)

@@ -14,7 +14,7 @@ from bn_study.plan.experiment import Cell, Factors, Grid, Tune
 GROUPS = ("dataset", "model", "norm", "optimizer", "schedule", "probe")
 """Settings that choose a part: each is a Hydra group, a folder in conf/."""
 FIXED = ("name", "keras")
-"""What a file in conf/ says of its part; an override may repeat it, as a run's settings do, but not change it."""
+"""Entries that identify a part's file. An override may repeat them, as a run's settings do, but not change them."""
 Axes = dict[str, list[Any]]
 
 
@@ -22,7 +22,7 @@ Axes = dict[str, list[Any]]
 class _Piece:
     """An entry of a configuration with values of the axes filled in. It is made and checked once; many cells share it.
 
-    content: as it stands in the cell's config. waits: see Cell. field: its field of the RunSpec, if nothing waits.
+    content: its value in the cell's config. waits: see Cell. field: its field of the RunSpec, if no factor waits.
     """
 
     name: str
@@ -34,8 +34,8 @@ class _Piece:
 class GridBuilder:
     """Grids of one experiment, and a check that every setting it names reached at least one run.
 
-    The parts that are chosen decide which entry of the configuration each axis reaches. An entry has few values, so a
-    cell is only a combination of pieces that are there already; that is why a grid may have a hundred thousand.
+    The chosen parts decide which entry of the configuration each axis changes. Each entry takes few values, so a cell
+    only combines pieces that exist already. This makes grids of a hundred thousand cells affordable.
     """
 
     def __init__(self, composer: Callable[[Mapping[str, Any]], dict[str, Any]], tune: Mapping[str, Tune]) -> None:
@@ -74,21 +74,21 @@ class GridBuilder:
                     raise UsageError(f"{source}: {parts.unknown('setting', key, self.options)}")
 
     def _combinations(self, axes: Axes, reached: set[str], options: set[str]) -> Iterator[list[_Piece]]:
-        """The product of the axes, the last one fastest; of each the place in its axis is what is combined."""
+        """The pieces of each point of the product of the axes; the last axis varies fastest."""
         choosing = [number for number, key in enumerate(axes) if key in GROUPS]
         known: dict[tuple[int, ...], list[tuple[Callable[..., _Piece], list[int]]]] = {}
-        for places in itertools.product(*(range(len(axis)) for axis in axes.values())):
-            choice = tuple(places[number] for number in choosing)
+        for indices in itertools.product(*(range(len(axis)) for axis in axes.values())):
+            choice = tuple(indices[number] for number in choosing)
             if choice not in known:
-                chosen = {key: axis[place] for (key, axis), place in zip(axes.items(), places, strict=True)}
+                chosen = {key: axis[index] for (key, axis), index in zip(axes.items(), indices, strict=True)}
                 choices = {key: chosen[key] for key in GROUPS if key in chosen}
                 known[choice] = self._slots(choices, axes, reached, options)
-            yield [piece(*[places[number] for number in numbers]) for piece, numbers in known[choice]]
+            yield [piece(*[indices[number] for number in numbers]) for piece, numbers in known[choice]]
 
     def _slots(
         self, choices: Factors, axes: Axes, reached: set[str], options: set[str]
     ) -> list[tuple[Callable[..., _Piece], list[int]]]:
-        """For each entry of the configuration that a choice of parts makes: its piece by places, and of which axes."""
+        """For each entry of the configuration: the function from indices to its piece, and the axes that they index."""
         for key, value in choices.items():
             if not isinstance(value, list if key == "probe" else str):
                 hint = "a list of probes in brackets" if key == "probe" else "the name of one part"
@@ -105,10 +105,10 @@ class GridBuilder:
             slots.append((cache(partial(self._piece, name, content, own)), numbers))
         return slots
 
-    def _piece(self, name: str, content: Any, axes: Axes, *places: int) -> _Piece:
+    def _piece(self, name: str, content: Any, axes: Axes, *indices: int) -> _Piece:
         config, waits = {name: content}, {}
-        for (key, axis), place in zip(axes.items(), places, strict=True):
-            value = axis[place]
+        for (key, axis), index in zip(axes.items(), indices, strict=True):
+            value = axis[index]
             if isinstance(value, str) and value in self.tune and key in self.tune[value].factors:
                 waits[key] = value
             set_value(config, key, value)
@@ -135,23 +135,23 @@ def dotted(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def _has(config: Any, key: str) -> bool:
-    for one in key.split("."):
-        if not isinstance(config, dict) or one not in config:
+    for name in key.split("."):
+        if not isinstance(config, dict) or name not in config:
             return False
-        config = config[one]
+        config = config[name]
     return not isinstance(config, dict)
 
 
 def _get(config: Any, key: str) -> Any:
-    for one in key.split("."):
-        config = config[one]
+    for name in key.split("."):
+        config = config[name]
     return config["name"] if isinstance(config, dict) else config
 
 
 def set_value(config: dict[str, Any], key: str, value: Any) -> None:
-    """Change a setting in place, but for the folders on the way to it: those are copied, as others may share them."""
-    *folders, last = key.split(".")
-    for one in folders:
-        config[one] = dict(config[one])
-        config = config[one]
+    """Change a setting in place. The mappings on the way to it are copied, because other cells may share them."""
+    *parents, last = key.split(".")
+    for name in parents:
+        config[name] = dict(config[name])
+        config = config[name]
     config[last] = value

@@ -1,4 +1,4 @@
-"""What a study's git history says of the claims of an experiment: what was stated in which commit first."""
+"""When claims were stated first, by the git history of a study."""
 
 import re
 from collections.abc import Collection
@@ -19,7 +19,7 @@ from bn_study.plan.renamed import EXPERIMENTS, FIELDS, OPTIONS
 
 @dataclass
 class Found:
-    """stated: by hash of a claim the commit that stated it first. attached: the same by claim and statement."""
+    """stated: hash of a claim -> the commit that stated it first. attached: (claim, statement) -> the same."""
 
     stated: dict[str, Moment] = field(default_factory=dict)
     attached: dict[tuple[str, str], Moment] = field(default_factory=dict)
@@ -28,42 +28,42 @@ class Found:
 def search(home: Path, name: str, hashes: Collection[str], attachments: Collection[tuple[str, str]]) -> Found:
     """The first commits with claims of these hashes, and those that attached these statements to these claims.
 
-    Vocabulary and experiment of each commit that touched them are composed by the present code, the oldest first, until
-    all is found. Options that came later and are null mean "as before the option existed", so they are filled in. A
-    commit that the present code cannot compose all the same is left out, and so is what a shallow clone lacks.
+    Today's code composes the experiment with the conf/ of each commit that touched them, oldest first, until
+    everything is found. A null option means "as before the option existed", so later null options are filled in.
+    Commits that today's code still cannot compose are skipped, as are those that a shallow clone lacks.
     """
-    found, paths = Found(), _paths(name)
+    first, paths = Found(), _paths(name)
     for moment in git.commits(home, *paths):
-        if found.stated.keys() >= set(hashes) and found.attached.keys() >= set(attachments):
+        if first.stated.keys() >= set(hashes) and first.attached.keys() >= set(attachments):
             break
         with git.extracted(home, moment.commit, *paths) as folder:
             _in_current_words(folder, name)
             for pair in _attached(folder, name).intersection(attachments):
-                found.attached.setdefault(pair, moment)
-            if not found.stated.keys() >= set(hashes):
-                for one in _stated(folder, name, home).intersection(hashes):
-                    found.stated.setdefault(one, moment)
-    return found
+                first.attached.setdefault(pair, moment)
+            if not first.stated.keys() >= set(hashes):
+                for stated in _stated(folder, name, home).intersection(hashes):
+                    first.stated.setdefault(stated, moment)
+    return first
 
 
 def committed(home: Path, experiment: Experiment) -> dict[str, str]:
-    """The hashes of the claims that are tested as the commit that is checked out says; of all where there is no git."""
+    """The hashes of the claims that the current commit states in the same way; all of them without git."""
     stated, paths = experiment.stated(), _paths(experiment.name)
     if not stated or not git.holds(home) or not git.changed(home, *paths):
         return stated
     with git.extracted(home, "HEAD", *paths) as folder:
         _in_current_words(folder, experiment.name)
         there = _stated(folder, experiment.name, home)
-    return {name: one for name, one in stated.items() if one in there}
+    return {name: digest for name, digest in stated.items() if digest in there}
 
 
 def _paths(name: str) -> tuple[str, ...]:
     names = [name, *(old for old, new in EXPERIMENTS.items() if new == name)]
-    return "conf", *(f"experiments/{one}.yaml" for one in names)
+    return "conf", *(f"experiments/{stem}.yaml" for stem in names)
 
 
 def _in_current_words(folder: Path, name: str) -> None:
-    """Give files, options and packages of an earlier vocabulary the names that they have now."""
+    """Rename files, options and packages of an earlier conf/ to their current names."""
     for old, new in EXPERIMENTS.items():
         if new == name and (path := folder / "experiments" / f"{old}.yaml").is_file():
             path.rename(path.with_stem(new))
@@ -81,27 +81,29 @@ def _in_current_words(folder: Path, name: str) -> None:
 
 
 def _complete(conf: Path, present: Path) -> None:
-    """Add to the files of an earlier vocabulary what came later: options that are null, and settings of the call."""
+    """Add later entries to the files of an earlier conf/: options that are null, and settings of the call."""
     for path in [] if conf.is_symlink() else conf.rglob("*.yaml"):
         now = present / path.relative_to(conf)
         if now.is_file() and not path.is_symlink():
-            there, later = (load(one, str(one)) for one in (path, now))
-            added = {key: one for key, one in later.items() if key not in there and (one is None or key in NAMES)}
-            if added:  # at the end of the text, whose first line is Hydra's
+            earlier, later = load(path, str(path)), load(now, str(now))
+            added = {
+                key: value for key, value in later.items() if key not in earlier and (value is None or key in NAMES)
+            }
+            if added:  # at the end, because the first line may be Hydra's package directive
                 path.write_text(f"{path.read_text(encoding='utf-8')}\n{OmegaConf.to_yaml(added)}", encoding="utf-8")
 
 
 def _stated(folder: Path, name: str, home: Path) -> set[str]:
-    """The hashes of the claims of an experiment as it was; none if the present code cannot compose it."""
+    """The hashes of the claims of an earlier experiment; none if today's code cannot compose it."""
     try:
         _complete(folder / "conf", home / "conf")
         return set(compose(folder, name, [])[0].stated().values())
-    except Exception:  # whatever it is: files of an earlier vocabulary owe the present code nothing
+    except Exception:  # today's code may fail in any way on earlier files
         return set()
 
 
 def _attached(home: Path, name: str) -> set[tuple[str, str]]:
-    """Claims of an experiment as it was, each with every statement that it names."""
+    """The pairs (claim, statement) of an earlier experiment."""
     try:
         claims = Sections(name, read_experiment(home, name)).entries("claims", like=True)
     except UsageError:

@@ -1,4 +1,4 @@
-"""When something was stated or trained: a place in a study's history."""
+"""When something was stated or trained."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 @dataclass(frozen=True, order=True)
 class Moment:
-    """A commit and its committer date; without git, what the clock said. Moments are in order of their dates.
+    """A commit and its committer date; without git, the time of the clock. Moments are ordered by date.
 
-    date: ISO 8601 in UTC to the second, so that texts sort as dates do. commit: "" without git.
+    date: ISO 8601 in UTC to the second, so that strings sort as dates do. commit: "" without git.
     """
 
     date: str
@@ -16,10 +16,10 @@ class Moment:
 
     @property
     def name(self) -> str:
-        """In short: ten digits of the commit, or the date."""
+        """The first ten digits of the commit, or the date."""
         return self.commit[:10] or self.date[:10]
 
 
 def now() -> Moment:
-    """By the clock."""
+    """The current time, without a commit."""
     return Moment(datetime.now(UTC).isoformat(timespec="seconds"))

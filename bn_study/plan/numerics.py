@@ -1,12 +1,12 @@
-"""Whose bits a run has: those of every x86-64 processor with AVX2 (`portable`), or this processor's own (`native`).
+"""Numerics of a run: the same bits on every x86-64 processor with AVX2 (`portable`), or this processor's (`native`).
 
-Rounding depends on the order of sums, and libraries choose that order by the vector units that they find. Portable
-numerics hold all of them to AVX2 and keep them from instructions of which each maker has a version of its own:
+Rounding depends on the order of sums, and libraries choose that order by the processor's vector units. Portable
+numerics limit all libraries to AVX2 and avoid instructions that differ between makers:
 
-* XLA: code for AVX2; matrix products by Eigen, since XNNPACK looks at the processor whatever it is told.
-* oneDNN: kernels for AVX2, and always on, because TensorFlow by itself turns it on only where there is AVX-512.
-* OpenBLAS and numpy, which probes use: as on a processor with AVX2.
-* 1/sqrt: `training/roots.py`.
+* XLA: code for AVX2; matrix products by Eigen, because XNNPACK inspects the processor regardless of settings.
+* oneDNN: kernels for AVX2, and always on, because TensorFlow's default turns it on only with AVX-512.
+* OpenBLAS and numpy, which probes use: kernels for AVX2.
+* 1/sqrt: see `training/roots.py`.
 
 TensorFlow reads all this when it is imported, so it is set in a worker's environment.
 """
@@ -29,16 +29,16 @@ PORTABLE = {
     "OPENBLAS_CORETYPE": "Haswell",
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
 }
-"""What portable numerics set in a worker's environment, whatever stood there."""
+"""What portable numerics set in a worker's environment, replacing earlier values."""
 
-UNSUPPORTED = "this processor lacks AVX2 or FMA, so runs have bits of its own"
+UNSUPPORTED = "this processor lacks AVX2 or FMA, so runs use its native numerics"
 
 
 def environment(base: Mapping[str, str], numerics: Numerics) -> dict[str, str]:
-    """The environment `base` of a process as it is for a worker of these numerics.
+    """The environment of a worker of these numerics, made from the environment `base` of its parent.
 
-    Native leaves the user's own settings of the libraries alone, and takes away those of a portable parent. Where the
-    processor cannot do portable numerics, both are native.
+    Native keeps the user's own settings of the libraries and removes those of a portable parent. On a processor that
+    does not support portable numerics both choices are native.
     """
     own = dict(base)
     if base.get(VARIABLE) == "portable":
@@ -47,7 +47,7 @@ def environment(base: Mapping[str, str], numerics: Numerics) -> dict[str, str]:
 
 
 def in_force() -> Numerics | None:
-    """Those of this process, by its environment; None where nobody chose."""
+    """The numerics of this process, by its environment; None if none were chosen."""
     if all(os.environ.get(name) == value for name, value in PORTABLE.items()):
         return "portable"
     return "native" if VARIABLE in os.environ else None
@@ -55,13 +55,13 @@ def in_force() -> Numerics | None:
 
 @cache
 def supported() -> bool:
-    """Whether this processor has the instructions of which portable numerics are made: AVX2 and FMA."""
+    """Whether this processor has what portable numerics need: AVX2 and FMA."""
     return {"avx2", "fma"} <= processor_flags()
 
 
 @cache
 def processor_flags() -> frozenset[str]:
-    """The instruction sets of this processor in the words of Linux; none where the system does not tell."""
+    """The instruction sets of this processor, as Linux names them; empty on other systems."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Experiment files: YAML, read through OmegaConf and checked field by field. What they mean is `compose`'s matter."""
+"""Experiment files: YAML, read through OmegaConf and checked field by field. `compose` interprets them."""
 
 import copy
 import re
@@ -18,7 +18,7 @@ from bn_study.plan.renamed import EXPERIMENTS, SECTIONS
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 NAME_RULE = "names are of letters, digits, _ and -"
 RESERVED = ("runs", "local", "bench", "replications", ADHOC)
-"""Folders of results/ that are no experiment's."""
+"""Folders of results/ that belong to no experiment."""
 Stated = TypeVar("Stated", Tune, Claim)
 
 
@@ -28,17 +28,17 @@ def experiment_names(home: Path) -> list[str]:
 
 
 def current_experiment(home: Path, name: str) -> str:
-    """The name that an experiment has now, if it is one of before."""
+    """The current name of an experiment, which may be given by a former one."""
     return name if name in experiment_names(home) else EXPERIMENTS.get(name, name)
 
 
 def experiment_question(home: Path, name: str) -> str:
-    """The question that an experiment file asks."""
+    """The question of an experiment file; "" if it has none."""
     return str(read_experiment(home, name).get("question") or "")
 
 
 def read_experiment(home: Path, name: str) -> dict[str, Any]:
-    """The content of an experiment file. Raises UsageError, with the nearest name, where there is none."""
+    """The content of an experiment file. Raises UsageError with the nearest name if there is no such file."""
     known = experiment_names(home)
     if name not in known:
         if (home / "experiments" / f"{name}.yml").exists():
@@ -51,7 +51,7 @@ def read_experiment(home: Path, name: str) -> dict[str, Any]:
 
 
 def load(path: Path, where: str) -> dict[str, Any]:
-    """Through OmegaConf, for which `1e-3` is a number (plain YAML 1.1 reads a text)."""
+    """A YAML file, read through OmegaConf, which takes `1e-3` for a number (plain YAML 1.1 takes it for text)."""
     try:
         content: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
     except (OmegaConfBaseException, OSError, ValueError, YAMLError) as error:
@@ -63,7 +63,7 @@ def load(path: Path, where: str) -> dict[str, Any]:
 
 
 def unreadable(error: Exception) -> str:
-    """Why a file cannot be read, in a line; of YAML with the file and the line where the reason is."""
+    """One line that says why a file cannot be read; for a YAML error, with file and line number."""
     if not isinstance(error, MarkedYAMLError) or error.problem_mark is None:
         return f"{'not readable as YAML: ' if isinstance(error, YAMLError) else ''}{' '.join(str(error).split())}"
     mark, duplicate = error.problem_mark, (error.problem or "").partition("found duplicate key ")[2]
@@ -135,12 +135,12 @@ class Sections:
 
 
 def checked(model: type[Stated], where: str, entry: dict[str, Any]) -> Stated:
-    """An entry as the type that it should be. Raises UsageError that says where and what is missing or too much."""
+    """An entry as a Tune or Claim. Raises UsageError that names the missing, unknown or wrong field."""
     try:
         return model.model_validate(entry)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(one) for one in first["loc"])
+        key = ".".join(map(str, first["loc"]))
         if first["type"] == "missing":
             raise UsageError(f"{where}: {key} is missing; state it") from None
         if first["type"] == "extra_forbidden":

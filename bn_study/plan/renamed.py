@@ -1,7 +1,7 @@
-"""Names of settings that were once others. Old ones are read for ever, and what is hashed keeps them, so no id changes.
+"""Settings that were renamed. The old names stay readable, and hashes keep them, so no id changes.
 
-A run's canonical text and a claim's hash are made with the old names; files of experiments, overrides, spec.json and
-runs.csv may say either.
+A run's canonical text and a claim's hash use the old names. Experiment files, overrides, spec.json and runs.csv may use
+either.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ FIELDS = {"measure": "schedule", "probes": "probe", "silence": "heartbeat_timeou
 OPTIONS = {"binarise": "binarize", "normalise_input": "normalize_input"}
 """Options of parts."""
 SECTIONS = {"oracle": "sanity_check"}
-"""Of an experiment file."""
+"""Sections of an experiment file."""
 EXPERIMENTS = {"oracles": "sanity_checks", "initialisation": "initialization"}
 """Experiments of this project."""
 _FORMER_FIELDS = {new: old for old, new in FIELDS.items()}
@@ -20,27 +20,27 @@ _FORMER_OPTIONS = {new: old for old, new in OPTIONS.items()}
 
 
 def current(setting: str) -> str:
-    """A setting's dotted name as it is now: `measure.points` is `schedule.points`."""
+    """The current dotted name of a setting: `measure.points` -> `schedule.points`."""
     return _translated(setting, FIELDS, OPTIONS)
 
 
 def former(setting: str) -> str:
-    """The same as it was, which is how it is hashed."""
+    """The former dotted name, which is hashed."""
     return _translated(setting, _FORMER_FIELDS, _FORMER_OPTIONS)
 
 
 def former_option(name: str) -> str:
-    """A part's option as it is hashed."""
+    """The former name of a part's option, which is hashed."""
     return _FORMER_OPTIONS.get(name, name)
 
 
 def current_words(value: Any) -> Any:
-    """A claim, a tuning entry or a figure in which dotted settings, alone or in selectors, have their new names."""
+    """A claim, tuning entry or figure with the current names of dotted settings, alone or in selectors."""
     return _words(value, current)
 
 
 def former_words(value: Any) -> Any:
-    """The same with their old names."""
+    """The same with the former names."""
     return _words(value, former)
 
 
@@ -51,9 +51,9 @@ def _translated(setting: str, fields: Mapping[str, str], options: Mapping[str, s
 
 def _words(value: Any, translate: Any) -> Any:
     if isinstance(value, Mapping):
-        return {_words(key, translate): _words(one, translate) for key, one in value.items()}
+        return {_words(key, translate): _words(entry, translate) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_words(one, translate) for one in value]
+        return [_words(entry, translate) for entry in value]
     if not isinstance(value, str):
         return value
     words = []

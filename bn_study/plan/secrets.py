@@ -1,4 +1,4 @@
-"""Secrets are no settings: what is set is hashed, printed and stored with every run."""
+"""Refuse secrets in settings, because settings are hashed, printed and stored with every run."""
 
 import re
 
@@ -10,7 +10,7 @@ _QUERY = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s?#]*)[?#][^\s'\"]*", re.IGNOREC
 
 
 def refuse(key: str, where: str) -> None:
-    """Raises UsageError, without its value, for a setting whose name says that it holds a secret."""
+    """Raises UsageError for a setting whose name suggests a secret. The message leaves out the value."""
     if _NAME.search(key):
         raise UsageError(
             f"{where}: {key} looks like a secret, and settings are stored with every run; "
@@ -19,7 +19,7 @@ def refuse(key: str, where: str) -> None:
 
 
 def refuse_credentials(text: str, key: str, where: str) -> None:
-    """Raises UsageError, without it, for a setting with a URL in it that tells who asks, or how."""
+    """Raises UsageError for a setting that holds a URL with credentials. The message leaves out the URL."""
     if without_credentials(text) != text:
         raise UsageError(
             f"{where}: {key} has a URL with a user, a password or a query, and settings are stored with every run; "
@@ -28,5 +28,5 @@ def refuse_credentials(text: str, key: str, where: str) -> None:
 
 
 def without_credentials(text: str) -> str:
-    """The text with every URL in it cut down to scheme, host and path: no user, no password, no query."""
+    """The text with every URL in it reduced to scheme, host and path: no user, no password, no query."""
     return _QUERY.sub(r"\1", _USER.sub(r"\1", text))

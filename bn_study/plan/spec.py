@@ -23,12 +23,12 @@ class Part:
 
     @cached_property
     def canonical(self) -> str:
-        """The part's share of the text that is hashed. The runs of a sweep share most parts, and so their texts."""
+        """The part's share of the hashed text. It is cached, because the runs of a sweep share most parts."""
         return _json(_without_nulls(_identity(self)))
 
     @cached_property
     def listed(self) -> str:
-        """The same where the part stands in a list, as a probe does: there nulls have always been hashed."""
+        """The same for a part in a list, such as a probe. There nulls have always been hashed."""
         return _json(_identity(self))
 
 
@@ -36,9 +36,9 @@ class Part:
 class RunSpec:
     """Everything that decides a run's numbers, and nothing else.
 
-    Values are already coerced by `plan/parts.py`, so `1`, `1.0` and `1e0` make the same learning rate and the same id.
+    `plan/parts.py` has coerced the values, so `1`, `1.0` and `1e0` give the same learning rate and the same id.
     `probes` and `schedule` belong to the identity because they decide what is recorded. classes_per_batch: how many
-    classes each training batch is drawn from; None: from all examples alike.
+    classes each training batch is drawn from; None draws from all examples alike.
     """
 
     dataset: Part
@@ -55,7 +55,7 @@ class RunSpec:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The run in the words of the command line: `{"norm": "batch", "norm.momentum": 0.9, "seed": 3, ...}`."""
+        """The run as command-line settings: `{"norm": "batch", "norm.momentum": 0.9, "seed": 3, ...}`."""
         flat: dict[str, Any] = {}
         for kind in ("dataset", "model", "norm", "optimizer"):
             part = getattr(self, kind)
@@ -72,20 +72,20 @@ class RunSpec:
     def canonical(self) -> str:
         """The JSON text that is hashed: sorted keys, no nulls (a null means "as before the option existed").
 
-        Put together from the texts of the parts, which is what makes large plans cheap.
+        It joins the cached texts of the parts, which makes large plans cheap.
         """
-        return _object({name: _text(getattr(self, one)) for name, one in _HASHED.items()})
+        return _object({name: _text(getattr(self, attribute)) for name, attribute in _HASHED.items()})
 
     @cached_property
     def asked(self) -> str:
-        """`asked_text` of the run: what a claim asks for, whatever the recipe."""
-        return asked_text({name: getattr(self, one) for name, one in _HASHED.items() if name != "recipe"})
+        """`asked_text` of the run, without the recipe: what a claim asks for."""
+        return asked_text({name: getattr(self, attribute) for name, attribute in _HASHED.items() if name != "recipe"})
 
     @cached_property
     def training(self) -> str:
         """Ten hex digits of what is trained: settings and seed, without recipe, probes and measuring schedule.
 
-        To train the same again by a new recipe, or to measure more, is no new evidence; this says what is the same.
+        Training the same again with a new recipe, or measuring more, is no new evidence. Such runs share this value.
         """
         return training_of(self.canonical())
 
@@ -96,21 +96,21 @@ class RunSpec:
         return f"{self.norm.name}-{self.model.name}-{self.dataset.name}-s{self.seed}-{digest}"
 
 
-_HASHED = dict(sorted((former(one.name), one.name) for one in fields(RunSpec)))
-"""Names of fields as they are hashed, in order, with what they are called now."""
+_HASHED = dict(sorted((former(attribute.name), attribute.name) for attribute in fields(RunSpec)))
+"""Hashed name of each field, in order -> its current name."""
 
 
 def training_of(canonical: str) -> str:
-    """`RunSpec.training` of a run of which this is the canonical text; of whatever version."""
-    fields = {key: one for key, one in json.loads(canonical).items() if key not in ("recipe", "probes", "measure")}
+    """`RunSpec.training` of the run with this canonical text, which may be of any version."""
+    fields = {key: value for key, value in json.loads(canonical).items() if key not in ("recipe", "probes", "measure")}
     return hashlib.sha256(_json(_without_nulls(fields)).encode()).hexdigest()[:10]
 
 
 def asked_text(fields: Mapping[str, Any]) -> str:
     """Fields of a run as JSON in the order of their names: sorted keys, and no nulls anywhere.
 
-    A field is checked, or the plain values of a configuration that is not complete yet. A null means "as before the
-    option existed", so an option that is added later, and is null, changes no text.
+    A field is a checked value, or plain values of a configuration that is not complete yet. A null means "as before the
+    option existed", so a later option that is null changes no text.
     """
     texts = {former(name): _asked(value) for name, value in fields.items()}
     return _object(dict(sorted(texts.items())))
@@ -125,11 +125,11 @@ def _asked(value: Any) -> str:
 
 
 def by_value(value: Any) -> Any:
-    """Without nulls in mappings, and with whole numbers as integers: `3`, `3.0` and `3e0` are one value."""
+    """The value without nulls in mappings, and with whole numbers as integers: `3`, `3.0` and `3e0` are equal."""
     if isinstance(value, Mapping):
-        return {key: by_value(one) for key, one in value.items() if one is not None}
+        return {key: by_value(entry) for key, entry in value.items() if entry is not None}
     if isinstance(value, (list, tuple)):
-        return [by_value(one) for one in value]
+        return [by_value(entry) for entry in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -138,7 +138,7 @@ def _object(texts: Mapping[str, str]) -> str:
 
 
 def _text(value: Any) -> str:
-    """A field's share of the text that is hashed."""
+    """A field's share of the hashed text."""
     if isinstance(value, Part):
         return value.canonical
     if isinstance(value, tuple):
@@ -155,15 +155,15 @@ def _identity(value: Any) -> Any:
     if isinstance(value, FileContent):
         return {"sha256": value.sha256}
     if isinstance(value, Mapping):
-        return {former_option(key): _identity(one) for key, one in value.items()}
+        return {former_option(key): _identity(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_identity(one) for one in value]
+        return [_identity(entry) for entry in value]
     return value
 
 
 def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_nulls(one) for key, one in value.items() if one is not None}
+        return {key: _without_nulls(entry) for key, entry in value.items() if entry is not None}
     return value
 
 

@@ -21,7 +21,7 @@ _SETTINGS = {
 class _Schedule(BaseModel):
     """When to measure: `points` steps, evenly spaced on a log scale from step `first` to the end, and step 0.
 
-    reestimate: training images from which a normaliser's statistics are re-estimated before measuring.
+    reestimate: training images from which a normalizer's statistics are re-estimated before measuring.
     """
 
     model_config = parts.STRICT

@@ -1,4 +1,4 @@
-"""The statements that are tested: statements.yaml of a study. Claims name them, the verdict board lists them all."""
+"""The statements under test, from a study's statements.yaml. Claims name them; the verdict board lists all of them."""
 
 from pathlib import Path
 
@@ -24,14 +24,14 @@ class Source(_Entry):
 
 
 class Statement(_Entry):
-    """claim: what is said, in one sentence. cards: the tests that would answer it."""
+    """claim: the statement in one sentence. cards: the tests that would answer it."""
 
     claim: str
     cards: list[str] = Field(min_length=1)
 
 
 class Statements(_Entry):
-    """The file: statements by id, whose beginning (`S000` of `S000-a`) is their source's; the cards' titles."""
+    """The content of the file. An id of a statement begins with that of its source (`S000-a`); cards have titles."""
 
     sources: dict[str, Source]
     cards: dict[str, str]
@@ -42,27 +42,27 @@ class Statements(_Entry):
 
 
 def read(home: Path) -> Statements | None:
-    """statements.yaml of a study, or None where it has none. Raises UsageError where it is wrong."""
+    """statements.yaml of a study; None if it has none. Raises UsageError if it is wrong."""
     path = home / FILE
     if not path.is_file():
         return None
     try:
-        found = Statements.model_validate(load(path, FILE))
+        content = Statements.model_validate(load(path, FILE))
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(one) for one in first["loc"])
+        where = ".".join(map(str, first["loc"]))
         raise UsageError(f"{FILE}: {where}: {first['msg']}") from None
-    for name, statement in found.statements.items():
-        if found.source(name) not in found.sources:
-            raise UsageError(f"{FILE}: {name}: {parts.unknown('source', found.source(name), found.sources)}")
+    for name, statement in content.statements.items():
+        if content.source(name) not in content.sources:
+            raise UsageError(f"{FILE}: {name}: {parts.unknown('source', content.source(name), content.sources)}")
         for card in statement.cards:
-            if card not in found.cards:
-                raise UsageError(f"{FILE}: {name}: {parts.unknown('card', card, found.cards)}")
-    return found
+            if card not in content.cards:
+                raise UsageError(f"{FILE}: {name}: {parts.unknown('card', card, content.cards)}")
+    return content
 
 
 def check(experiment: Experiment, known: Statements | None) -> None:
-    """Raises UsageError for a claim about a statement that is not in the file; without a file any name will do."""
+    """Raises UsageError for a claim about a statement that is not in the file. Without a file any name is accepted."""
     for name, claim in experiment.claims.items():
         for statement in claim.statements:
             if known is not None and statement not in known.statements:

@@ -14,11 +14,11 @@ from pydantic import BeforeValidator, Field, PlainValidator
 
 
 def _whole(value: Any) -> Any:
-    """`1e3` is a float to YAML; as a count it means 1000."""
+    """YAML reads `1e3` as a float; as a count it means 1000."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-LARGEST = 2**31 - 1  # of whole numbers: what fits a step counter
+LARGEST = 2**31 - 1  # largest whole number: it fits a 32-bit step counter
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -33,7 +33,7 @@ Quantiles = Annotated[list[Annotated[float, Field(ge=0, le=100)]], Field(min_len
 
 @dataclass(frozen=True)
 class FileContent:
-    """A user's file. Its content takes part in a run's identity; its place does not."""
+    """A user's file. Its content is part of a run's identity; its path is not."""
 
     path: str
     sha256: str

@@ -1,4 +1,4 @@
-"""Verdicts and figures -> the files of an experiment's folder in results/."""
+"""Writes evidence: experiment folders in results/, the verdict board, pages, data frames, replications."""
 
 from bn_study.report import board, board_figure, seen
 from bn_study.report.terminal import arms, terminal

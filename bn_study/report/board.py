@@ -1,7 +1,7 @@
-"""The verdict board: what the committed evidence says of every statement, of nothing but files that are committed.
+"""The verdict board: what the committed evidence says about every statement.
 
-Read are, for each experiment with evidence, its claims as its file states them and verdicts.csv and runs.csv of its
-folder in results/, and the statements themselves. The same files give the same bytes.
+It reads only committed files: the statements and, for each experiment with evidence, the claims in its file and
+verdicts.csv and runs.csv in its folder. The same files give the same bytes.
 """
 
 import math
@@ -24,17 +24,17 @@ from bn_study.report import seen, words
 from bn_study.report.page import render
 
 BEGIN, END = "<!-- verdicts in short, by `bn-study report` -->\n", "<!-- end of verdicts -->\n"
-"""Between these lines the study's README shows `short`."""
+"""The study's README shows `short` between these lines."""
 MIXED, UNTESTED = "mixed", "not tested yet"
 OUTCOMES = (*(one for one in get_args(Outcome) if one != "missing"), MIXED, "missing", UNTESTED)
-"""What the board can say of a statement, in the order in which it is counted."""
+"""The outcomes of a statement, in the order of the table."""
 
 
 @dataclass(frozen=True)
 class Tested:
-    """A claim, its verdict (context "") with those of its contexts if there are several, and where it was tested.
+    """A claim, its verdict (context ""), the verdicts of its contexts if there are several, and its experiment.
 
-    later: the statements that it was attached to when its runs had been trained, each with the commit.
+    later: the statements that it was attached to after its runs had been trained, each with the commit.
     """
 
     experiment: str
@@ -52,31 +52,31 @@ class Tested:
         return self.stated == POST_HOC
 
     def marks(self, statement: str) -> str:
-        """What is to be known of the verdict as one on a statement: ` (post hoc)`, ` (attached later, 1234567890)`."""
+        """Caveats of the verdict for a statement: ` (post hoc)`, ` (attached later, 1234567890)`, or both, or ""."""
         later = f"attached later, {self.later[statement]}" if statement in self.later else ""
         marks = ", ".join(filter(None, [POST_HOC if self.post_hoc else "", later]))
         return f" ({marks})" if marks else ""
 
     @property
     def effect(self) -> str:
-        """`0.1 [-0.2, 0.4] log2 steps_to test/accuracy, superiority, margin 0.5: ...`; over contexts their span."""
+        """`0.1 [-0.2, 0.4] log2 steps_to test/accuracy, superiority, margin 0.5: ...`; over contexts their range."""
         unit = f" {words.quantity(self.claim)}, {self.claim.test}, margin {self.claim.margin:g}"
-        said = words.effect(self.claim, self.verdict)
+        effect = words.effect(self.claim, self.verdict)
         if not self.contexts:
-            return f"{words.interval(self.verdict)}{unit}" + (f": {said}" if said else "")
-        found = [row.estimate for row in self.contexts if not math.isnan(row.estimate)]
-        span = f"{words.number(min(found))} to {words.number(max(found))}" if found else words.NOTHING
+            return f"{words.interval(self.verdict)}{unit}" + (f": {effect}" if effect else "")
+        estimates = [row.estimate for row in self.contexts if not math.isnan(row.estimate)]
+        span = f"{words.number(min(estimates))} to {words.number(max(estimates))}" if estimates else words.NOTHING
         return f"{span}{unit}: {self.verdict.reason}"
 
     @property
     def where(self) -> str:
-        """How many contexts there are and what makes them: of one factor its values, of several their names."""
+        """The number of contexts and their factors; of a single factor also the values."""
         if not self.contexts:
             return "1"
-        factors, told = self.claim.contexts, ", ".join(self.claim.contexts)
+        factors, text = self.claim.contexts, ", ".join(self.claim.contexts)
         if len(factors) == 1:
-            told += " " + ", ".join(row.context.removeprefix(f"{factors[0]}=") for row in self.contexts)
-        return f"{len(self.contexts)}: {told}"
+            text += " " + ", ".join(row.context.removeprefix(f"{factors[0]}=") for row in self.contexts)
+        return f"{len(self.contexts)}: {text}"
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Line:
-    """A statement, the claims about it, and in words what would test it."""
+    """A statement, the claims about it, and texts that say what would test it."""
 
     name: str
     statement: Statement
@@ -105,13 +105,13 @@ class Line:
 
     @property
     def outcome(self) -> str:
-        """What all its claims say, `mixed` if they differ, `not tested yet` if there are none."""
-        found = {one.verdict.outcome for one in self.tested}
-        return UNTESTED if not found else found.pop() if len(found) == 1 else MIXED
+        """The outcome that all its claims share, `mixed` if they differ, `not tested yet` if there are none."""
+        outcomes = {one.verdict.outcome for one in self.tested}
+        return UNTESTED if not outcomes else outcomes.pop() if len(outcomes) == 1 else MIXED
 
 
 def read(home: Path, results: Path) -> list[Evidence]:
-    """Every experiment that has a folder with verdicts, by name."""
+    """The evidence of every experiment that has a folder with verdicts, by name."""
     return [_evidence(home, results / name) for name in experiment_names(home) if _has_verdicts(results / name)]
 
 
@@ -130,10 +130,10 @@ def _evidence(home: Path, folder: Path) -> Evidence:
     for key, entry in sections.entries("claims", like=True).items():
         claim = checked(Claim, f"{sections.where}: claims.{key}", {"grid": first} | entry)
         rows = [_row(row) for row in verdicts[verdicts["claim"] == key].to_dict("records")]
-        if rows:  # a claim that was added since has none before its experiment is reported again
-            asked = set(claim.grids)
-            mine = runs[[not asked.isdisjoint(grids.split()) for grids in runs["grids"]]]
-            shown = [one for one, options in figures.items() if not asked.isdisjoint(_grids(options))]
+        if rows:  # a new claim has none until its experiment is reported again
+            tests = set(claim.grids)
+            mine = runs[[not tests.isdisjoint(grids.split()) for grids in runs["grids"]]]
+            shown = [figure for figure, options in figures.items() if not tests.isdisjoint(_grids(options))]
             head = verdicts[verdicts["claim"] == key].iloc[0]
             stated, later = str(head["stated"] or ""), _later(str(head.get("attached_later") or ""))
             data = tuple(sorted(set(mine["dataset"])))
@@ -142,12 +142,12 @@ def _evidence(home: Path, folder: Path) -> Evidence:
 
 
 def _later(text: str) -> dict[str, str]:
-    """`S000-a:1234567890 ...`, as verdicts.csv has it, by statement."""
+    """Commits by statement, from `S000-a:1234567890 ...` in verdicts.csv."""
     return dict(one.split(":") for one in text.split())
 
 
 def _row(cells: Mapping[Hashable, Any]) -> Row:
-    """A row of verdicts.csv as it was before it was written."""
+    """The Row that a row of verdicts.csv was written from."""
     texts = {key: "" if pd.isna(cells[key]) else str(cells[key]) for key in ("context", "reason")}
     numbers: dict[str, Any] = {key: float(cells[key]) for key in ("estimate", "low", "high", "p")}
     counts: dict[str, Any] = {key: int(cells[key]) for key in ("n", "replaced")}
@@ -164,7 +164,7 @@ def _names(value: str | Iterable[str]) -> list[str]:
 
 
 def lines(statements: Statements, evidence: Sequence[Evidence]) -> list[Line]:
-    """A line for each statement, in the file's order."""
+    """A Line for each statement, in the file's order."""
     tested = [claim for one in evidence for claim in one.tested]
     return [
         Line(
@@ -178,14 +178,14 @@ def lines(statements: Statements, evidence: Sequence[Evidence]) -> list[Line]:
 
 
 def page(statements: Statements, evidence: Sequence[Evidence], replicated: Sequence[seen.Seen] = ()) -> str:
-    """results/README.md. replicated: on which processors rows were trained again."""
-    found = lines(statements, evidence)
+    """The text of results/README.md. replicated: the processors on which rows were trained again."""
+    rows = lines(statements, evidence)
     datasets = sorted({data for one in evidence for claim in one.tested for data in claim.datasets})
     return render(
         "board.md.j2",
         statements=statements,
-        sections=[(key, [one for one in found if statements.source(one.name) == key]) for key in statements.sources],
-        counts=counts(found),
+        sections=[(key, [row for row in rows if statements.source(row.name) == key]) for key in statements.sources],
+        counts=counts(rows),
         evidence=evidence,
         claims=sum(len(one.tested) for one in evidence),
         notes=[f"{name} is {note(name)}" for name in datasets if note(name)],
@@ -197,27 +197,27 @@ def page(statements: Statements, evidence: Sequence[Evidence], replicated: Seque
     )
 
 
-def counts(found: Sequence[Line]) -> dict[str, list[str]]:
-    """The statements by outcome; no outcome without one."""
-    grouped = {outcome: [one.name for one in found if one.outcome == outcome] for outcome in OUTCOMES}
+def counts(rows: Sequence[Line]) -> dict[str, list[str]]:
+    """The statements by outcome; outcomes without any are left out."""
+    grouped = {outcome: [row.name for row in rows if row.outcome == outcome] for outcome in OUTCOMES}
     return {outcome: names for outcome, names in grouped.items() if names}
 
 
 def short(statements: Statements, evidence: Sequence[Evidence], replicated: Sequence[seen.Seen] = ()) -> str:
-    """What the study's README shows: statements by outcome, a line an experiment, and where rows were trained again."""
-    found = lines(statements, evidence)
-    text = [f"Of {len(found)} statements:", "", "| outcome | n | statements |", "|---|---|---|"]
-    text += [f"| {outcome} | {len(names)} | {' '.join(names)} |" for outcome, names in counts(found).items()]
+    """The README's summary: statements by outcome, a line per experiment, and where rows were trained again."""
+    rows = lines(statements, evidence)
+    text = [f"Of {len(rows)} statements:", "", "| outcome | n | statements |", "|---|---|---|"]
+    text += [f"| {outcome} | {len(names)} | {' '.join(names)} |" for outcome, names in counts(rows).items()]
     text.append("")
     text += [f"- [{one.experiment}](results/{one.experiment}/report.md): {one.summary}" for one in evidence]
-    text += ["", seen.said(replicated)]
+    text += ["", seen.sentence(replicated)]
     if replicated:
         text += ["", seen.table(replicated)]
     return "\n".join(text) + "\n"
 
 
 def inserted(readme: str, text: str) -> str:
-    """A README with what stands between BEGIN and END replaced; as it was if it has no such place."""
+    """A README with the text between BEGIN and END replaced; unchanged if it lacks these lines."""
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     return f"{before}{begin}\n{text}\n{end}{after}" if begin and end else readme

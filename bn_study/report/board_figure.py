@@ -1,4 +1,4 @@
-"""The verdict board as a picture: a row for each claim about a statement, a chip for each context of it."""
+"""The verdict board as a picture: a row for each claim about a statement, a chip for each of its contexts."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ LETTERS = 30  # of a claim's name
 
 
 def plotted(evidence: list[Evidence]) -> pd.DataFrame:
-    """Every number in the figure: a row for each context of a claim, or for the claim where it has but one."""
+    """Every number in the figure: a row for each context of a claim, or one for the claim if it has one context."""
     rows = [
         (
             *(one.experiment, one.name, " ".join(one.claim.statements), row.context),
@@ -40,10 +40,10 @@ def caption(evidence: list[Evidence]) -> str:
     data = plotted(evidence)
     claims = data[["experiment", "claim"]].drop_duplicates()
     return (
-        f"{len(claims)} claims about statements, of {claims['experiment'].nunique()} experiments. A chip is the "
-        "verdict in one context: S supported, C contradicted, I inconclusive, – missing. Beside it the effect with its "
-        "95 % interval where there is one context, else the verdict over all of them; and the statements that it "
-        "is about. Positive effects are in the claim's direction. Networks and budgets are small: see README.md here."
+        f"{len(claims)} claims about statements, from {claims['experiment'].nunique()} experiments. A chip is the "
+        "verdict in one context: S supported, C contradicted, I inconclusive, – missing. To its right are the effect "
+        "with its 95 % interval (the overall verdict if there are several contexts) and the statements that the claim "
+        "is about. Effects are positive in the claim's direction. Networks and budgets are small: see README.md here."
     )
 
 
@@ -74,20 +74,20 @@ def draw(evidence: list[Evidence]) -> Figure:
 
 
 def write(folder: Path, evidence: list[Evidence]) -> list[Path]:
-    """board.svg, board.png, board.csv of its numbers and board.json of its caption; nothing without claims."""
+    """Write board.svg, board.png, board.csv (the numbers) and board.json (the caption); nothing without claims."""
     data = plotted(evidence)
     if data.empty:
         return []
     paths = _style.save(draw(evidence), folder, NAME)
-    numbers, about = folder / f"{NAME}.csv", folder / f"{NAME}.json"
+    numbers, text = folder / f"{NAME}.csv", folder / f"{NAME}.json"
     csv_files.write_csv(data, numbers)
-    about.write_text(json.dumps({"caption": caption(evidence)}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return [*paths, numbers, about]
+    text.write_text(json.dumps({"caption": caption(evidence)}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return [*paths, numbers, text]
 
 
 def _chips(axes: Axes, y: float, outcomes: list[str]) -> None:
-    for place, outcome in enumerate(outcomes):
-        x = CHIPS + place * CHIP
+    for column, outcome in enumerate(outcomes):
+        x = CHIPS + column * CHIP
         axes.add_patch(Rectangle((x, y + 0.01), CHIP - 0.012, ROW - 0.02, color=COLORS[outcome], linewidth=0))
         letter = "–" if outcome == "missing" else outcome[0].upper()
         axes.text(x + CHIP / 2 - 0.006, y + ROW / 2, letter, fontsize=4, color="white", ha="center", va="center")

@@ -1,7 +1,7 @@
-"""An experiment and its stored runs -> its folder in results/: tables, verdicts, figures, report.
+"""Writes an experiment's folder in results/: tables, verdicts, figures, report.
 
-Runs come from the store, or from the committed tables where the store lacks them, so evidence redraws without the
-cache. Both tables are written first and read back: everything else is drawn from what a reader of the folder has.
+Runs come from the store, or from the committed tables if the store lacks them, so evidence can be redrawn without the
+cache. Both tables are written first and read back: everything else is drawn from the files that a reader has.
 """
 
 import filecmp
@@ -27,7 +27,7 @@ from bn_study.sweep.status import planned
 
 @dataclass
 class Report:
-    """What was written. verdicts: a table for the terminal, or None for an experiment without claims."""
+    """The written files. verdicts: a table for the terminal, None for an experiment without claims."""
 
     folder: Path
     judged: "Judged"
@@ -38,9 +38,9 @@ class Report:
 
 @dataclass(frozen=True)
 class Judged:
-    """An experiment's runs and what follows from them.
+    """An experiment's runs and the verdicts that follow from them.
 
-    unfinished: which runs are not there, in words, or "". ledger: what was stated and trained first, with these runs.
+    unfinished: a text about missing runs, or "". ledger: the folder's ledger with the entries of these runs.
     """
 
     plan: list[PlannedRun]
@@ -52,16 +52,16 @@ class Judged:
 
 
 def folder_of(study: Study, experiment: Experiment) -> Path:
-    """results/<experiment>/ for the committed experiment; results/local/ for one that overrides changed or made."""
+    """results/<experiment>/ for a committed experiment; a folder in results/local/ if there are overrides."""
     if experiment.changed or experiment.name == ADHOC:
         return study.results / "local" / f"{experiment.name}-{experiment.digest}"
     return study.results / experiment.name
 
 
 def report(study: Study, experiment: Experiment, sanity: str | None = None) -> Report:
-    """Write an experiment's folder. Raises UsageError if no run of it is there, or it cannot be written.
+    """Write an experiment's folder. Raises UsageError if it has no run, or the folder cannot be written.
 
-    sanity: the answer of `sanity_checks.sanity`, which whoever reports many experiments asks once; None: ask now.
+    sanity: the result of `sanity_checks.sanity`, for callers that report many experiments; None: compute it.
     """
     folder = folder_of(study, experiment)
     try:
@@ -72,25 +72,25 @@ def report(study: Study, experiment: Experiment, sanity: str | None = None) -> R
 
 
 def differences(study: Study, experiment: Experiment, sanity: str | None = None) -> list[str]:
-    """What `report` would change, a line a file, by rendering into a temporary folder. sanity: as there."""
+    """What `report` would change, one line per file; it is rendered in a temporary folder. sanity: see `report`."""
     folder = folder_of(study, experiment)
     with tempfile.TemporaryDirectory() as temporary:
         fresh = Path(temporary) / folder.name
         _write(study, experiment, folder, fresh, sanity)
         names = {path.name for one in (folder, fresh) if one.is_dir() for path in one.iterdir() if path.is_file()}
-        names.discard("index.html")  # a page to look at, no evidence
+        names.discard("index.html")  # the page is not evidence
         return [line for name in sorted(names) for line in _changes(folder / name, fresh / name, name)]
 
 
 def committed(study: Study, experiment: Experiment) -> bool:
-    """Whether its folder is evidence that the verdict board shows."""
+    """Whether the experiment's folder is evidence on the verdict board."""
     return folder_of(study, experiment).parent == study.results
 
 
 def board(study: Study) -> list[Path]:
-    """Write the verdict board of a study that has statements, and what its README shows of it; the files that it wrote.
+    """Write the verdict board of a study with statements and its summary in the README; returns the files.
 
-    The README is left alone where results go elsewhere: it shows the verdicts of the study's own.
+    If BN_STUDY_RESULTS names another folder, the README stays as it is: it shows the study's own results.
     """
     try:
         return _write_board(study, study.results, study.home)
@@ -99,49 +99,50 @@ def board(study: Study) -> list[Path]:
 
 
 def board_differences(study: Study) -> list[str]:
-    """What `board` would change, a line a file, by writing it into temporary folders."""
+    """What `board` would change, one line per file; it is written to temporary folders."""
     with tempfile.TemporaryDirectory() as results, tempfile.TemporaryDirectory() as home:
         fresh = _write_board(study, Path(results), Path(home))
-        there = {Path(results): study.results, Path(home): study.home}
-        pairs = [(there[path.parent] / path.name, path) for path in fresh]
+        folders = {Path(results): study.results, Path(home): study.home}
+        pairs = [(folders[path.parent] / path.name, path) for path in fresh]
         return [line for path, other in pairs for line in _changes(path, other, str(path))]
 
 
 def _write_board(study: Study, results: Path, home: Path) -> list[Path]:
-    """The board's page and picture into the folder `results`, the README into `home`."""
+    """Write the board's page and picture to the folder `results` and the README to `home`."""
     stated = statements.read(study.home)
     if stated is None:
         return []
-    found, replicated = writer.board.read(study.home, study.results), writer.seen.read(study.results)
+    experiments, replicated = writer.board.read(study.home, study.results), writer.seen.read(study.results)
     page = results / "README.md"
-    page.write_text(writer.board.page(stated, found, replicated), encoding="utf-8")
-    written = [page, *writer.board_figure.write(results, found)]
+    page.write_text(writer.board.page(stated, experiments, replicated), encoding="utf-8")
+    written = [page, *writer.board_figure.write(results, experiments)]
     readme = study.home / "README.md"
     if study.results == study.home / "results" and readme.is_file():
-        text = writer.board.inserted(readme.read_text(encoding="utf-8"), writer.board.short(stated, found, replicated))
+        summary = writer.board.short(stated, experiments, replicated)
+        text = writer.board.inserted(readme.read_text(encoding="utf-8"), summary)
         (home / "README.md").write_text(text, encoding="utf-8")
         written.append(home / "README.md")
     return written
 
 
 def _changes(path: Path, fresh: Path, name: str) -> Iterator[str]:
-    """What would change of a file, in a line, if anything. A picture in pixels is not looked at beside its SVG."""
+    """A line if a file would change. A PNG with an SVG of the same name is not compared."""
     if not path.is_file():
         yield f"{name}: is missing"
     elif not fresh.is_file():
-        yield f"{name}: is there, and no report writes it"
+        yield f"{name}: exists, but no report writes it"
     elif path.suffix in same.KINDS:
         texts = (one.read_bytes().decode(errors="surrogateescape") for one in (path, fresh))
-        if found := same.difference(path.suffix, *texts):
-            yield f"{name}: {found}"
+        if difference := same.difference(path.suffix, *texts):
+            yield f"{name}: {difference}"
     elif not fresh.with_suffix(".svg").is_file() and not filecmp.cmp(path, fresh, shallow=False):
-        yield f"{name}: is another file"
+        yield f"{name}: differs"
 
 
 def judge(study: Study, experiment: Experiment) -> Judged:
-    """The verdicts on an experiment, without writing anything. Raises UsageError if no run of it is there.
+    """The verdicts on an experiment. Writes nothing. Raises UsageError if no run of it is stored or committed.
 
-    Of an experiment that overrides changed, runs may come from the committed table of the unchanged one.
+    With overrides, runs may come from the committed table of the unchanged experiment.
     """
     own = folder_of(study, experiment) / "runs.csv"
     source = own if own.is_file() else study.results / experiment.name / "runs.csv"
@@ -150,15 +151,15 @@ def judge(study: Study, experiment: Experiment) -> Judged:
 
 
 def _judge(study: Study, experiment: Experiment, source: Path, target: Path, sanity: str | None = None) -> Judged:
-    """From the runs that are in the store or in the table `source`; all are written to `target` and read back.
+    """Judge the runs in the store or in the table `source`. Their table is written to `target` and read back.
 
-    The ledger beside `source` is read and not written.
+    The ledger beside `source` is read but not written.
     """
     kept = tables.read_runs(source) if source.is_file() else None
     plan, waiting = planned(experiment, study.store, kept)
     runs = tables.runs_table(plan, study.store, tables.asked(experiment), kept)
     if runs.empty:
-        raise UsageError(f"{experiment.name}: no run is there yet; train with `bn-study run` and the same words")
+        raise UsageError(f"{experiment.name}: no run is stored yet; train with `bn-study run` and the same words")
     target.parent.mkdir(parents=True, exist_ok=True)
     csv_files.write_csv(runs, target)
     runs = tables.read_runs(target)
@@ -177,7 +178,7 @@ def _judge(study: Study, experiment: Experiment, source: Path, target: Path, san
 
 
 def _write(study: Study, experiment: Experiment, source: Path, target: Path, sanity: str | None) -> Report:
-    """Tables of the runs that are in the store or in `source`, and all that follows from them, into `target`."""
+    """Write the tables of the runs in the store or in `source`, and everything drawn from them, to `target`."""
     judged = _judge(study, experiment, source / "runs.csv", target / "runs.csv", sanity)
     kept = csv_files.read_csv(source / "curves.csv") if (source / "curves.csv").is_file() else None
     curves = writer.curves_table(experiment, judged.plan, study.store, judged.runs, kept)

@@ -1,7 +1,7 @@
-"""When the claims of an experiment were stated and its runs first trained, from whatever tells it.
+"""When the claims of an experiment were first stated and its runs first trained.
 
-The ledgers of all experiments know what was reported before; git knows claims and commits, and the store its runs.
-Without git a claim counts from when `run` or `report` first saw it, and a run from when its training began.
+The sources are the ledgers of all experiments, git (claims and commits) and the store (its runs). Without git a claim
+counts from when `run` or `report` first saw it, and a run from when its training began.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,16 +25,16 @@ from bn_study.study import Study
 
 @dataclass(frozen=True)
 class Found:
-    """firsts: what verdicts need. ledger: that of the experiment's folder, with what it did not know yet."""
+    """firsts: what verdicts need. ledger: the ledger of the experiment's folder, with its new entries."""
 
     firsts: Firsts
     ledger: Ledger
 
 
 def find(study: Study, experiment: Experiment, folder: Path, plan: Sequence[PlannedRun], runs: pd.DataFrame) -> Found:
-    """Of an experiment whose evidence is in `folder`. runs: the table of those of its plan that are there."""
-    there = set(runs["run"]) if len(runs) else set()
-    identities = {run.spec.id: run.spec.training for run in plan if run.spec.id in there}
+    """The firsts of an experiment whose evidence is in `folder`. runs: the table of its available runs."""
+    available = set(runs["run"]) if len(runs) else set()
+    identities = {run.spec.id: run.spec.training for run in plan if run.spec.id in available}
     own = _moments(study, identities, runs)
     trained = [(identities[run], moment) for run, moment in own.items()] + _stored_before(study, identities)
     before = _ledgers([folder, *_evidence(study, experiment.name)])
@@ -53,7 +53,7 @@ def find(study: Study, experiment: Experiment, folder: Path, plan: Sequence[Plan
 
 
 def note(study: Study, experiment: Experiment) -> None:
-    """Where there is no git: enter the claims of an experiment before its runs are trained. Raises UsageError."""
+    """Without git: enter the claims of an experiment in its ledger before its runs are trained. Raises UsageError."""
     if experiment.claims and not git.holds(study.home):
         folder = study.results / experiment.name
         try:
@@ -63,7 +63,7 @@ def note(study: Study, experiment: Experiment) -> None:
 
 
 def _evidence(study: Study, name: str) -> list[Path]:
-    """The folders of an experiment, or of all: of these results, and of those that came with the study."""
+    """The folders of an experiment (`*`: of all), in these results and in those that came with the study."""
     return [folder for results in (study.results, study.home / "results") for folder in sorted(results.glob(name))]
 
 
@@ -72,11 +72,11 @@ def _ledgers(folders: Iterable[Path]) -> list[Ledger]:
     return [Ledger.read(path) for path in paths]
 
 
-def _earliest(found: Iterable[Mapping[Any, Moment]]) -> dict[Any, Moment]:
-    """Mappings put together, with the earliest moment of each key."""
+def _earliest(mappings: Iterable[Mapping[Any, Moment]]) -> dict[Any, Moment]:
+    """The mappings merged, with the earliest moment of each key."""
     merged: dict[Any, Moment] = {}
-    for one in found:
-        for key, moment in one.items():
+    for mapping in mappings:
+        for key, moment in mapping.items():
             merged[key] = min(moment, merged.get(key, moment))
     return merged
 
@@ -85,33 +85,33 @@ def _earliest(found: Iterable[Mapping[Any, Moment]]) -> dict[Any, Moment]:
 
 
 def _moments(study: Study, identities: Mapping[str, str], runs: pd.DataFrame) -> dict[str, Moment]:
-    """When each run that is there was trained itself, by its id; those of which nothing tells are left out."""
+    """When each available run was trained, by id; runs of unknown date are left out."""
     commits = dict(zip(runs["run"], runs["commit"], strict=True)) if len(runs) else {}
     dates = {commit: git.moment(study.home, commit) for commit in set(commits.values())}
-    found = {run: _of_stored(study, run) or dates[commits[run]] for run in identities}
-    return {run: moment for run, moment in found.items() if moment is not None}
+    moments = {run: _of_stored(study, run) or dates[commits[run]] for run in identities}
+    return {run: moment for run, moment in moments.items() if moment is not None}
 
 
 def _of_stored(study: Study, run: str) -> Moment | None:
-    """By the run's own provenance: its commit, or where its date is not known the time when training began."""
+    """The moment in the run's provenance: its commit's, or when training began if that has no known date."""
     if not study.store.done(run):
         return None
     try:
-        about = study.store.read(run).provenance
+        provenance = study.store.read(run).provenance
     except DamagedRun:
         return None
-    source = about.get("study") or about
+    source = provenance.get("study") or provenance
     commit = source.get("commit") or ""
     if source.get("date"):
         return Moment(source["date"], commit)
-    began = Moment(about["started"]) if about.get("started") else None
+    began = Moment(provenance["started"]) if provenance.get("started") else None
     return git.moment(study.home, commit) or began
 
 
 def _stored_before(study: Study, identities: Mapping[str, str]) -> list[tuple[str, Moment]]:
-    """Other runs of the store that trained the same, by another recipe or with other measurements."""
+    """Other stored runs that trained the same, by another recipe or with other measurements."""
     wanted, prefixes = set(identities.values()), {_prefix(run) for run in identities}
-    found = []
+    trained = []
     for run in study.store.ids():
         if _prefix(run) in prefixes and run not in identities:
             try:
@@ -120,24 +120,24 @@ def _stored_before(study: Study, identities: Mapping[str, str]) -> list[tuple[st
                 continue
             moment = _of_stored(study, run) if identity in wanted else None
             if moment is not None:
-                found.append((identity, moment))
-    return found
+                trained.append((identity, moment))
+    return trained
 
 
 def _prefix(run: str) -> str:
-    """The part of an id that runs which train the same have in common: norm, model, data set and seed."""
+    """The part of an id that is equal for runs that train the same: norm, model, data set and seed."""
     return run.rpartition("-")[0]
 
 
 def _listed(experiment: Experiment, runs: pd.DataFrame, own: Mapping[str, Moment]) -> dict[str, Moment | None]:
-    """By hash of a claim when the first run was trained that says that it was stated; None if that is not known."""
-    found: dict[str, Moment | None] = {}
+    """By hash of a claim, when the first run was trained whose row lists the claim as stated; None if unknown."""
+    moments: dict[str, Moment | None] = {}
     texts = list(zip(runs["run"], map(str.split, runs["stated"]), strict=True)) if len(runs) else []
     for name, tested in experiment.stated().items():
         listing = [run for run, stated in texts if f"{name}:{tested}" in stated]
         if listing:
-            found[tested] = min((own[run] for run in listing if run in own), default=None)
-    return found
+            moments[tested] = min((own[run] for run in listing if run in own), default=None)
+    return moments
 
 
 # --- claims -----------------------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ def _listed(experiment: Experiment, runs: pd.DataFrame, own: Mapping[str, Moment
 def _stated(
     home: Path, experiment: Experiment, before: Sequence[Ledger], listed: Mapping[str, Moment | None]
 ) -> tuple[list[Stated], list[Attached]]:
-    """An entry for every claim and attachment of which a moment is known, from the ledgers if they have it."""
+    """An entry for every claim and attachment with a known moment, from the ledgers if they have it."""
     hashes = experiment.stated()
     pairs = [(name, one) for name, claim in experiment.claims.items() for one in claim.statements]
     claims = [one for ledger in before for one in ledger.claims if one.hash in hashes.values()]

@@ -1,6 +1,6 @@
-"""The runs of a request as tidy data frames: for notebooks, for export and for comparisons.
+"""The runs of a request as tidy data frames for notebooks, export and comparisons.
 
-Nothing is trained and TensorFlow is not imported. What the run cache lacks comes from the committed tables.
+Nothing is trained and TensorFlow is not imported. Runs that the cache lacks come from the committed tables.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,12 +28,12 @@ Format = Literal["csv", "parquet"]
 
 @dataclass(frozen=True)
 class Frames:
-    """What there is of the runs of an experiment, narrowed by overrides or not.
+    """The available runs of an experiment, or of the part that overrides select.
 
-    runs: a row a run: run (its id), grids, seed, status (complete or diverged), diverged_at, the commit that trained
-        it, every setting by its dotted name, and every measure that claims and tunings ask of it.
-    verdicts: a row a claim and context, as in verdicts.csv; empty without claims.
-    unfinished: in words, which runs of the plan are not there; "" if all are.
+    runs: one row per run: run (its id), grids, seed, status (complete or diverged), diverged_at, the commit that
+        trained it, every setting by its dotted name, and every measure that claims and tunings need.
+    verdicts: one row per claim and context, as in verdicts.csv; empty without claims.
+    unfinished: a text about the planned runs that are missing; "" if none is.
     """
 
     study: Study
@@ -45,41 +45,41 @@ class Frames:
     @cached_property
     def stored(self) -> dict[str, StoredRun]:
         """The runs whose records are on this machine, by id; damaged ones are left out."""
-        found = {}
+        available = {}
         for run in self.runs["run"]:
             stored = self.study.store.read(run)
             if self.study.store.done(run) and stored.status() != "damaged":
-                found[run] = stored
-        return found
+                available[run] = stored
+        return available
 
     @property
     def without_records(self) -> list[str]:
-        """Ids of runs of which this machine has only the committed tables: of these `records` holds what figures draw.
+        """Ids of runs for which this machine has only the committed tables; `records` has only what figures draw.
 
-        Training them again (`bn-study run`) brings the rest.
+        To have all records, train these runs (`bn-study run`).
         """
         return [run for run in self.runs["run"] if run not in self.stored]
 
     @cached_property
     def records(self) -> pd.DataFrame:
-        """What runs recorded, a row a number: run, step, name (`test/accuracy`), site (`layer1/pre`, or ""), value.
+        """All scalars, one row per number: run, step, name (`test/accuracy`), site (`layer1/pre`, or ""), value.
 
-        Join it with `runs` on `run` to have the settings beside it.
+        Join it with `runs` on `run` to add the settings.
         """
-        found = [self._of(run, stored)[0] for run, stored in self.stored.items()]
+        recorded = [self._of(run, stored)[0] for run, stored in self.stored.items()]
         drawn = self._drawn[self._drawn["unit"].isna()]
-        return _together([*found, drawn[list(RECORDS)]], RECORDS)
+        return _together([*recorded, drawn[list(RECORDS)]], RECORDS)
 
     @cached_property
     def vectors(self) -> pd.DataFrame:
-        """Histograms and values of each unit, a row a number: run, step, name, site, unit (its place), value."""
-        found = [self._of(run, stored)[1] for run, stored in self.stored.items()]
+        """Histograms and values of each unit, one row per number: run, step, name, site, unit (its index), value."""
+        recorded = [self._of(run, stored)[1] for run, stored in self.stored.items()]
         drawn = self._drawn[self._drawn["unit"].notna()]
-        return _together([*found, drawn[list(VECTORS)]], VECTORS).astype({"unit": "int64"})
+        return _together([*recorded, drawn[list(VECTORS)]], VECTORS).astype({"unit": "int64"})
 
     @cached_property
     def _drawn(self) -> pd.DataFrame:
-        """The rows of the committed curves.csv that belong to runs without records, by the runs' whole ids."""
+        """The rows of the committed curves.csv that belong to runs without records, with the runs' full ids."""
         path = self.study.results / self.experiment.name / "curves.csv"
         ids = {run[-tables.HASH :]: run for run in self.without_records}
         if not ids or not path.is_file():
@@ -93,7 +93,7 @@ class Frames:
         try:
             records, vectors = stored.records, stored.vectors
         except DamagedRun as error:
-            raise UsageError(f"{error}; `bn-study run` sets it aside and trains it anew") from None
+            raise UsageError(f"{error}; `bn-study run` sets it aside and trains it again") from None
         values = [np.asarray(one, float) for one in vectors["value"]]
         lengths = [len(one) for one in values]
         tidy = vectors.loc[vectors.index.repeat(lengths), ["step", "name", "site"]].assign(
@@ -108,7 +108,7 @@ class Frames:
             yield "verdicts", self.verdicts
 
     def write(self, folder: Path, form: Format) -> list[Path]:
-        """Every frame as a file of the folder; the files. Raises UsageError where they cannot be written."""
+        """Write each frame to a file in the folder; returns the files. Raises UsageError if one cannot be written."""
         written = []
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -124,26 +124,26 @@ class Frames:
 
 
 def load(*request: str) -> Frames:
-    """The runs that a command line's words ask for, as far as they are there: `load("dropout", "dataset=mnist")`.
+    """The available runs of a request: `load("dropout", "dataset=mnist")`.
 
-    The words are those of `bn-study run`: an experiment's name, overrides of it, or overrides alone. Raises UsageError
-    if they cannot be planned or none of their runs is there.
+    The words are those of `bn-study run`: an experiment and its overrides, or overrides alone. Raises UsageError if
+    they cannot be planned or none of their runs is available.
     """
     parsed = Request.parse(request)
     return of(parsed.study, parsed.experiment)
 
 
 def of(study: Study, experiment: Experiment) -> Frames:
-    """The same of a composed experiment."""
+    """The same for a composed experiment."""
     judged = evidence.judge(study, experiment)
     return Frames(study, experiment, judged.runs, verdicts_table(judged.verdicts), judged.unfinished)
 
 
-def _together(found: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
-    whole = [one for one in found if len(one)]
-    if not whole:
+def _together(frames: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    nonempty = [frame for frame in frames if len(frame)]
+    if not nonempty:
         return pd.DataFrame(columns=list(columns)).astype({"step": "int64", "value": "float64"})
-    return pd.concat(whole, ignore_index=True).astype({"step": "int64", "value": "float64"})
+    return pd.concat(nonempty, ignore_index=True).astype({"step": "int64", "value": "float64"})
 
 
 def _joined(values: list[np.ndarray]) -> np.ndarray:

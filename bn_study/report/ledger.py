@@ -1,7 +1,7 @@
-"""results/<experiment>/stated.json: what was stated when, and what was trained first. It is only ever appended to.
+"""results/<experiment>/stated.json: when each claim was stated and each run first trained. It is only appended to.
 
-Neither the text of an experiment nor its runs tell later what they were: a claim may be mended and a run trained again.
-So what a report sees for the first time is noted here, with its commit, and stays.
+An experiment's file and its runs do not keep their history: a claim may be edited and a run trained again. So a report
+enters here, with its commit, what it sees for the first time.
 """
 
 import json
@@ -19,7 +19,7 @@ FILE = "stated.json"
 
 
 class _Entry(BaseModel):
-    """Something that happened first at a moment (see `Moment`)."""
+    """Something that first happened at a moment (see `Moment`)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     date: str
@@ -31,10 +31,10 @@ class _Entry(BaseModel):
 
 
 class Stated(_Entry):
-    """A claim as it was tested from then on.
+    """A claim as it was tested from that moment on.
 
-    tested: `Experiment.tested`, of which `hash` is the hash. rule: the version of the decision rule at that time. was:
-    the hash that runs of before this file carry in their column `stated`.
+    tested: `Experiment.tested`; hash: its hash. rule: the version of the decision rule at that time. was: the claim's
+    hash in the column `stated` of runs that are older than this file.
     """
 
     claim: str
@@ -52,13 +52,13 @@ class Attached(_Entry):
 
 
 class Trained(_Entry):
-    """Settings and seeds that were trained first, as `RunSpec.training` names them."""
+    """Settings and seeds that were first trained at that moment, as `RunSpec.training` names them."""
 
     runs: list[str]
 
 
 class Ledger(BaseModel):
-    """The content of one file, the oldest entry first."""
+    """The content of one file, oldest entry first."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     claims: tuple[Stated, ...] = ()
@@ -67,7 +67,7 @@ class Ledger(BaseModel):
 
     @staticmethod
     def read(path: Path) -> "Ledger":
-        """Raises UsageError for a file that is not as it was written."""
+        """Read a file. Raises UsageError if it was edited or damaged."""
         try:
             return Ledger.model_validate_json(path.read_bytes())
         except (ValidationError, OSError) as error:
@@ -75,7 +75,7 @@ class Ledger(BaseModel):
             raise UsageError(f"{path}: not readable ({reason}); restore it from git, it is never edited") from None
 
     def write(self, path: Path) -> None:
-        """An entry a line, so that what is appended is what a comparison of versions shows."""
+        """Write one entry per line, so that a diff shows exactly what was appended."""
         sections = [f'"{name}": [{_lines(getattr(self, name))}]' for name in type(self).model_fields]
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f".{path.name}")
@@ -85,9 +85,9 @@ class Ledger(BaseModel):
     def extended(
         self, claims: Iterable[Stated], attached: Iterable[Attached], trained: Iterable[tuple[str, Moment]]
     ) -> "Ledger":
-        """With whatever is not in it yet: claims by their hashes, attachments, and trainings (identity, moment).
+        """The ledger with new entries: claims by their hashes, attachments, and trainings (identity, moment).
 
-        A training that is known to have been earlier than the entries say makes another entry: the earliest counts.
+        A training that was earlier than its entry says gets another entry: the earliest counts.
         """
         known, pairs, first = self.hashes(), {(one.claim, one.statement) for one in self.attached}, self.first()
         new: dict[tuple[str, str], list[str]] = {}
@@ -102,16 +102,16 @@ class Ledger(BaseModel):
         )
 
     def hashes(self) -> set[str]:
-        """Of all claims that were ever stated."""
-        return {one.hash for one in self.claims}
+        """The hashes of all claims that were ever stated."""
+        return {claim.hash for claim in self.claims}
 
     def first(self) -> dict[str, Moment]:
-        """When each identity was trained first."""
-        found: dict[str, Moment] = {}
+        """When each identity was first trained."""
+        moments: dict[str, Moment] = {}
         for entry in self.trained:
             for identity in entry.runs:
-                found[identity] = min(entry.moment, found.get(identity, entry.moment))
-        return found
+                moments[identity] = min(entry.moment, moments.get(identity, entry.moment))
+        return moments
 
 
 def _lines(entries: Iterable[BaseModel]) -> str:

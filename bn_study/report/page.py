@@ -1,4 +1,4 @@
-"""Markdown pages from templates. What is filled in is text of experiment files: no part of it is a tag or a cell."""
+"""Markdown pages from templates. Values from experiment files are escaped: they form no tags and no table cells."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from bn_study.report import words
 
 
 def render(template: str, **values: Any) -> str:
-    """A page from a template beside this module, with `words` and the filter `cell` for what stands in a table."""
+    """A page from a template in this folder, with the module `words` and the filter `cell` for values in a table."""
     environment = Environment(
         loader=PackageLoader("bn_study.report", "."),
-        autoescape=False,  # the page is Markdown; `_text` is applied to everything that is filled in
+        autoescape=False,  # the page is Markdown; `finalize` escapes every value
         finalize=_text,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -23,10 +23,10 @@ def render(template: str, **values: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    """Text of an experiment file in Markdown: no part of it is a tag."""
+    """A value as Markdown text without tags."""
     return str(value).replace("<", "&lt;")
 
 
 def _cell(value: Any) -> str:
-    """In a table: a line, and no separator of its own."""
+    """A value as the content of a table cell: one line without separators."""
     return " ".join(str(value).split()).replace("|", "\\|") or words.NOTHING

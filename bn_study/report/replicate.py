@@ -1,8 +1,8 @@
-"""Committed rows trained again on this machine, and what that says of an experiment.
+"""Replication: train committed rows again on this machine and compare them.
 
-Replicas are kept in a store of their own, results/local/replications/<numerics>/<trainer>/runs, so a call that was
-ended goes on where it was. <trainer> stands for the code, the libraries and the processor: what others trained says
-nothing of these. The summary is results/replications/<processor>.csv: on which kinds of processor this has been seen.
+Replicas have their own store, results/local/replications/<numerics>/<trainer>/runs, so an interrupted call resumes.
+<trainer> identifies the code, the libraries and the processor, so replicas of other ones are not mixed in. The summary
+is results/replications/<processor>.csv, one file per kind of processor.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ from bn_study.sweep import run as sweep
 from bn_study.sweep.call import Call
 from bn_study.sweep.request import Request
 from bn_study.sweep.sample import Sample
-from bn_study.sweep.status import agenda, planned
+from bn_study.sweep.status import plan_status, planned
 
 FOLDER = "replications"
 LIBRARIES = ("tensorflow", "keras", "numpy")
@@ -41,9 +41,9 @@ LIBRARIES = ("tensorflow", "keras", "numpy")
 
 @dataclass(frozen=True)
 class Replicated:
-    """An experiment trained again. committed: its table. missing: rows of the sample that could not be trained.
+    """A replicated experiment. committed: its table. missing: the number of sampled rows that could not be trained.
 
-    verdicts: of each claim all of whose runs are there again its committed outcome and the replica's.
+    verdicts: the committed and the replica's outcome of each claim whose runs were all trained again.
     """
 
     experiment: str
@@ -55,8 +55,8 @@ class Replicated:
 
     @property
     def same(self) -> int:
-        """Verdicts that came out as they were."""
-        return sum(one == other for one, other in self.verdicts.values())
+        """The number of verdicts that are the same."""
+        return sum(old == new for old, new in self.verdicts.values())
 
     @property
     def differs(self) -> bool:
@@ -64,27 +64,27 @@ class Replicated:
 
 
 def table_of(study: Study, name: str) -> Path:
-    """The committed runs of an experiment. Raises UsageError where there are none."""
+    """The table of an experiment's committed runs. Raises UsageError if there is none."""
     path = study.results / name / "runs.csv"
     if not path.is_file():
-        raise UsageError(f"{name}: {path} is not there: only committed rows can be trained again")
+        raise UsageError(f"{name}: {path} does not exist; only committed rows can be trained again")
     return path
 
 
 def replica_of(request: Request, sample: Sample) -> Request:
-    """The request for the sample's rows alone, in the study where replicas are trained and kept."""
+    """The request for the sample's rows, with the results folder where replicas are kept."""
     results = request.study.results / "local" / FOLDER / _numerics(request.settings) / _trainer()
     return replace(request, study=Study(request.study.home, results)).narrowed(sample)
 
 
 def _numerics(settings: CallSettings) -> str:
-    """Those that workers have here."""
+    """The numerics that workers use on this machine."""
     return "portable" if settings.numerics == "portable" and numerics.supported() else "native"
 
 
 @cache
 def _trainer() -> str:
-    """Ten hex digits that stand for all that decides a run's numbers but its settings."""
+    """Ten hex digits that identify everything except settings that decides a run's numbers."""
     digest = hashlib.sha256(repr((processor(), instruction_set(), versions())).encode())
     for one in (provenance.PACKAGE / name for name in provenance.CODE):
         for path in sorted(one.rglob("*.py")) if one.is_dir() else [one] if one.suffix == ".py" else []:
@@ -93,13 +93,13 @@ def _trainer() -> str:
 
 
 def told(request: Request, sample: Sample, calibrate: bool) -> Iterator[tuple[str, str]]:
-    """What it takes to train what the sample lacks; see `cost.told`."""
+    """The price of the sample's missing rows; see `cost.told`."""
     replica = replica_of(request, sample)
-    return cost.told(Call("plan", replica), agenda(replica.experiment, replica.study.store), calibrate)
+    return cost.told(Call("plan", replica), plan_status(replica.experiment, replica.study.store), calibrate)
 
 
 def train(request: Request, sample: Sample) -> sweep.Outcome:
-    """Train what the sample lacks. Raises UsageError for a launcher that cannot."""
+    """Train the sample's missing rows. Raises UsageError for another launcher than local and inline."""
     launcher = request.settings.launcher.name
     here = [name for name in parts.names("launcher") if parts.declared("launcher", name, "HERE")]
     if launcher not in here:
@@ -110,17 +110,17 @@ def train(request: Request, sample: Sample) -> sweep.Outcome:
     store = replica.study.store
     store.prepare()
     store.tidy()
-    sweep.set_damaged_aside(agenda(replica.experiment, store).runs, store)
-    sweep.check_data(agenda(replica.experiment, store).missing)
+    sweep.set_damaged_aside(plan_status(replica.experiment, store).runs, store)
+    sweep.check_data(plan_status(replica.experiment, store).missing)
     return sweep.run(replica)
 
 
 def compare(request: Request, sample: Sample) -> Replicated:
-    """What of the sample has been trained again, against the committed rows."""
+    """Compare the trained rows of the sample with the committed ones. Raises UsageError if none is trained."""
     study, experiment, replica = request.study, request.experiment, replica_of(request, sample)
     store = replica.study.store
     committed = tables.read_runs(sample.table)
-    plan = agenda(replica.experiment, store).runs
+    plan = plan_status(replica.experiment, store).runs
     again = tables.runs_table(plan, store, tables.asked(experiment))
     if again.empty:
         raise UsageError(f"{experiment.name}: nothing has been trained again; `bn-study replicate` does it")
@@ -130,16 +130,16 @@ def compare(request: Request, sample: Sample) -> Replicated:
 
 
 def _verdicts(study: Study, experiment: Experiment, sample: Sample, store: Store) -> dict[str, tuple[str, str]]:
-    """Of claims of which all runs, and all of their gates, are there again: committed outcome, replica's outcome.
+    """Committed and new outcome of each claim whose runs, and those of its gates, were all trained again.
 
-    At the committed tuned values.
+    Both use the committed tuned values.
     """
     committed = tables.read_runs(sample.table)
     nowhere = Store(sample.table.parent / "no store")
     plan, _ = planned(experiment, nowhere, committed)
-    there = set(store.ids())
+    stored = set(store.ids())
     complete = {
-        grid for grid in experiment.grids if all(run.spec.id in there for run in plan if grid in run.grids)
+        grid for grid in experiment.grids if all(run.spec.id in stored for run in plan if grid in run.grids)
     }  # fmt: skip
 
     def whole(name: str) -> bool:
@@ -151,23 +151,20 @@ def _verdicts(study: Study, experiment: Experiment, sample: Sample, store: Store
         return {}
     measures = tables.asked(experiment)
     tuned = tune.choose(experiment, tables.runs_table(plan, nowhere, measures, committed))
-    again = tables.runs_table([run for run in plan if run.spec.id in there], store, measures)
+    again = tables.runs_table([run for run in plan if run.spec.id in stored], store, measures)
     sanity = "" if experiment.sanity_check else sanity_checks.sanity(study)
-    found = {
-        kind: claims.verdicts(experiment, runs, tuned, sanity)
-        for kind, runs in (("committed", committed), ("again", again))
-    }
-    return {name: (found["committed"][name].outcome, found["again"][name].outcome) for name in full}
+    old, new = (claims.verdicts(experiment, runs, tuned, sanity) for runs in (committed, again))
+    return {name: (old[name].outcome, new[name].outcome) for name in full}
 
 
 # --- the summary of this processor ------------------------------------------------------------------------------------
 
 
-def write(study: Study, found: list[Replicated]) -> Path:
-    """Enter experiments into this processor's table, in place of what stands there of the same numerics."""
+def write(study: Study, replicated: list[Replicated]) -> Path:
+    """Enter experiments into this processor's table. They replace older rows with the same numerics."""
     family, name = processor()
     path = study.results / FOLDER / f"{family}-{instruction_set()}.csv"
-    rows = pd.DataFrame([_row(one, name) for one in found])
+    rows = pd.DataFrame([_row(one, name) for one in replicated])
     if path.is_file():
         before = csv_files.read_csv(path).replace({"experiment": EXPERIMENTS})
         keys = set(zip(rows["experiment"], rows["numerics"], strict=True))
@@ -196,20 +193,20 @@ def _row(one: Replicated, name: str) -> dict[str, Any]:
 
 
 def versions() -> str:
-    """Of Python and of the libraries that train."""
+    """The versions of Python and of the libraries that train."""
     libraries = (f"{name} {metadata.version(name)}" for name in LIBRARIES)
     return " ".join([f"python {platform.python_version()}", *libraries])
 
 
 def instruction_set() -> str:
-    """The widest vectors of this processor: avx512, avx2, avx or sse42; the machine's name where it is no x86."""
+    """The widest vectors of this processor: avx512, avx2, avx or sse42; the architecture's name if it is not x86."""
     flags = numerics.processor_flags()
     names = {"avx512f": "avx512", "avx2": "avx2", "avx": "avx", "sse4_2": "sse42"}
     return next((name for flag, name in names.items() if flag in flags), platform.machine())
 
 
 def processor() -> tuple[str, str]:
-    """Maker, family and model, as a file may be called and as a reader sees them."""
+    """Maker, family and model, in a form for file names and in one for readers."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:

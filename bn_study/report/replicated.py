@@ -1,4 +1,4 @@
-"""Rows that were trained again, for the terminal: an experiment's exceptions, and a row for each experiment."""
+"""Replicated rows for the terminal: the exceptions of an experiment, and a table with a row per experiment."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,14 +10,14 @@ from rich.text import Text
 from bn_study.analysis.replication import Replication
 from bn_study.report.words import number
 
-ALONE = "lies outside of its arm, as committed rows do at times, too"
+ALONE = "lies outside of its arm, as some committed rows do"
 Verdicts = Mapping[str, tuple[str, str]]
 
 
 def exceptions(found: Replication, verdicts: Verdicts) -> Group:
-    """A line for each row that differs or strays, each measure that moved, each verdict that changed.
+    """A line for each row that differs or lies outside of its arm, each shifted measure and each changed verdict.
 
-    Rows that lie outside of an arm with too few seeds to tell, as selection grids have, are counted in one line.
+    Rows outside of an arm with too few seeds for a test, as in selection grids, are counted in one line.
     """
     lines, few = [], 0
     for row in found.rows:
@@ -25,12 +25,12 @@ def exceptions(found: Replication, verdicts: Verdicts) -> Group:
         few += bool(row.outside) and not shown
         for one in shown:
             where = f"between {number(one.low)} and {number(one.high)}"
-            said = "differs" if row.outcome == "differs" else ALONE
-            lines.append(f"{row.run} {said}: {one.label} is {number(one.value)}, its arm says {where}")
+            outcome = "differs" if row.outcome == "differs" else ALONE
+            lines.append(f"{row.run} {outcome}: {one.label} is {number(one.value)}, expected {where}")
     if few:
-        lines.append(f"{few} rows lie outside of arms that have too few seeds to tell")
+        lines.append(f"{few} rows lie outside of arms that have too few seeds for a test")
     if not found.sensitive and found.count("identical") < len(found.rows):
-        lines.append(f"{len(found.rows)} rows are too few for a shift to be found; --rows trains more of each arm")
+        lines.append(f"{len(found.rows)} rows are too few to detect a shift; --rows trains more of each arm")
     for shift in found.shifts:
         lines.append(
             f"shifted: {shift.label} by {number(shift.mean)} standard deviations of its arms, p {number(shift.p)}"

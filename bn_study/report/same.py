@@ -1,8 +1,8 @@
-"""Whether two texts of a file of a report say the same: their words to the letter, their numbers up to a tolerance.
+"""Compares two versions of a report's file: words must be equal, numbers agree up to a tolerance.
 
-The same tables give the same numbers up to their last places, which depend on the processor; see `rounding`. What is
-compared, cell by cell, is a field of a CSV file, a value of a JSON file, a line of a page, and in an SVG file the
-coordinates of an element; what stands between coordinates there has no tolerance.
+The last digits of numbers drawn from the same tables depend on the processor; see `rounding`. Files are compared cell
+by cell: a cell is a field of a CSV file, a value of a JSON file, a line of a page, or the coordinates of an element of
+an SVG file; the text between coordinates must be equal.
 """
 
 import csv
@@ -16,24 +16,22 @@ from itertools import accumulate, zip_longest
 from typing import Any
 
 RELATIVE, ABSOLUTE = 1e-6, 1e-9
-"""Two numbers are equal if they differ by no more than this share of the larger one, or by no more than this."""
-PRINTED = 1.001e-6  # coordinates are printed with six decimals: one unit of the last, and what binary makes of it
+"""Two numbers are equal if they differ by at most this share of the larger one, or by at most this amount."""
+PRINTED = 1.001e-6  # one unit of the last of six printed decimals of a coordinate, plus its binary rounding
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:[eE][-+]\d+)?(?!\w|\.\d)")
-"""A decimal number that is no part of a word: of a hash, a name, a version."""
+"""A decimal number that is not part of a word, such as a hash, a name or a version."""
 COORDINATES = re.compile(r"""((?<![\w:-])(?:d|x|y|width|height|points|transform|viewBox)="[^"]*")""")
 HASHED = re.compile(r"""(\bid="|url\(#|href="\#)(\w*?)([0-9a-f]{10})(?=["\)])""")
-"""Ids that matplotlib makes of unrounded numbers: `id="p0123456789"`, and references to them."""
+"""Ids that matplotlib derives from unrounded numbers: `id="p0123456789"`, and references to them."""
 WHOLE = re.compile(r"-?\d+")
 NAMING = ("run", "claim", "context")
-"""Columns of a CSV file that say what a row is about."""
+"""Columns of a CSV file that identify a row."""
 SHOWN = 40  # letters of a cell in a message
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What is compared at a place. key: compared to the letter. exact: whether numbers are, too; least: what they may
-    differ by, however small they are.
-    """
+    """A unit of comparison. key: must be equal. exact: numbers must be equal, too. least: the absolute tolerance."""
 
     place: str
     text: str
@@ -44,9 +42,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Difference:
-    """How a text differs from what it should be: where (at words, or else by most), how often, and by how much.
+    """How a text differs from what it should be: where, how often, and by how much.
 
-    largest: of numbers that differ, relative to the larger one; 0.0 if only words do.
+    place: the first difference of words, else the largest of numbers. largest: the largest difference of numbers,
+    relative to the larger one; 0.0 if only words differ.
     """
 
     place: str
@@ -63,31 +62,28 @@ class Difference:
 
 
 def difference(kind: str, there: str, wanted: str) -> Difference | None:
-    """How the text `there` differs from the text `wanted`; None if they say the same.
-
-    kind: the ending of the file's name, one of KINDS.
-    """
+    """How the text `there` differs from the text `wanted`; None if they agree. kind: a file's suffix, one of KINDS."""
     if there == wanted:
         return None
     unit, read = KINDS[kind]
     try:
         pairs = list(zip_longest(read(there), read(wanted)))
-    except (ValueError, csv.Error):  # edited until it is no longer JSON or CSV
+    except (ValueError, csv.Error):  # after an edit it may not be JSON or CSV
         unit, read = KINDS[".md"]
         pairs = list(zip_longest(read(there), read(wanted)))
-    found = [(_apart(one, other), one, other) for one, other in pairs]
-    found = [one for one in found if one[0] > 0]
-    if not found:
+    compared = [(_apart(one, other), one, other) for one, other in pairs]
+    different = [entry for entry in compared if entry[0] > 0]
+    if not different:
         return None
-    _, one, other = max(found, key=lambda entry: entry[0])
+    _, one, other = max(different, key=lambda entry: entry[0])
     one, other = one or Cell(other.place, ""), other or Cell(one.place, "")
     texts = _windows(one.text, other.text) if one.key == other.key else (one.key, other.key)
-    largest = max((apart for apart, *_ in found if math.isfinite(apart)), default=0.0)
-    return Difference(other.place, *texts, len(found), unit, largest)
+    largest = max((apart for apart, *_ in different if math.isfinite(apart)), default=0.0)
+    return Difference(other.place, *texts, len(different), unit, largest)
 
 
 def _apart(one: Cell | None, other: Cell | None) -> float:
-    """0 if two cells say the same, infinity if their words differ, else their numbers' largest relative difference."""
+    """0 if two cells agree, infinity if their words differ, else the largest relative difference of their numbers."""
     if one is None or other is None or one.key != other.key:
         return math.inf
     if one.text == other.text:
@@ -99,7 +95,7 @@ def _apart(one: Cell | None, other: Cell | None) -> float:
 
 
 def _numbers_apart(left: str, right: str, least: float) -> float:
-    """The relative difference of two numbers, 0 within the tolerance. Whole numbers have none."""
+    """The relative difference of two numbers, 0 within the tolerance. Integers have no tolerance."""
     one, other = float(left), float(right)
     size, apart = max(abs(one), abs(other)), abs(one - other)
     if left == right:
@@ -112,9 +108,9 @@ def _numbers_apart(left: str, right: str, least: float) -> float:
 
 
 def _windows(one: str, other: str) -> tuple[str, str]:
-    """Both texts from shortly before where they begin to differ."""
-    alike = next((at for at, (left, right) in enumerate(zip_longest(one, other)) if left != right), 0)
-    start = max(0, alike - SHOWN // 2)
+    """Both texts from shortly before their first difference."""
+    first = next((at for at, (left, right) in enumerate(zip_longest(one, other)) if left != right), 0)
+    start = max(0, first - SHOWN // 2)
     return one[start : start + SHOWN], other[start : start + SHOWN]
 
 
@@ -122,7 +118,7 @@ def _windows(one: str, other: str) -> tuple[str, str]:
 
 
 def _fields(text: str) -> Iterator[Cell]:
-    """A CSV file's."""
+    """The cells of a CSV file."""
     head, *rows = list(csv.reader(io.StringIO(text, newline=""), strict=True)) or [[]]
     yield from (Cell(f"the name of column {place}", name, exact=True) for place, name in enumerate(head, 1))
     for number, row in enumerate(rows, 1):
@@ -132,12 +128,12 @@ def _fields(text: str) -> Iterator[Cell]:
 
 
 def _values(text: str) -> Iterator[Cell]:
-    """A JSON file's, by the keys that lead to them."""
+    """The values of a JSON file, by their path of keys."""
     yield from _leaves("", json.loads(text, parse_float=_Literal, parse_int=_Literal))
 
 
 class _Literal(str):
-    """A number of a JSON file as it is written there."""
+    """A number of a JSON file as it is written."""
 
 
 def _leaves(path: str, value: Any) -> Iterator[Cell]:
@@ -158,7 +154,7 @@ def _lines(text: str) -> Iterator[Cell]:
 
 
 def _elements(text: str) -> Iterator[Cell]:
-    """An SVG file's coordinates and what stands between them, with hashed ids in order of their appearance."""
+    """An SVG file's coordinates and the text between them, with hashed ids numbered in order of appearance."""
     known: dict[str, str] = {}
 
     def numbered(match: re.Match[str]) -> str:

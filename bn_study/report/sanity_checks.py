@@ -1,7 +1,7 @@
-"""Known truths that every verdict waits for: whether the instrument is in order is asked before what it shows.
+"""Sanity checks: claims that are known to hold and that every verdict needs.
 
-An experiment whose file says `sanity_check: true` states claims that are known to hold: closed forms, and that plain
-nets learn. As long as one of them is not supported at the current recipe, no claim of another experiment has a verdict.
+An experiment whose file says `sanity_check: true` states closed forms, and that plain nets learn. As long as one of
+these claims is not supported at the current recipe, no claim of another experiment has a verdict.
 """
 
 from bn_study.analysis import claims, tables, tune
@@ -12,11 +12,11 @@ from bn_study.sweep.status import planned
 
 
 def sanity(study: Study) -> str:
-    """Why no verdict can be given, in words, or "".
+    """The reason why no verdict can be given, or "".
 
-    Runs come from the store or from the evidence, of these results or else of those that came with the study.
+    Runs come from the store or from the evidence: from these results, else from those that came with the study.
     """
-    names = [one for one in experiment_names(study.home) if read_experiment(study.home, one).get("sanity_check")]
+    names = [name for name in experiment_names(study.home) if read_experiment(study.home, name).get("sanity_check")]
     return "; ".join(filter(None, (_failing(study, name) for name in names)))
 
 
@@ -26,9 +26,9 @@ def _failing(study: Study, name: str) -> str:
     kept = next((tables.read_runs(one / "runs.csv") for one in folders if (one / "runs.csv").is_file()), None)
     plan, _ = planned(experiment, study.store, kept)
     runs = tables.runs_table(plan, study.store, tables.asked(experiment), kept)
-    found = claims.verdicts(experiment, runs, tune.choose(experiment, runs))
-    wrong = {claim: one.outcome for claim, one in found.items() if one.outcome != "supported"}
+    verdicts = claims.verdicts(experiment, runs, tune.choose(experiment, runs))
+    wrong = {claim: verdict.outcome for claim, verdict in verdicts.items() if verdict.outcome != "supported"}
     if set(wrong.values()) == {"missing"}:
         state = f"lacks {len(plan) - len(runs)} of its {len(plan)} runs" if len(runs) else "has not been run"
-        return f"the experiment {name}, which every verdict waits for, {state}; `bn-study run {name}` does it"
-    return ", ".join(f"{name}: {claim} is {outcome}, which every verdict waits for" for claim, outcome in wrong.items())
+        return f"every verdict needs the experiment {name}, which {state}; `bn-study run {name}` trains it"
+    return ", ".join(f"every verdict needs {name}: {claim}, which is {outcome}" for claim, outcome in wrong.items())

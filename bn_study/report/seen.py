@@ -1,6 +1,6 @@
-"""On how many kinds of processor the evidence has been seen: what `bn-study replicate` wrote, a line for each.
+"""The kinds of processor on which the evidence was replicated, from what `bn-study replicate` wrote.
 
-Read are results/replications/*.csv, one for each kind of processor, in which an experiment has a row for each numerics.
+results/replications/ has one CSV file per kind of processor; in it an experiment has one row per numerics.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ COUNTS = ("rows", "identical", "agrees", "differs", "untold", "verdicts", "verdi
 
 @dataclass(frozen=True)
 class Seen:
-    """Rows trained again on one kind of processor in one kind of numerics, over all experiments.
+    """Rows that one kind of processor trained again in one kind of numerics, over all experiments.
 
-    counts: by the names of COUNTS. shifted: experiments of which a measure moved to one side.
+    counts: by the names in COUNTS. shifted: the experiments with a shifted measure.
     """
 
     processor: str
@@ -28,10 +28,10 @@ class Seen:
 
     @property
     def cells(self) -> list[str]:
-        """Of a table with the heads HEADS."""
+        """A table row under HEADS."""
         verdicts = f"{self.counts['verdicts_same']} of {self.counts['verdicts']}" if self.counts["verdicts"] else ""
-        found = [str(self.counts[name]) for name in COUNTS[:5]]
-        return [self.processor, self.instructions, self.numerics, str(self.experiments), *found, verdicts]
+        counts = [str(self.counts[name]) for name in COUNTS[:5]]
+        return [self.processor, self.instructions, self.numerics, str(self.experiments), *counts, verdicts]
 
 
 HEADS = (
@@ -41,27 +41,27 @@ HEADS = (
 
 
 def read(results: Path) -> list[Seen]:
-    """A line for each kind of processor and numerics, by file."""
-    found = []
+    """An entry for each kind of processor and numerics, by file."""
+    entries = []
     for path in sorted((results / "replications").glob("*.csv")):
         for (name, vectors, numerics), rows in csv_files.read_csv(path).groupby(
             ["processor", "instructions", "numerics"]
         ):
             counts = {key: int(rows[key].sum()) for key in COUNTS}
             shifted = tuple(str(one) for one in rows["experiment"][rows["shifted"].notna() & (rows["shifted"] != "")])
-            found.append(Seen(str(name), str(vectors), str(numerics), len(rows), counts, shifted))
-    return found
+            entries.append(Seen(str(name), str(vectors), str(numerics), len(rows), counts, shifted))
+    return entries
 
 
-def table(found: Sequence[Seen]) -> str:
-    """As Markdown."""
-    lines = [HEADS, ["---"] * len(HEADS), *(one.cells for one in found)]
+def table(entries: Sequence[Seen]) -> str:
+    """A Markdown table with a row per entry."""
+    lines = [HEADS, ["---"] * len(HEADS), *(entry.cells for entry in entries)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def said(found: Sequence[Seen]) -> str:
-    """How many kinds of processor there are, in a sentence."""
-    kinds = len({(one.processor, one.instructions) for one in found})
+def sentence(entries: Sequence[Seen]) -> str:
+    """The number of kinds of processor, in a sentence."""
+    kinds = len({(entry.processor, entry.instructions) for entry in entries})
     if not kinds:
         return "No committed row has been trained again on another machine yet; `bn-study replicate --all` does it."
     return (

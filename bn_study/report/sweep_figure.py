@@ -11,11 +11,13 @@ from bn_study.analysis import comparison, csv_files
 from bn_study.analysis.arms import grouped, varying
 from bn_study.analysis.figure import _style
 from bn_study.analysis.needed import LAYERS, Needed
+from bn_study.analysis.planned_records import check_needed, planned
 from bn_study.analysis.settings import setting_names
 from bn_study.analysis.shown import Tables
 from bn_study.analysis.tables import HASH, final
 from bn_study.errors import UsageError
 from bn_study.plan import parts
+from bn_study.plan.experiment import Experiment
 from bn_study.plan.spec import Part
 from bn_study.report.frames import Frames
 from bn_study.report.write import described_figure
@@ -64,6 +66,11 @@ class SweepFigure:
         kind, options = self._options()
         layout = {"by": list(by), "color": self.color, "panels": self.panels}
         return parts.checked("figure", kind, options | layout)
+
+    def check_records(self, experiment: Experiment) -> None:
+        """Raises UsageError where no run of an experiment will have what is drawn."""
+        needs = parts.call("figure", self.figure(())).needs()
+        check_needed("--metric", needs, planned(experiment, list(experiment.grids)))
 
     def check(self, runs: pd.DataFrame) -> None:
         """Raises UsageError for a setting that is none."""

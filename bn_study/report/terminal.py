@@ -1,4 +1,4 @@
-"""Verdicts, and arms side by side, as tables for the terminal."""
+"""Verdicts and comparisons of arms as tables for the terminal."""
 
 import math
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ COLORS = {"supported": "green", "contradicted": "red", "inconclusive": "yellow",
 
 
 def terminal(verdicts: Mapping[str, Verdict]) -> Table:
-    """A row per claim, followed by a row per context where there are several. Fits 100 columns."""
+    """A row per claim, followed by a row per context if there are several. Fits 100 columns."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=0)
     table.add_column("claim", overflow="fold", max_width=WIDTH)
     table.add_column("context", overflow="fold", max_width=WIDTH)
@@ -35,16 +35,16 @@ def terminal(verdicts: Mapping[str, Verdict]) -> Table:
 
 
 def _add(table: Table, claim: str, context: str, row: Row | Verdict) -> None:
-    """Every cell is a Text, so that brackets in a name are not taken for markup."""
+    """Every cell is a Text, so that rich does not read brackets in a name as markup."""
     if len(context) > WIDTH:
-        context = context.replace(".", ".\n", 1)  # rather than in the middle of a word
+        context = context.replace(".", ".\n", 1)  # so that no word is broken
     cells = [claim, context, row.outcome, interval(row), probability(row.p), str(row.n), row.reason]
     style = {2: COLORS[row.outcome]}
     table.add_row(*(Text(cell, style=style.get(index, "")) for index, cell in enumerate(cells)))
 
 
 def arms(comparison: pd.DataFrame) -> Group:
-    """A table for each context of `comparison.compare`, a row an arm."""
+    """A table for each context of `comparison.compare`, with one row per arm."""
     return Group(*(_arms(str(context), rows) for context, rows in comparison.groupby("context", sort=False)))
 
 

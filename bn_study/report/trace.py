@@ -1,4 +1,4 @@
-"""How a verdict was reached: what each arm contributed with every seed, the differences, and the rule that decided."""
+"""How a verdict was reached: the value of each arm and seed, the differences, and the rule that decided."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from bn_study.report import words
 class Trace:
     """One context of a claim. columns and rows: a table with a row per seed, in the measure's units and scale.
 
-    lines: what else went into the verdict, the rule that decided last.
+    lines: tuned values, gates and the estimate; the last line is the rule that decided.
     """
 
     context: str
@@ -31,27 +31,27 @@ class Trace:
 def traces(
     experiment: Experiment, name: str, verdicts: Mapping[str, Verdict], tuned: Mapping[str, Tuned]
 ) -> list[Trace]:
-    """A trace for each context of a claim. verdicts: those of the whole experiment, some of which are its gates."""
+    """A trace for each context of a claim. verdicts: all of the experiment, because a claim may be another's gate."""
     claim = experiment.claims[name]
-    chosen = [line for one in experiment.tuning(claim) if one in tuned for line in _chosen(one, tuned[one])]
+    chosen = [line for tuning in experiment.tuning(claim) if tuning in tuned for line in _chosen(tuning, tuned[tuning])]
     return [_trace(claim, row, verdicts, chosen) for row in verdicts[name].rows]
 
 
-def shown(verdict: Verdict, found: list[Trace]) -> Group:
-    """For the terminal."""
+def shown(verdict: Verdict, traces: list[Trace]) -> Group:
+    """A verdict and its traces for the terminal."""
     rule = f"{verdict.test}, margin {verdict.margin:g}; stated: {words.stated(verdict)}"
     parts: list[Text | Table] = [
         Text(f"{verdict.claim}: {verdict.outcome}; {verdict.reason}"),
         Text(f"{verdict.measure}; {rule}"),
     ]
-    for one in found:
-        parts.append(Text(f"\n{one.context}" if one.context else ""))
+    for trace in traces:
+        parts.append(Text(f"\n{trace.context}" if trace.context else ""))
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        for column in one.columns:
+        for column in trace.columns:
             table.add_column(Text(column), justify="right")
-        for row in one.rows:
+        for row in trace.rows:
             table.add_row(*map(Text, row))
-        parts += [table, *map(Text, one.lines)]
+        parts += [table, *map(Text, trace.lines)]
     return Group(*parts)
 
 
@@ -68,7 +68,7 @@ def _trace(claim: Claim, row: Row, verdicts: Mapping[str, Verdict], chosen: list
         ]
         for seed, difference in pairs.differences.items()
     ]
-    replaced = ["* a stand-in: see the reason"] if row.replaced else []
+    replaced = ["* censored or imputed: see the reason"] if row.replaced else []
     outcome = f"mean {words.interval(row)} (95 %), p {words.probability(row.p)} after Holm, {row.n} seeds"
     return Trace(
         row.context,

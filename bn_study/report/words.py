@@ -1,4 +1,4 @@
-"""Numbers and verdicts in words, the same in the terminal and on the page."""
+"""Numbers and verdicts as text, the same in the terminal and on the page."""
 
 import math
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ NOTHING = "–"
 
 
 def number(value: float) -> str:
-    """Three digits; a dash where there is no number. Rounded first: a mean may lie half-way between two such texts."""
+    """Three digits; a dash for nan. It is rounded first: a mean may lie halfway between two three-digit numbers."""
     return NOTHING if math.isnan(value) else f"{rounded(value):.3g}"
 
 
 def interval(row: Row | Verdict) -> str:
-    """`0.93 [0.81, 1.1]`; without brackets where one seed gives no interval."""
+    """`0.93 [0.81, 1.1]`; without brackets if there is no interval, as with one seed."""
     if math.isnan(row.estimate) or math.isnan(row.low):
         return number(row.estimate)
     return f"{number(row.estimate)} [{number(row.low)}, {number(row.high)}]"
@@ -32,31 +32,31 @@ def probability(p: float) -> str:
 
 
 def stated(verdict: Verdict) -> str:
-    """When its claim was stated, and under which decision rule if that was an earlier one than judged it."""
+    """When its claim was stated, and the version of the decision rule if that was an earlier one."""
     earlier = f", under rule {verdict.rule}" if verdict.rule != RULE and verdict.stated not in ("", POST_HOC) else ""
     return (verdict.stated or NOTHING) + earlier
 
 
 def attached(verdict: Verdict) -> str:
-    """The statements of its claim, and which of them were attached when its runs had been trained."""
+    """The statements of its claim; those attached after its runs were trained are marked."""
     later = verdict.attached_later
     return " ".join(f"{one} (attached later, {later[one]})" if one in later else one for one in verdict.statements)
 
 
 def quantity(claim: Claim) -> str:
-    """What is measured, in short: `log10 largest_usable optimizer.learning_rate of final test/accuracy`.
+    """The measure in short: `log10 largest_usable optimizer.learning_rate of final test/accuracy`.
 
-    Of a combination its terms: `test/accuracy_batch − test/accuracy_moving`.
+    A combination is given by its terms: `test/accuracy_batch − test/accuracy_moving`.
     """
     measure = parse(claim.measure)
     over = f"{measure.over.take} {measure.over.factor} of" if measure.over is not None else ""
-    told = [str(measure.args[key]) for key in ("metric", "name", "site") if key in measure.args]
+    records = [str(measure.args[key]) for key in ("metric", "name", "site") if key in measure.args]
     terms = _sum(measure.args.get("metrics", {}))
-    return " ".join(filter(None, [measure.scale, over, terms or measure.name, *told]))
+    return " ".join(filter(None, [measure.scale, over, terms or measure.name, *records]))
 
 
 def contrast(claim: Claim) -> str:
-    """`norm=batch − norm=none`; what all arms have in common stands before it: `norm=batch: placement=after − ...`."""
+    """`norm=batch − norm=none`; settings that all arms share come first: `norm=batch: placement=after − ...`."""
     arms = {selector: selector.split() for selector in claim.contrast if selector != CONSTANT}
     first = next(iter(arms.values()))
     common = [one for one in first if len(arms) > 1 and all(one in arm for arm in arms.values())]
@@ -69,19 +69,19 @@ def contrast(claim: Claim) -> str:
 
 
 def _sum(terms: Mapping[str, float]) -> str:
-    """`a − 0.5 b + 2`: names by weight, and a number for the one without a name."""
-    found = ""
+    """`a − 0.5 b + 2`: a weighted sum of names. The empty name is a constant."""
+    text = ""
     for name, weight in terms.items():
         if weight:
-            sign = ("" if weight > 0 else "−") if not found else " + " if weight > 0 else " − "
-            found += sign + " ".join(filter(None, [f"{abs(weight):g}" if abs(weight) != 1 or not name else "", name]))
-    return found
+            sign = ("" if weight > 0 else "−") if not text else " + " if weight > 0 else " − "
+            text += sign + " ".join(filter(None, [f"{abs(weight):g}" if abs(weight) != 1 or not name else "", name]))
+    return text
 
 
 def effect(claim: Claim, row: Row | Verdict) -> str:
     """What an estimate on a measure's scale means: `norm=batch needs 1.9 [1.7, 2.1] times fewer steps than norm=none`.
 
-    "" where the number needs no translation: without a scale (but for accuracies), or with other weights than 1 and -1.
+    "" if there is nothing to translate: no scale (except for accuracies), or weights other than 1 and -1.
     """
     measure = parse(claim.measure)
     arms = {weight: selector for selector, weight in claim.contrast.items() if selector != CONSTANT}

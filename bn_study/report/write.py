@@ -1,6 +1,6 @@
-"""The files of a report, of nothing but the experiment, the two tables and what was concluded from them.
+"""Writes the files of a report from the experiment, its two tables and its verdicts.
 
-No dates, no machine names, no absolute paths: the same tables give the same bytes.
+The files contain no dates, machine names or absolute paths: the same tables give the same bytes.
 """
 
 import json
@@ -37,7 +37,7 @@ def curves_table(
     runs: pd.DataFrame,
     kept: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """curves.csv: the records that the experiment's figures ask for, run by run (see `tables.curves_table`)."""
+    """curves.csv: the records that the experiment's figures draw, by run (see `tables.curves_table`)."""
     wanted: dict[str, list[tables.Curve]] = defaultdict(list)
     for part in _figures(experiment).values():
         for run, curves in parts.call("figure", part).curves(runs).items():
@@ -53,9 +53,9 @@ def write(
     verdicts: Mapping[str, Verdict],
     tuned: Mapping[str, Tuned],
 ) -> list[Path]:
-    """Write verdicts.csv, every figure (svg, png, csv of its numbers, json of its caption and runs) and report.md.
+    """Write verdicts.csv, report.md and every figure: svg, png, csv with its numbers, json with its caption and runs.
 
-    runs, curves: runs.csv and curves.csv of the folder, as `tables.read_csv` gives them back.
+    runs, curves: runs.csv and curves.csv of the folder, as read back.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "verdicts.csv"]
@@ -73,7 +73,7 @@ def write(
 
 
 def _in_words(verdicts: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
-    """verdicts.csv with what each claim measures and compares, as a figure may write it."""
+    """verdicts.csv with each claim's measure and contrast as text for figures."""
     claims = [experiment.claims[str(name)] for name in verdicts["claim"]]
     return verdicts.assign(quantity=[*map(words.quantity, claims)], contrast=[*map(words.contrast, claims)])
 
@@ -158,11 +158,11 @@ def _page(
 
 
 def _grid(name: str, planned: int, rows: pd.DataFrame) -> dict[str, Any]:
-    """What a grid asked for and what there is of it."""
+    """The planned and the available runs of a grid."""
     return {
         "name": name,
         "planned": planned,
-        "there": len(rows),
+        "available": len(rows),
         "diverged": int((rows["status"] == "diverged").sum()),
         "seeds": rows["seed"].nunique(),
         "steps": " or ".join(f"{int(one):,}" for one in sorted(set(rows.get("steps", [])))),
@@ -170,11 +170,11 @@ def _grid(name: str, planned: int, rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def _arms(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """For each arm of a grid the means of its FINALS over the runs that finished."""
-    found = []
+    """For each arm of a grid the means of the metrics in FINALS over its finished runs."""
+    entries = []
     for arm in by_settings(rows) if len(rows) else []:
         finals = {metric: arm.rows[tables.final(metric).label(None)].dropna() for metric in tables.FINALS}
-        found.append(
+        entries.append(
             {
                 "label": arm.label or "all runs",
                 "seeds": arm.rows["seed"].nunique(),
@@ -182,7 +182,7 @@ def _arms(rows: pd.DataFrame) -> list[dict[str, Any]]:
                 "diverged": int((arm.rows["status"] == "diverged").sum()),
             }
         )
-    return found
+    return entries
 
 
 def _mean(values: pd.Series) -> str:
@@ -205,7 +205,7 @@ def _choices(name: str, entry: Tuned) -> list[dict[str, Any]]:
 
 
 def _command(experiment: Experiment) -> str:
-    """What makes this report from nothing."""
+    """The commands that reproduce this report from nothing."""
     name = [] if experiment.name == ADHOC else [experiment.name]
     words = " ".join(shlex.quote(one) for one in [*name, *experiment.changed])
     return f"bn-study run {words} && bn-study report {words}"

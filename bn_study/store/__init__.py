@@ -1,1 +1,1 @@
-"""Run folders: leases, records, provenance and checkpoints. Here the two halves meet."""
+"""Run folders: leases, records, provenance and checkpoints. Training writes them, analysis reads them."""

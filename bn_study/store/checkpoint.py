@@ -1,9 +1,9 @@
-"""A run under way, on disk: all that training needs to go on from a step as if it had never stopped.
+"""Checkpoints: a file from which training continues a run as if it had never stopped.
 
-One .npz of plain arrays, nothing in it is run as code: the state that `train` gives (every variable of network and
-optimizer, the seed generators' among them, the records so far, the step), the spec it belongs to, and under what
-circumstances the steps so far were taken. Behind the archive stands its SHA-256: a flipped bit of its directory can
-hide an array from zip's own checks.
+The file is an .npz of plain arrays, so reading it runs no code. It holds the state that `train` gives (the step, the
+records so far, and every variable of the network and the optimizer, including the seed generators'), the run's spec,
+and the circumstances of the steps so far. The SHA-256 of the archive follows it, because a flipped bit in the zip
+directory can hide an array from zip's own checks.
 """
 
 import hashlib
@@ -26,12 +26,12 @@ _DIGEST = hashlib.sha256().digest_size
 
 
 class Unusable(Exception):
-    """A checkpoint that is damaged, or not of this run."""
+    """A checkpoint that is damaged or belongs to another run."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """state: None at the beginning of a run. history: an entry per stretch of it that ended with a checkpoint."""
+    """state: None at the start of a run. history: an entry for each attempt that left a checkpoint."""
 
     state: State | None
     history: list[dict[str, Any]]
@@ -41,7 +41,7 @@ BEGINNING = Checkpoint(None, [])
 
 
 def save(path: Path, spec: RunSpec, checkpoint: Checkpoint) -> None:
-    """Write beside, sync, rename: a checkpoint is there whole, or the one before it is. Raises OSError."""
+    """Replace the checkpoint atomically: write beside it, sync, rename. Raises OSError."""
     content = io.BytesIO()
     texts = {_SPEC: np.array(spec.canonical()), _HISTORY: np.array(json.dumps(checkpoint.history))}
     np.savez(content, allow_pickle=False, **texts, **(checkpoint.state or {}))
@@ -55,7 +55,7 @@ def save(path: Path, spec: RunSpec, checkpoint: Checkpoint) -> None:
 
 
 def load(path: Path, spec: RunSpec | None) -> Checkpoint:
-    """Read a checkpoint; spec: whose it must be. Raises Unusable, and FileNotFoundError where there is none."""
+    """Read a checkpoint. spec: its run must be this one. Raises Unusable, or FileNotFoundError if there is none."""
     try:
         whole = path.read_bytes()
         if hashlib.sha256(whole[:-_DIGEST]).digest() != whole[-_DIGEST:]:
@@ -68,5 +68,5 @@ def load(path: Path, spec: RunSpec | None) -> Checkpoint:
     except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile) as error:
         raise Unusable(f"{path}: {error}") from error
     if spec is not None and text != spec.canonical():
-        raise Unusable(f"{path}: it is of another run")
+        raise Unusable(f"{path}: it belongs to another run")
     return Checkpoint(arrays, history)

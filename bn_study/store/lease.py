@@ -2,10 +2,10 @@
 
     .lease/<run>.<number>    one line of JSON: host, boot, pid, call, step, beat, released
 
-On one machine the kernel says whether a holder lives: it keeps its lease locked (flock) until it dies. Another machine
-need not see that lock, so there a lease is *silent* when its content has not changed for some time of the observer's
-own clock; no two clocks are compared. Taking over lease k is creating lease k+1 exclusively, so that one process wins,
-and a holder that is no longer the newest is told so at its next note and discards its work. Numbers only grow until
+On one machine the kernel knows whether a holder lives: it keeps its lease locked (flock) until it dies. Another machine
+may not see that lock. There a lease is free when its content has not changed for a heartbeat timeout by the observer's
+own clock; no two clocks are compared. A process takes over lease k by creating lease k+1 exclusively, so only one wins.
+A holder whose lease is no longer the newest learns it at its next note and discards its work. Numbers only grow until
 the run is published.
 """
 
@@ -22,23 +22,23 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-SILENCE = 120.0
-"""Seconds without a change after which another machine's lease is free; conf/config.yaml says it for a call."""
+HEARTBEAT_TIMEOUT = 120.0
+"""Seconds without a change after which another machine's lease is free; conf/config.yaml gives the value of a call."""
 _BEATS = 8
-"""Signs of life in that time."""
+"""Heartbeats in that time."""
 _SIZE = 512
-"""Bytes of a lease, filled up with blanks: written at once and never longer, so that a full disk does not matter."""
+"""Bytes of a lease, padded with blanks. The size never changes, so a disk that fills up later does not matter."""
 
 
 class Lost(Exception):
-    """Another process has taken the lease over: what was trained under it is to be discarded."""
+    """Another process has taken over the lease. Discard what was trained under it."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """What the newest lease of a run says of the process that holds it.
+    """The process that holds the newest lease of a run.
 
-    here: whether it is a process of this machine. step: the number of steps that it last noted.
+    here: whether it runs on this machine. step: the number of steps that it last noted.
     """
 
     run: str
@@ -52,16 +52,16 @@ class Holder:
 class Leases:
     """All leases of a store, as one process sees them."""
 
-    def __init__(self, folder: Path, silence: float) -> None:
+    def __init__(self, folder: Path, heartbeat_timeout: float) -> None:
         self.folder = folder
-        self.silence = silence
+        self.heartbeat_timeout = heartbeat_timeout
         self._heard: dict[str, tuple[bytes, float]] = {}
 
     @contextmanager
     def take(self, run_id: str, call: str) -> Iterator["Lease | None"]:
         """The lease of a run, held until the block ends or the process dies; None if another process holds it.
 
-        Whether the run is still to be trained is to be looked up within the block. Raises OSError.
+        Check inside the block whether the run is still to be trained. Raises OSError.
         """
         newest = self._newest().get(run_id, 0)
         if newest and not self._is_free(f"{run_id}.{newest}"):
@@ -75,30 +75,30 @@ class Leases:
                 lease.release()
 
     def holders(self) -> list[Holder]:
-        """Everyone who is training, as far as is known: dead processes of this machine and silent others are not."""
+        """The holders that are alive: not dead processes of this machine, nor others past the heartbeat timeout."""
         holders = []
         for run_id, number in sorted(self._newest().items()):
             name = f"{run_id}.{number}"
-            if not self._is_free(name) and (about := _read(self.folder / name)[1]):
-                holders.append(_holder(run_id, about))
+            if not self._is_free(name) and (content := _read(self.folder / name)[1]):
+                holders.append(_holder(run_id, content))
         return holders
 
     def held(self, call: str) -> dict[int, Holder]:
         """What the processes of a call on this machine hold, or held when they died, by process id."""
-        found = {}
+        holders = {}
         for run_id, number in self._newest().items():
-            about = _read(self.folder / f"{run_id}.{number}")[1]
-            if about and _is_here(about) and not about["released"] and about["call"] == call:
-                found[about["pid"]] = _holder(run_id, about)
-        return found
+            content = _read(self.folder / f"{run_id}.{number}")[1]
+            if content and _is_here(content) and not content["released"] and content["call"] == call:
+                holders[content["pid"]] = _holder(run_id, content)
+        return holders
 
     def unreadable(self) -> list[Path]:
-        """Leases whose content is damaged. They count as another machine's: free after the silence."""
+        """Leases whose content is damaged. Like another machine's, they are free after the heartbeat timeout."""
         paths = [self.folder / f"{run_id}.{number}" for run_id, number in sorted(self._newest().items())]
         return [path for path in paths if path.exists() and _read(path)[1] is None]
 
     def clear(self, run_id: str) -> None:
-        """Remove what is there for a run, which is published."""
+        """Remove all leases of a published run."""
         for name in self._names():
             if name.lstrip(".").startswith(f"{run_id}."):
                 (self.folder / name).unlink(missing_ok=True)
@@ -118,30 +118,30 @@ class Leases:
         return newest
 
     def _is_free(self, name: str) -> bool:
-        content, about = _read(self.folder / name)
-        if about and about["released"]:
+        text, content = _read(self.folder / name)
+        if content and content["released"]:
             return True
-        if about and _is_here(about):
+        if content and _is_here(content):
             locked = _is_locked(self.folder / name)
             if locked is not None:
                 return not locked
         now = time.monotonic()
         before, since = self._heard.get(name, (None, now))
-        if before != content:
+        if before != text:
             since = now
-        self._heard[name] = content, since
-        return now - since >= self.silence
+        self._heard[name] = text, since
+        return now - since >= self.heartbeat_timeout
 
     def _create(self, run_id: str, number: int, call: str) -> "Lease | None":
-        """Lock and fill a file, then give it its name by `link`, which exactly one process can do."""
+        """Lock and write a file, then give it its name by `link`, in which only one process can succeed."""
         beside = self.folder / f".{run_id}.{number}.{socket.gethostname()}.{os.getpid()}"
         beside.unlink(missing_ok=True)
         descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         try:
             lease = Lease(self, run_id, number, descriptor, call)
-            with suppress(FileExistsError, FileNotFoundError):  # gone: published meanwhile, and cleared
+            with suppress(FileExistsError, FileNotFoundError):  # not found: the run was published meanwhile
                 os.link(beside, self.folder / lease.name)
-            won = os.fstat(descriptor).st_nlink == 2  # on NFS the answer of `link` may get lost; the count does not
+            won = os.fstat(descriptor).st_nlink == 2  # NFS may lose the answer of `link`, not this count
         except BaseException:
             os.close(descriptor)
             raise
@@ -159,24 +159,24 @@ class Leases:
 
 
 class Lease:
-    """A lease that this process holds. A thread gives signs of life, whatever the training is busy with."""
+    """A lease that this process holds. A thread writes heartbeats, independently of the training."""
 
     def __init__(self, leases: Leases, run_id: str, number: int, descriptor: int, call: str) -> None:
         self.name = f"{run_id}.{number}"
         self._leases, self._run, self._number, self._descriptor = leases, run_id, number, descriptor
-        self._about = _me() | {"call": call, "step": 0, "beat": 0, "released": False}
+        self._content = _me() | {"call": call, "step": 0, "beat": 0, "released": False}
         self._writing = threading.Lock()
         self._ended = threading.Event()
-        with suppress(OSError):  # a file system without locks: then silence decides on this machine too
+        with suppress(OSError):  # a file system without locks: the timeout decides on this machine too
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._write({})
 
     def live(self) -> None:
-        """Begin to give signs of life."""
+        """Start the heartbeats."""
         threading.Thread(target=self._beat, daemon=True).start()
 
     def note(self, step: int) -> None:
-        """Say how far the run is. Raises Lost if another process has the run now, and OSError."""
+        """Write how far the run is. Raises Lost if another process has taken over the run, and OSError."""
         self.check()
         self._write({"step": step})
 
@@ -191,24 +191,24 @@ class Lease:
             raise Lost
 
     def release(self) -> None:
-        """Leave the run to whoever wants it."""
+        """Free the run for other processes."""
         self._ended.set()
-        with suppress(OSError):  # where it cannot be written any more, closing it frees it on this machine
+        with suppress(OSError):  # if writing fails, closing the file still frees it on this machine
             self._write({"released": True})
         with self._writing:
             os.close(self._descriptor)
             self._descriptor = -1
 
     def _beat(self) -> None:
-        while not self._ended.wait(self._leases.silence / _BEATS):
-            with suppress(OSError):  # the training learns of it when it notes its next step
-                self._write({"beat": self._about["beat"] + 1})
+        while not self._ended.wait(self._leases.heartbeat_timeout / _BEATS):
+            with suppress(OSError):  # the training meets the error at its next note
+                self._write({"beat": self._content["beat"] + 1})
 
-    def _write(self, news: dict[str, Any]) -> None:
+    def _write(self, changes: dict[str, Any]) -> None:
         with self._writing:
             if self._descriptor >= 0:
-                self._about |= news
-                os.pwrite(self._descriptor, json.dumps(self._about).ljust(_SIZE - 1).encode() + b"\n", 0)
+                self._content |= changes
+                os.pwrite(self._descriptor, json.dumps(self._content).ljust(_SIZE - 1).encode() + b"\n", 0)
 
 
 def _me() -> dict[str, Any]:
@@ -223,28 +223,28 @@ def _boot() -> str:
         return ""
 
 
-def _is_here(about: dict[str, Any]) -> bool:
-    return about["host"] == socket.gethostname() and about["boot"] == _boot()
+def _is_here(content: dict[str, Any]) -> bool:
+    return content["host"] == socket.gethostname() and content["boot"] == _boot()
 
 
-def _holder(run_id: str, about: dict[str, Any]) -> Holder:
-    return Holder(run_id, about["host"], about["pid"], about["call"], about["step"], _is_here(about))
+def _holder(run_id: str, content: dict[str, Any]) -> Holder:
+    return Holder(run_id, content["host"], content["pid"], content["call"], content["step"], _is_here(content))
 
 
 def _read(path: Path) -> tuple[bytes, dict[str, Any] | None]:
-    """The content of a lease and what it says, None if that is unintelligible or the lease is gone."""
-    content = b""
+    """The bytes of a lease and its parsed content, which is None if the lease is damaged or gone."""
+    text = b""
     try:
-        content = path.read_bytes()
-        about = json.loads(content)
+        text = path.read_bytes()
+        content = json.loads(text)
         types = {"host": str, "boot": str, "pid": int, "call": str, "step": int, "beat": int, "released": bool}
-        return content, about if all(type(about[key]) is kind for key, kind in types.items()) else None
+        return text, content if all(type(content[key]) is kind for key, kind in types.items()) else None
     except (OSError, ValueError, KeyError, TypeError):
-        return content, None
+        return text, None
 
 
 def _is_locked(path: Path) -> bool | None:
-    """Whether a process keeps the file locked; None where the file system has no locks or the file is gone."""
+    """Whether a process holds a lock on the file; None if the file is gone or its file system has no locks."""
     try:
         with open(path, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

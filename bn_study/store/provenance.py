@@ -1,4 +1,4 @@
-"""Under what circumstances a run was trained. Nothing here takes part in its identity."""
+"""The circumstances in which a run was trained. They are not part of its identity."""
 
 import os
 import platform
@@ -21,10 +21,10 @@ CODE = (
     *(f"bn_study/sweep/{name}" for name in ("launcher", "child.py", "worker.py")),
     "requirements.lock",
 )
-"""Of the package, what decides the numbers that a run records: what plans it, trains it, sets up its process and writes
-it down. What is measured of its records later, verdicts and pages are made anew with every report."""
+"""The code that decides the numbers of a run's records: it plans the run, sets up its process, trains it and writes the
+records. Measures, verdicts and pages are recomputed by every report."""
 VOCABULARY = ("conf",)
-"""Of the study the same. What an experiment asks for is in the identity of its runs; what it claims, in `stated`."""
+"""The same for the study. The runs' ids cover what an experiment trains, and `stated` covers its claims."""
 THREADS = "TF_NUM_INTRAOP_THREADS"
 ENVIRONMENT = (
     *("BN_STUDY_HOME", "BN_STUDY_RESULTS", "BN_STUDY_DATA"),
@@ -33,14 +33,14 @@ ENVIRONMENT = (
     *("TF_XLA_FLAGS", "XLA_FLAGS", "KERAS_BACKEND", "CUDA_VISIBLE_DEVICES", "PYTHONHASHSEED"),
     *("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_JOB_PARTITION", "SLURM_CPUS_PER_TASK"),
 )
-"""All that is ever written down of the environment: names one by one, no pattern that a secret could match."""
+"""The only environment variables that are stored. Names are listed in full, because a pattern might match a secret."""
 
 
 def circumstances(home: Path, request: Sequence[str]) -> dict[str, Any]:
     """Code, versions, command, machine and the part of the environment that may decide numbers or speed.
 
-    request: the words after `bn-study run`. URLs lose their credentials. commit, dirty and date are the package's;
-    `study` has the same of the study, which may be a repository of its own.
+    request: the words after `bn-study run`. Credentials are removed from URLs. commit, dirty and date are the
+    package's; `study` has those of the study, which may be in another repository.
     """
     return {
         **source(PACKAGE, CODE),
@@ -56,24 +56,24 @@ def circumstances(home: Path, request: Sequence[str]) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """What decides how fast a run is: two machines of which this is the same are comparable."""
+    """What decides the speed of a run. Times of machines that agree in this are comparable."""
     return {"system": platform.system(), "processor": _processor(), "cores": os.cpu_count()}
 
 
 def threads() -> int | None:
-    """Of this worker; None where nobody set them."""
+    """Threads of this worker; None if they were not set."""
     value = os.environ.get(THREADS, "")
     return int(value) if value.isdecimal() else None
 
 
 def peak_memory() -> int:
-    """Bytes: the most that this process had resident so far."""
+    """Peak resident memory of this process so far, in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if platform.system() == "Darwin" else peak * 1024
 
 
 def age() -> float:
-    """Seconds since this process was started, its imports included; 0 where the system does not tell."""
+    """Seconds since this process started, imports included; 0 if the system does not provide them."""
     try:
         fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
@@ -82,14 +82,14 @@ def age() -> float:
 
 
 def source(folder: Path, paths: Sequence[str]) -> dict[str, Any]:
-    """Where these paths of a folder come from.
+    """The commit that these paths of a folder come from.
 
-    commit: "unknown" without a repository; date: its committer date, None if there is none; dirty: whether the paths
-    differ from it, true where there is no repository.
+    commit: "unknown" without a repository. date: its committer date, None without a commit. dirty: whether the paths
+    differ from the commit; true without a repository.
     """
     head = git.head(folder)
-    about = {"commit": "unknown", "date": None} if head is None else {"commit": head.commit, "date": head.date}
-    return about | {"dirty": git.changed(folder, *paths)}
+    commit = {"commit": "unknown", "date": None} if head is None else {"commit": head.commit, "date": head.date}
+    return commit | {"dirty": git.changed(folder, *paths)}
 
 
 def _version(name: str) -> str | None:

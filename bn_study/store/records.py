@@ -1,4 +1,4 @@
-"""A table of records by name and site, so that reading one curve does not search the whole table."""
+"""A table of records, indexed by name and site, so that reading a curve does not scan the whole table."""
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Recorded(Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]):
-    """(name, site) -> steps, in order, and values: shape (points,) for scalars, (points, length) for vectors.
+    """(name, site) -> sorted steps, and values: shape (points,) for scalars, (points, length) for vectors.
 
     table: columns step, name, site, value, as `Store.publish` writes them.
     """

@@ -1,21 +1,21 @@
-"""Run folders: write, publish, read, set aside. Where the training half and the analysis half meet.
+"""Run folders: write, publish, read and set aside.
 
 results/runs/
   <id>/               a finished run, complete or diverged: spec.json, records.parquet, vectors.parquet, provenance.json
   .new/<id>.<random>/ a run being written; renamed to <id> when all of it is on disk
   .lease/<id>.<n>     who trains a run (lease.py)
-  .checkpoint/<id>.npz  a run under way, as it was some minutes ago (training/checkpoint.py)
-  .failed/<id>/       failures of a run that did not finish: <call>.json and, to be read, <call>.txt
-  .jobs/<call>/      what was submitted to a cluster, and what its workers printed
-  .log/               what workers printed
-  .damaged/<id>-<n>   a run that is not what was published, set aside
+  .checkpoint/<id>.npz  a run in training, as it was some minutes ago (checkpoint.py)
+  .failed/<id>/       failures of a run that did not finish: <call>.json, and <call>.txt for people
+  .jobs/<call>/       what was submitted to a cluster, and the output of its workers
+  .log/               output of workers
+  .damaged/<id>-<n>   a run whose content is not what was published, set aside
 
-The folder under its final name is completeness: nothing else is consulted to know that a run is done.
+A run is done if and only if the folder with its final name exists.
 
-What is verified when. Whoever uses a table verifies its checksum first, and provenance.json verifies its own. A call of
-`run` only glances at what is there (`StoredRun.glance`): the spec is the one that its name stands for, and every file
-is there, has the size that was published and was not written to since. So 10,000 finished runs are known in a second;
-rot below the file system shows when a run is read, which sets it aside for the next call to train anew.
+Verification. A table is verified against its checksum when it is read, and provenance.json against its own. `run` only
+checks cheaply (`StoredRun.glance`) that the spec belongs to the id, and that every file exists, has the published size
+and was not written since. It recognizes 10,000 finished runs in a second. Corruption below the file system is found
+when a run is read; the run is then set aside, and the next call trains it again.
 """
 
 import json
@@ -31,20 +31,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bn_study.errors import UsageError
 from bn_study.plan.spec import RunSpec
-from bn_study.store.lease import SILENCE, Lease, Leases
+from bn_study.store.lease import HEARTBEAT_TIMEOUT, Lease, Leases
 from bn_study.store.stored_run import TABLES, StoredRun, own_checksum, sha256_of
 
-if TYPE_CHECKING:  # what reads tables is imported where one is read: knowing what is there should take no time
+if TYPE_CHECKING:  # imported only where a table is read: pandas is slow to import
     import pandas as pd
 
 
 Kind = Literal["failed", "crashed", "timeout"]
 DEATHS = 2
-"""Workers that a run may take with it in one call before that call leaves it alone."""
+"""A call stops trying a run after this many of its workers have died."""
 
 
 class CannotWrite(UsageError):
-    """The results cannot be written: no space, no permission, a disk that fails."""
+    """The results cannot be written: no space, no permission, or a failing disk."""
 
 
 class Store:
@@ -54,16 +54,16 @@ class Store:
         self.root = root
 
     def prepare(self) -> None:
-        """Make the folders that writing needs. Raises CannotWrite where they cannot be written."""
+        """Create the folders for writing. Raises CannotWrite if they cannot be written."""
         with self.writing():
             for name in (".new", ".lease", ".checkpoint", ".failed", ".damaged", ".log"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root / ".new") as probe:
-                probe.write(bytes(1 << 16))  # a full disk takes a new file, but nothing in it
+                probe.write(bytes(1 << 16))  # on a full disk a file can be created, but not filled
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """An OSError in the block becomes a CannotWrite that says what to do."""
+        """Turn an OSError in the block into a CannotWrite that says what to do."""
         try:
             yield
         except OSError as error:
@@ -86,9 +86,9 @@ class Store:
             entry.name for entry in os.scandir(self.root) if entry.is_dir() and not entry.name.startswith(".")
         )
 
-    def leases(self, silence: float = SILENCE) -> Leases:
-        """Who trains what. silence: see lease.py."""
-        return Leases(self.root / ".lease", silence)
+    def leases(self, heartbeat_timeout: float = HEARTBEAT_TIMEOUT) -> Leases:
+        """Who trains which run. heartbeat_timeout: in seconds; see lease.py."""
+        return Leases(self.root / ".lease", heartbeat_timeout)
 
     def publish(
         self,
@@ -98,9 +98,9 @@ class Store:
         provenance: dict[str, Any],
         lease: Lease | None = None,
     ) -> None:
-        """Write a run beside, sync it, and make it visible by one rename. Loses silently to a run that is there.
+        """Write a run beside, sync it, and make it visible by one rename. Does nothing if the run is there already.
 
-        What is left of attempts at the run goes afterwards. Raises CannotWrite, and Lost if `lease` is no longer ours.
+        Afterwards removes the leftovers of attempts at it. Raises CannotWrite, and Lost if `lease` is no longer ours.
         """
         with self.writing():
             folder = self.root / ".new" / f"{spec.id}.{uuid.uuid4().hex[:12]}"
@@ -133,7 +133,7 @@ class Store:
         self._tidy(spec.id)
 
     def tidy(self) -> None:
-        """Remove what attempts at runs left behind that are done by now."""
+        """Remove what attempts left behind at runs that are done by now."""
         for folder in (".new", ".lease", ".checkpoint", ".failed"):
             with suppress(FileNotFoundError):
                 for run_id in {name.lstrip(".").partition(".")[0] for name in os.listdir(self.root / folder)}:
@@ -141,7 +141,7 @@ class Store:
                         self._tidy(run_id)
 
     def _tidy(self, run_id: str) -> None:
-        """Should it fail, what is left only takes room."""
+        """Ignores errors: leftovers only take disk space."""
         with suppress(OSError):
             for folder in (self.root / ".failed" / run_id, *(self.root / ".new").glob(f"{run_id}.*")):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -150,71 +150,70 @@ class Store:
             self.leases().clear(run_id)
 
     def fail(self, run_id: str, call: str, kind: Kind, text: str, usage: bool = False) -> None:
-        """Keep aside why a run did not finish. Its call leaves the run alone from now on, the next one tries again.
+        """Store why a run did not finish. This call does not try the run again, but the next one does.
 
         kind: it raised (`failed`), its worker died (`crashed`: counts from the second time on) or it took too long
-            (`timeout`). text: a traceback, or how the worker died and what it said last; the last line is the reason.
-        usage: whether it is the user's to mend.
+            (`timeout`). text: a traceback, or how the worker died and its last output; the last line is the reason.
+        usage: whether the user can fix it.
         """
-        place = self.root / ".failed" / run_id / call
+        base = self.root / ".failed" / run_id / call
         with self.writing():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            about = {"kind": kind, "usage": usage, "deaths": self._deaths(place) + (kind == "crashed")}
-            for path, content in ((place.with_suffix(".txt"), text), (place.with_suffix(".json"), json.dumps(about))):
+            base.parent.mkdir(parents=True, exist_ok=True)
+            summary = {"kind": kind, "usage": usage, "deaths": self._deaths(base) + (kind == "crashed")}
+            for path, content in ((base.with_suffix(".txt"), text), (base.with_suffix(".json"), json.dumps(summary))):
                 beside = path.with_name(f".{path.name}.{os.getpid()}")
                 beside.write_text(content, encoding="utf-8", errors="backslashreplace")
                 os.replace(beside, path)
 
     def failed(self, run_id: str, call: str) -> "Failure | None":
-        """Why a call leaves a run alone, or None if it does not."""
-        place = self.root / ".failed" / run_id / call
+        """Why a call does not try a run again; None if it does."""
+        base = self.root / ".failed" / run_id / call
         try:
-            about = json.loads(place.with_suffix(".json").read_text(encoding="utf-8"))
-            if about["kind"] == "crashed" and about["deaths"] < DEATHS:
+            summary = json.loads(base.with_suffix(".json").read_text(encoding="utf-8"))
+            if summary["kind"] == "crashed" and summary["deaths"] < DEATHS:
                 return None
-            text = place.with_suffix(".txt")
+            text = base.with_suffix(".txt")
             lines = text.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            return Failure(about["kind"], lines[-1] if lines else "", bool(about["usage"]), text)
+            return Failure(summary["kind"], lines[-1] if lines else "", bool(summary["usage"]), text)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def failures(self, call: str) -> dict[str, "Failure"]:
-        """All runs that a call leaves alone, by id."""
+        """All runs that a call does not try again, by id."""
         try:
             names = sorted(os.listdir(self.root / ".failed"))
         except FileNotFoundError:
             return {}
-        found = {name: self.failed(name, call) for name in names}
-        return {name: failure for name, failure in found.items() if failure is not None}
+        return {name: failure for name in names if (failure := self.failed(name, call)) is not None}
 
-    def _deaths(self, place: Path) -> int:
+    def _deaths(self, base: Path) -> int:
         try:
-            return int(json.loads(place.with_suffix(".json").read_text(encoding="utf-8"))["deaths"])
+            return int(json.loads(base.with_suffix(".json").read_text(encoding="utf-8"))["deaths"])
         except (OSError, ValueError, KeyError, TypeError):
             return 0
 
     def jobs(self) -> Path:
-        """Where calls that a cluster works on leave their jobs and logs, a folder each."""
+        """The folder of jobs and logs of calls on a cluster; each call has a subfolder."""
         return self.root / ".jobs"
 
     def log(self, name: str) -> Path:
-        """Where a worker's output goes."""
+        """The file of a worker's output."""
         return self.root / ".log" / f"{name}.txt"
 
     def checkpoint(self, run_id: str) -> Path:
-        """Where a run under way is kept."""
+        """The checkpoint file of a run in training."""
         return self.root / ".checkpoint" / f"{run_id}.npz"
 
     def checkpoints(self) -> list[Path]:
-        """All that there are, sorted."""
+        """All checkpoint files, sorted."""
         return sorted((self.root / ".checkpoint").glob("[!.]*.npz"))
 
     def set_aside(self, run_id: str) -> str:
-        """Move a damaged run out of the way, for the next call to train it anew; how that went, as half a sentence."""
+        """Move a damaged run away, so that the next call trains it again. Returns a clause that says how it went."""
         return self._move_away(self.root / run_id)
 
     def set_checkpoint_aside(self, run_id: str) -> str:
-        """The same for a checkpoint that cannot be used: its run starts from the beginning."""
+        """The same for an unusable checkpoint, so that its run starts from the beginning."""
         return self._move_away(self.checkpoint(run_id))
 
     def _move_away(self, path: Path) -> str:
@@ -235,7 +234,7 @@ class Store:
 class Failure:
     """Why a run did not finish.
 
-    line: the reason in a line. usage: whether it is the user's to mend. path: a text that says all that is known.
+    line: the reason in one line. usage: whether the user can fix it. path: a text file with the details.
     """
 
     kind: Kind

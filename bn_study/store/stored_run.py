@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bn_study.plan.renamed import current
 from bn_study.plan.spec import RunSpec
 
-if TYPE_CHECKING:  # what reads tables is imported where one is read: knowing what is there should take no time
+if TYPE_CHECKING:  # imported only where a table is read: pandas is slow to import
     import pandas as pd
 
     from bn_study.store.records import Recorded
@@ -25,7 +25,7 @@ class DamagedRun(Exception):
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A finished run, read back. Tables are verified against their checksums when they are first used."""
+    """A finished run. Tables are verified against their checksums when they are first used."""
 
     folder: Path
 
@@ -36,8 +36,8 @@ class StoredRun:
     @cached_property
     def spec(self) -> dict[str, Any]:
         """`canonical` (the text that was hashed) and `settings` (flat, by dotted name)."""
-        noted = "spec.json" in self.provenance["checksums"]  # earlier runs did not
-        content = json.loads(self._verified("spec.json")) if noted else self._json("spec.json")
+        listed = "spec.json" in self.provenance["checksums"]  # not so in early runs
+        content = json.loads(self._verified("spec.json")) if listed else self._json("spec.json")
         return content | {"settings": {current(key): value for key, value in content.get("settings", {}).items()}}
 
     @cached_property
@@ -45,19 +45,19 @@ class StoredRun:
         """How it was trained and how it ended.
 
         status (complete | diverged), diverged_at, classes, fingerprint, warnings, checksums, sizes, started, seconds,
-        timing (of training/stopwatch), peak_memory (bytes), experiment, stated, call; and all of
+        timing (by training/stopwatch), peak_memory (bytes), experiment, stated, call; and all of
         `provenance.circumstances`.
         """
-        found = self._json("provenance.json")
-        checksums = found.get("checksums")
-        if "status" not in found or not isinstance(checksums, dict):
+        content = self._json("provenance.json")
+        checksums = content.get("checksums")
+        if "status" not in content or not isinstance(checksums, dict):
             raise DamagedRun(f"{self.folder / 'provenance.json'}: status or checksums are missing")
-        if "provenance.json" in checksums and checksums["provenance.json"] != own_checksum(found):
+        if "provenance.json" in checksums and checksums["provenance.json"] != own_checksum(content):
             raise DamagedRun(f"{self.folder / 'provenance.json'}: the checksum does not match")
-        return found
+        return content
 
     def status(self) -> str:
-        """How it ended: complete or diverged; damaged if its provenance does not tell."""
+        """complete or diverged; damaged if the provenance cannot be read."""
         try:
             return self.provenance["status"]
         except DamagedRun:
@@ -65,12 +65,12 @@ class StoredRun:
 
     @cached_property
     def records(self) -> "pd.DataFrame":
-        """Scalars, a row each: step (int), name, site ("" where a record has none), value (float)."""
+        """Scalars, one per row: step (int), name, site ("" if the record has none), value (float)."""
         return self.scalars.table.to_pandas()
 
     @cached_property
     def vectors(self) -> "pd.DataFrame":
-        """Per-unit values and histograms, a row each: step (int), name, site, value (array of floats)."""
+        """Per-unit values and histograms, one per row: step (int), name, site, value (array of floats)."""
         return self.arrays.table.to_pandas()
 
     @cached_property
@@ -84,18 +84,18 @@ class StoredRun:
         return self._table("vectors.parquet")
 
     def glance(self, spec: RunSpec) -> None:
-        """Raises DamagedRun unless this is, by all that can be known without reading tables, the run of that spec.
+        """Raises DamagedRun unless this is the run of that spec, as far as one can tell without reading the tables.
 
-        A table that is as long as it was and no younger than the provenance that was written after it passes; of any
-        other the checksum decides.
+        A table passes if it has the published size and is no newer than the provenance, which is written after it.
+        Otherwise its checksum decides.
         """
         if self.spec.get("canonical") != spec.canonical():
-            raise DamagedRun(f"{self.folder}: its spec is not the one that its name stands for")
+            raise DamagedRun(f"{self.folder}: its spec does not belong to its name")
         sizes = self.provenance.get("sizes", {})
         published = self._stat("provenance.json").st_mtime_ns
         for name in TABLES:
-            found = self._stat(name)
-            if found.st_size != sizes.get(name) or found.st_mtime_ns > published:
+            stat = self._stat(name)
+            if stat.st_size != sizes.get(name) or stat.st_mtime_ns > published:
                 self._verified(name)
 
     def _stat(self, name: str) -> os.stat_result:
@@ -138,7 +138,7 @@ def sha256_of(path: Path) -> str:
 
 
 def own_checksum(provenance: dict[str, Any]) -> str:
-    """Of all that a provenance says but this."""
-    others = {name: one for name, one in provenance["checksums"].items() if name != "provenance.json"}
+    """SHA-256 of a provenance without its own checksum."""
+    others = {name: value for name, value in provenance["checksums"].items() if name != "provenance.json"}
     text = json.dumps(provenance | {"checksums": others}, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

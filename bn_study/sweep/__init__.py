@@ -1,1 +1,1 @@
-"""A sweep: what is asked for and not yet done, the workers that train it, and what that costs."""
+"""A sweep: which runs are missing, the workers that train them, and what that costs."""

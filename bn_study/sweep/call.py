@@ -1,4 +1,4 @@
-"""One call of `bn-study run`: what all launchers are given, and how they answer."""
+"""One call of `bn-study run`: what every launcher receives and returns."""
 
 import os
 import signal
@@ -16,9 +16,9 @@ from bn_study.sweep.request import Request
 
 @dataclass(frozen=True)
 class Call:
-    """id: names the call in leases and failures. max_failures: how many runs may fail before it ends, None for any.
+    """id: names the call in leases and failures. max_failures: it ends when this many runs failed; None: no limit.
 
-    detach: whether to leave the workers where they go on by themselves.
+    detach: whether workers on a cluster go on without being watched.
     """
 
     id: str
@@ -40,28 +40,28 @@ class Call:
 
     @property
     def threads(self) -> int:
-        """Cores of a worker."""
+        """Cores per worker."""
         return self.settings.threads
 
     def workers(self, runs: int) -> int:
-        """How many are to share so many runs."""
+        """The number of workers for this number of runs."""
         option = parts.declared("launcher", self.settings.launcher.name, "WORKERS")
         usual = self.options[option] if option else cores() // self.threads or 1
         return min(self.settings.workers or usual, runs or 1)
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """Of its launcher."""
+        """The launcher's options."""
         return self.settings.launcher.args
 
     @property
     def timeout(self) -> float | None:
-        """Seconds that a run may take, None for as long as it likes."""
+        """Seconds that a run may take; None for no limit."""
         return self.settings.timeout
 
     @property
     def environment(self) -> dict[str, str]:
-        """A worker's, whole: what is in it has to be there before TensorFlow and Keras are imported."""
+        """A worker's complete environment. TensorFlow and Keras read it when they are imported."""
         names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
         own = dict.fromkeys(names, str(self.threads)) | {
             "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow",
@@ -75,10 +75,7 @@ class Call:
 
 @dataclass
 class Ending:
-    """How a launcher's work ended. remarks: lines on workers that did not end by themselves, and the like.
-
-    left: whether workers are still at work somewhere.
-    """
+    """How a launcher's work ended. left: whether workers still run. remarks: lines, such as about workers that died."""
 
     interrupted: bool = False
     left: bool = False
@@ -86,7 +83,7 @@ class Ending:
 
 
 class Interrupts:
-    """How often this process was asked to stop, by Ctrl-C, SIGTERM or a terminal that went away."""
+    """Counts how often this process was asked to stop: by Ctrl-C, SIGTERM or a closed terminal."""
 
     def __init__(self, raising: bool) -> None:
         self.count = 0
@@ -103,9 +100,9 @@ STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def interrupts(signals: Sequence[signal.Signals] = STOPS, raising: bool = False) -> Iterator[Interrupts]:
-    """Count requests to stop instead of obeying them; what `nohup` or a shell has switched off stays so.
+    """Count requests to stop instead of obeying them. Signals that `nohup` or a shell ignores stay ignored.
 
-    raising: whether all but the first one raise KeyboardInterrupt wherever this process is.
+    raising: whether every request after the first raises KeyboardInterrupt.
     """
     counted = Interrupts(raising)
     before = {one: signal.getsignal(one) for one in signals}
@@ -120,5 +117,5 @@ def interrupts(signals: Sequence[signal.Signals] = STOPS, raising: bool = False)
 
 
 def cores() -> int:
-    """Those that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0))

@@ -1,7 +1,7 @@
-"""How a Python process of this package is started: with this very package, and with nothing of the current folder.
+"""How to start another Python process with this same package and without imports from the current folder.
 
-`python -m` puts the current folder in front of everything, so a user's `queue.py` there would stand for the standard
-library's. `-P` leaves it out. A checkout that is not installed is found by PYTHONPATH then.
+`python -m` searches the current folder first, so a user's `queue.py` there would replace the standard library's. `-P`
+leaves the folder out. PYTHONPATH then names a checkout that is not installed.
 """
 
 import os
@@ -11,11 +11,11 @@ from pathlib import Path
 
 PYTHON = (sys.executable, "-P")
 FOLDER = Path(__file__).resolve().parents[2]
-"""Holds the package."""
+"""The folder that contains the package."""
 
 
 def environment() -> dict[str, str]:
-    """PYTHONPATH as the process needs it: the user's entries, but no empty one, which means the current folder."""
+    """PYTHONPATH for the process: the user's entries without empty ones, which would mean the current folder."""
     entries = [one for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one]
     if FOLDER not in map(Path.resolve, map(Path, [*entries, *site.getsitepackages(), site.getusersitepackages()])):
         entries.insert(0, str(FOLDER))

@@ -1,8 +1,9 @@
-"""What a plan will cost, from what comparable stored runs took on this machine.
+"""The cost of a plan, estimated from comparable runs stored on this machine.
 
-Every run's provenance tells where its time went (training/stopwatch): a step, a measurement, a start. What a planned
-run costs is put together from those of the nearest stored ones: they have its sizes (every setting of the data set and
-of the model that is a whole number or a list, and the batch), and as many of its other settings as there is one with.
+Every run's provenance records where its time went (training/stopwatch): steps, measurements, starts. The cost of a
+planned run is composed of these times of the most similar stored runs. Comparable runs have its sizes: the batch size
+and every setting of the data set and of the model that is a whole number or a list. The most similar of them differ in
+the fewest other settings.
 """
 
 import os
@@ -24,18 +25,17 @@ from bn_study.plan.spec import RunSpec
 from bn_study.store.store import Store
 from bn_study.sweep import child
 from bn_study.sweep.call import Call
-from bn_study.sweep.status import Agenda
+from bn_study.sweep.status import PlanStatus
 from bn_study.sweep.timings import Known, Near, closest, distance, program, rate, same_probe, stored
 from bn_study.sweep.units import duration, size
 
 
 @dataclass
 class Price:
-    """Of the runs that are missing. seconds: of wall clock. memory: bytes of all workers. disk: bytes.
+    """The price of runs. seconds: wall clock. memory: bytes of all workers. disk: bytes. None: no comparable run.
 
-    None where nothing comparable is known. unknown: how many runs the figures leave out for that reason.
-    unmeasured: probes of which no known run tells what a look costs; their time is left out.
-    sources: the number of known runs that the figures come from.
+    unknown: the number of runs that are left out because no comparable run is stored. unmeasured: probes whose time per
+    evaluation is unknown and left out. sources: the number of stored runs that the estimate uses.
     """
 
     workers: int
@@ -49,7 +49,7 @@ class Price:
 
 @dataclass(frozen=True)
 class _Cost:
-    """Of one run. seconds: without compiling, which a worker does once for all runs of a program."""
+    """The cost of one run. seconds: without compiling, which a worker does once for all runs of a program."""
 
     seconds: float
     compiling: float
@@ -61,7 +61,7 @@ class _Cost:
 
 
 def price(runs: Sequence[RunSpec], known: Sequence[Known], workers: int) -> Price:
-    """The price of training these runs, none of which is there, by so many workers side by side."""
+    """The price of training all these runs with this many workers in parallel."""
     answer = Price(min(workers, max(len(runs), 1)))
     costs = [cost for _, cost in _costs(runs, known) if cost is not None]
     answer.unknown = len(runs) - len(costs)
@@ -81,13 +81,13 @@ def price(runs: Sequence[RunSpec], known: Sequence[Known], workers: int) -> Pric
 
 
 def expected(runs: Sequence[RunSpec], known: Sequence[Known]) -> dict[str, float]:
-    """Seconds that a worker is busy with each of these runs, by id; empty unless they are known of all."""
-    found = {spec.id: cost.seconds for spec, cost in _costs(runs, known) if cost is not None}
-    return found if len(found) == len({spec.id for spec in runs}) else {}
+    """Seconds that a worker needs for each of these runs, by id; empty unless they are known for all runs."""
+    seconds = {spec.id: cost.seconds for spec, cost in _costs(runs, known) if cost is not None}
+    return seconds if len(seconds) == len({spec.id for spec in runs}) else {}
 
 
 def _costs(runs: Iterable[RunSpec], known: Sequence[Known]) -> Iterator[tuple[RunSpec, _Cost | None]]:
-    """A seed changes no cost, so runs that differ in nothing else have theirs worked out once."""
+    """The cost of each run. The seed does not change it, so runs that differ only in the seed are estimated once."""
     costs: dict[str, _Cost | None] = {}
     theirs = [(program(one.settings), one) for one in known]
     for spec in runs:
@@ -98,37 +98,37 @@ def _costs(runs: Iterable[RunSpec], known: Sequence[Known]) -> Iterator[tuple[Ru
 
 
 def _cost(spec: RunSpec, known: Sequence[tuple[dict[str, Any], Known]]) -> _Cost | None:
-    """known: with the settings that decide how fast each one's steps are. None if none of them has the run's sizes."""
+    """known: stored runs, each with the settings that decide its speed. None if none of them has the run's sizes."""
     settings = spec.settings
     own = program(settings)
     distances = [(distance(own, other), one) for other, one in known]
-    near: Near = [(far, one) for far, one in distances if far is not None]
+    near: Near = [(differing, one) for differing, one in distances if differing is not None]
     step = rate(near, "training") if spec.steps else 0.0
     if step is None or not near:
         return None
     nearest = closest(near)
-    looks = Counter(probe.name for _, probes in measuring_points(spec) for probe in probes)
+    evaluations = Counter(probe.name for _, probes in measuring_points(spec) for probe in probes)
     unmeasured = set()
     seconds = spec.steps * step + (rate(near, "starting") or 0.0) + statistics.median(one.rest for one in nearest)
-    for name, count in looks.items():
-        like = [(far, one) for far, one in near if same_probe(one.settings, settings, name)]
+    for name, count in evaluations.items():
+        like = [(differing, one) for differing, one in near if same_probe(one.settings, settings, name)]
         once, last = rate(like, f"measuring/{name}"), rate(like, f"final/{name}")
         seconds += (count - 1) * (once or 0.0) + (last or 0.0)
         if last is None or (once is None and count > 1):
             unmeasured.add(name)
-    alike = [(far, one) for far, one in near if one.settings["probe"] == settings["probe"]] or near
-    disk = statistics.median(one.size / max(one.looks, 1) for one in closest(alike)) * looks.total()
+    alike = [(differing, one) for differing, one in near if one.settings["probe"] == settings["probe"]] or near
+    disk = statistics.median(one.size / max(one.evaluations, 1) for one in closest(alike)) * evaluations.total()
     memory = max(one.memory for one in nearest)
     compiling = rate(near, "compiling") or 0.0
     return _Cost(seconds, compiling, repr(own), memory, disk, unmeasured, nearest)
 
 
-def to_train(experiment: Experiment, plan: Agenda) -> list[RunSpec]:
-    """The runs that are missing, and those that will be once values are tuned, with some value in the place of each."""
+def to_train(experiment: Experiment, plan: PlanStatus) -> list[RunSpec]:
+    """The missing runs, including those that still wait for tuning, with an arbitrary value for each tuned setting."""
     missing = [run.spec for run in plan.missing]
     if not plan.waiting:
         return missing
-    from bn_study.analysis.tune import supposed  # with pandas, which takes longer than all the rest
+    from bn_study.analysis.tune import supposed  # imported late: pandas takes longer than the rest of the plan
 
     later = {"waiting": Grid("waiting", {}, tuple(plan.waiting))}
     waiting, _ = expand(replace(experiment, grids=later), supposed(experiment))
@@ -136,8 +136,8 @@ def to_train(experiment: Experiment, plan: Agenda) -> list[RunSpec]:
     return missing + [run.spec for run in waiting if run.spec.id not in known]
 
 
-def told(call: Call, plan: Agenda, calibrate: bool) -> Iterator[tuple[str, str]]:
-    """The price of what is missing, in lines with a name each, that say where the figures come from."""
+def told(call: Call, plan: PlanStatus, calibrate: bool) -> Iterator[tuple[str, str]]:
+    """The price of the missing runs as pairs (name, text), which say where the estimate comes from."""
     store = call.study.store
     runs = to_train(call.experiment, plan)
     if not runs:
@@ -147,7 +147,7 @@ def told(call: Call, plan: Agenda, calibrate: bool) -> Iterator[tuple[str, str]]
         known, source = known + calibrated(call, runs), "run{} stored on this machine or trained just now"
     cost = price(runs, known, call.workers(len(runs)))
     gaps = [f"{cost.unknown} of the runs"] if cost.unknown else []
-    gaps += [f"what the probe {name} takes" for name in sorted(cost.unmeasured)]
+    gaps += [f"the time of the probe {name}" for name in sorted(cost.unmeasured)]
     advice = "nothing comparable is stored on this machine; --calibrate measures it"
     if cost.seconds is None or cost.memory is None or cost.disk is None:
         yield "time left", f"unknown: {advice}"
@@ -162,8 +162,8 @@ def told(call: Call, plan: Agenda, calibrate: bool) -> Iterator[tuple[str, str]]
     yield "disk", f"about {size(cost.disk)}; {size(shutil.disk_usage(folder).free)} are free"
 
 
-def of_all(call: Call, plan: Agenda, calibrate: bool) -> tuple[Price, Price]:
-    """The price of what is missing, and of all there is to train if nothing were there."""
+def of_all(call: Call, plan: PlanStatus, calibrate: bool) -> tuple[Price, Price]:
+    """The price of the missing runs, and the price of all runs."""
     everything = to_train(call.experiment, replace(plan, done=frozenset()))
     known = stored(call.study.store, everything, call.threads)
     if calibrate and unpriced(everything, known):
@@ -174,7 +174,7 @@ def of_all(call: Call, plan: Agenda, calibrate: bool) -> tuple[Price, Price]:
 
 
 def calibrated(call: Call, runs: Sequence[RunSpec]) -> list[Known]:
-    """What short runs of the kinds that nothing is known of take here, in a process of their own. Raises UsageError."""
+    """Short runs, trained in another process, of each kind that has no comparable run. Raises UsageError."""
     with tempfile.TemporaryDirectory() as folder:
         answer = subprocess.run(
             [*child.PYTHON, "-m", "bn_study.sweep.calibration", folder, *call.request.worker_words],
@@ -187,7 +187,7 @@ def calibrated(call: Call, runs: Sequence[RunSpec]) -> list[Known]:
 
 
 def _free_memory() -> int:
-    """Bytes that programs may still take without anything being swapped out."""
+    """Bytes that programs can still use without swapping."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
@@ -196,7 +196,7 @@ def _free_memory() -> int:
 
 
 def unpriced(runs: Iterable[RunSpec], known: Sequence[Known]) -> list[RunSpec]:
-    """One run of each kind that the known ones do not tell the whole price of."""
+    """One run of each kind that the known runs do not price completely."""
     kinds: dict[str, RunSpec] = {}
     for spec in runs:
         probes = {key: value for key, value in spec.settings.items() if key.startswith("probe") and "every" not in key}

@@ -1,4 +1,4 @@
-"""The price of every experiment of a study, a line for each."""
+"""The price of every experiment of a study, one line each."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,22 +8,22 @@ from bn_study.sweep import cost
 from bn_study.sweep.call import Call
 from bn_study.sweep.cost import Price
 from bn_study.sweep.request import Request
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 from bn_study.sweep.units import duration
 
 _COLUMNS = "{:24} {:>6} {:>6} {:>8} {:>8}  {:14} {}"
 
 
 def lines(study: Study, overrides: Sequence[str], calibrate: bool) -> Iterator[str]:
-    """A table in lines: how many runs there are, what is left to train, and what all would take if nothing were there.
+    """A table in lines: the number of runs, the time for the missing ones, and the time for all of them.
 
-    Runs of two experiments are counted in both. Raises UsageError where an experiment cannot be planned.
+    Runs that two experiments share are counted in both. Raises UsageError if an experiment cannot be planned.
     """
-    head = _COLUMNS.format("experiment", "runs", "done", "missing", "waiting", "time left", "if nothing were there")
+    head = _COLUMNS.format("experiment", "runs", "done", "missing", "waiting", "time left", "time from scratch")
     left, everything, unknown = 0.0, 0.0, 0
     for number, name in enumerate(experiment_names(study.home)):
         request = Request.parse([name, *overrides], study)
-        plan = agenda(request.experiment, study.store)
+        plan = plan_status(request.experiment, study.store)
         prices = cost.of_all(Call("plan", request), plan, calibrate)
         idle = not plan.missing and not plan.waiting
         counts = (len(plan.runs), len(plan.done), len(plan.missing), len(plan.waiting))
@@ -35,7 +35,7 @@ def lines(study: Study, overrides: Sequence[str], calibrate: bool) -> Iterator[s
         unknown += prices[1].unknown
     yield _COLUMNS.format("in all", "", "", "", "", duration(left), duration(everything))
     if unknown:
-        yield f"without {unknown} runs that no stored one is comparable with; --calibrate measures them"
+        yield f"without {unknown} runs that have no comparable stored run; --calibrate measures them"
 
 
 def _words(cost: Price) -> str:

@@ -2,10 +2,10 @@
 
     python -m bn_study.sweep.follower SINCE [EXPERIMENT] [OVERRIDE ...]
 
-Each run is exported when it is published, and one that takes long at every checkpoint; what was written before SINCE,
-a time by the clock of the results' disk, is not. When its standard input ends, because the sweep is over or the process
-that started it is gone, the follower exports what is left and ends; an alarm ends it if its mirror hangs. Whatever goes
-wrong ends it alone: the error is its last line, and its exit code is 1.
+Each run is exported when it is published, and a long run also at every checkpoint. What was written before SINCE, a
+time by the clock of the results' disk, is not exported. When the sweep is over or the parent process is gone, standard
+input ends; the follower then exports what is left and exits. An alarm ends it if its mirror hangs. An error ends only
+the follower: the error is its last line, and its exit code is 1.
 """
 
 import math
@@ -22,10 +22,10 @@ from bn_study.store import checkpoint
 from bn_study.store.store import Store
 from bn_study.store.stored_run import DamagedRun
 from bn_study.sweep.request import Request
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 
 POLL = 2.0
-"""Seconds between looks at the store."""
+"""Seconds between checks of the store."""
 NICE = 10
 """The follower gives way to workers."""
 
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
     def wait_for_the_end() -> None:
         sys.stdin.read()
         over.set()
-        # whoever started it ends it after mirror_wait; after twice as much nobody is there to do so
+        # the parent ends this process after mirror_wait; after twice that time the parent must be gone
         signal.alarm(math.ceil(2 * request.settings.mirror_wait))
 
     threading.Thread(target=wait_for_the_end, daemon=True).start()
@@ -49,10 +49,10 @@ def main(arguments: list[str]) -> int:
     exported: dict[str, float] = {}
     last = False
     while True:
-        for run in agenda(experiment, study.store).runs:
-            found = _news(run, study.store, since, exported, experiment.name)
-            if found is not None:
-                parts.call("mirror", mirror, found, folder)
+        for run in plan_status(experiment, study.store).runs:
+            news = _news(run, study.store, since, exported, experiment.name)
+            if news is not None:
+                parts.call("mirror", mirror, news, folder)
         if last:
             return 0
         last = over.wait(POLL)
@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> int:
 def _news(
     run: PlannedRun, store: Store, since: float, exported: dict[str, float], experiment: str
 ) -> _run.Run | None:  # fmt: skip
-    """The run, if there is more of it than was exported; notes in `exported` what there is (infinity: all)."""
+    """The run, if part of it is not exported yet. Updates `exported`: the checkpoint's time, infinity if published."""
     run_id = run.spec.id
     if exported.get(run_id) == math.inf:
         return None
@@ -77,7 +77,7 @@ def _news(
         exported[run_id] = written
         state = checkpoint.load(path, run.spec).state
     except (FileNotFoundError, checkpoint.Unusable, DamagedRun):
-        return None  # gone, or not yet whole, or for `run` to see to
+        return None  # gone or incomplete; `run` handles damaged runs
     return None if state is None else _run.under_way(run.spec, state, experiment)
 
 

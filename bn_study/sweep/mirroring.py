@@ -1,4 +1,4 @@
-"""The child process that mirrors a call's runs, and what is said if it does not end well."""
+"""The child process that mirrors a call's runs, and the warning if it fails."""
 
 import os
 import shlex
@@ -17,8 +17,8 @@ FOLLOWER = (*child.PYTHON, "-m", "bn_study.sweep.follower")
 def following(call: Call) -> Iterator[list[str]]:
     """Mirror what the block trains, if the call asks for it. Yields lines to print afterwards.
 
-    Whatever becomes of the mirror, the block runs as it would without: a mirror that fails, hangs or dies is worth a
-    line. At the end it has `mirror_wait` seconds for what is left.
+    The mirror never changes what the block does: one that fails, hangs or dies costs a warning. When the block ends,
+    the mirror has `mirror_wait` seconds for what is left.
     """
     remarks: list[str] = []
     mirror = call.settings.mirror
@@ -43,16 +43,16 @@ def following(call: Call) -> Iterator[list[str]]:
     finally:
         reason = _ended(process, call.settings.mirror_wait)
         if reason:
-            said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             rest = f"`bn-study export {mirror.name} {shlex.join(call.request.words)}` exports what is missing"
-            words = f": {said[-1]}" if said and process.returncode == 1 else ""
+            words = f": {lines[-1]}" if lines and process.returncode == 1 else ""
             remarks.append(f"warning: the mirror {mirror.name} {reason}{words}; {rest}; its log is {log}")
         else:
             log.unlink(missing_ok=True)
 
 
 def _ended(process: "subprocess.Popen[bytes]", wait: float) -> str:
-    """Let the follower finish; how it ended in words, "" if well."""
+    """Let the follower finish. Returns how it failed, or "" if it did not."""
     assert process.stdin is not None
     with suppress(OSError):
         process.stdin.close()
@@ -62,5 +62,5 @@ def _ended(process: "subprocess.Popen[bytes]", wait: float) -> str:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        return f"was not done after {wait:g} seconds"
+        return f"did not finish in {wait:g} seconds"
     return f"ended with exit code {code}" if code else ""

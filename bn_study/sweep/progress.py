@@ -1,4 +1,4 @@
-"""How a sweep goes: a live table on a terminal, one plain line a minute elsewhere."""
+"""The progress of a sweep: a live table on a terminal, elsewhere one plain line per minute."""
 
 import time
 
@@ -11,17 +11,17 @@ from bn_study.plan.spec import RunSpec
 from bn_study.store.lease import Holder
 from bn_study.sweep import cost, timings
 from bn_study.sweep.call import Call
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 from bn_study.sweep.units import duration
 
 QUIET_INTERVAL = 60.0
-"""Seconds between lines where there is no terminal."""
+"""Seconds between lines if there is no terminal."""
 SETTLED = 0.02
-"""The share of the work from which the time left follows from this call's own speed; before, from stored runs."""
+"""After this share of the remaining work the time left follows this call's own speed; before that, stored runs."""
 
 
 class Progress:
-    """Looks at the store, never at the workers: a second call that shares the work sees the same."""
+    """Reads the store and never asks the workers, so that a second call that shares the work shows the same."""
 
     def __init__(self, call: Call) -> None:
         self.call, self.store = call, call.study.store
@@ -73,22 +73,23 @@ class Progress:
         )
 
     def table(self, holders: list[Holder]) -> Table:
-        """What each worker does, those of other calls and machines too."""
+        """What each worker does, including workers of other calls and machines."""
         steps = {run.spec.id: run.spec.steps for run in self.plan.runs}
         table = Table(box=None, pad_edge=False, header_style="dim")
         for name in ("worker", "run"):
             table.add_column(name, no_wrap=True)
         for name in ("step", "of", ""):
             table.add_column(name, justify="right", no_wrap=True)
-        for one in holders:
-            if one.run in steps:
-                share = one.step / max(steps[one.run], 1)
-                table.add_row(f"{one.host} {one.pid}", one.run, f"{one.step:,}", f"{steps[one.run]:,}", f"{share:.0%}")
+        for holder in holders:
+            if holder.run in steps:
+                total = steps[holder.run]
+                share = f"{holder.step / max(total, 1):.0%}"
+                table.add_row(f"{holder.host} {holder.pid}", holder.run, f"{holder.step:,}", f"{total:,}", share)
         return table
 
     def _look(self) -> list[RunSpec]:
-        """What there is by now, and how much work each run is: seconds if comparable runs tell, else steps."""
-        self.plan = agenda(self.call.experiment, self.store)
+        """Update the plan and the work of each run: in seconds if comparable runs are stored, else in steps."""
+        self.plan = plan_status(self.call.experiment, self.store)
         later = cost.to_train(self.call.experiment, self.plan)
         everything = {run.spec.id: run.spec for run in self.plan.runs} | {spec.id: spec for spec in later}
         runs = list(everything.values())
@@ -96,9 +97,9 @@ class Progress:
         return later
 
     def _left(self, done: float, now: float) -> str:
-        """By the speed since work was first seen to advance: starting workers takes seconds and tells nothing."""
+        """The time left, by the speed since work first advanced: the time that workers take to start does not count."""
         left = sum(self.work.values()) - done
-        if left <= 0:  # all steps are taken; some runs may still be judged
+        if left <= 0:  # all steps are done; some runs may still be evaluated
             return "finishing" if len(self.statuses) == len(self.plan.runs) else "last measurements"
         if done == self.first_work:
             self.first_seen = now
@@ -108,13 +109,13 @@ class Progress:
         return f"{duration(left * (now - self.first_seen) / advanced)} left"
 
     def _done(self, holders: list[Holder]) -> tuple[int, float]:
-        """Steps and work of finished runs and of those under way; a diverged run counts as run to its end."""
+        """Steps and work of finished and of current runs; a diverged run counts with all its steps."""
         under_way = {holder.run: holder.step for holder in holders}
-        there = set(self.store.ids())  # one look at the folder, however many runs there are
+        stored = set(self.store.ids())  # the folder is listed once, however many runs there are
         steps, work = 0, 0.0
         for run in self.plan.runs:
             run_id = run.spec.id
-            if run_id not in self.statuses and run_id in there:
+            if run_id not in self.statuses and run_id in stored:
                 self.statuses[run_id] = self.store.read(run_id).status()
             taken = run.spec.steps if run_id in self.statuses else under_way.get(run_id, 0)
             steps += taken

@@ -14,7 +14,7 @@ from bn_study.sweep.sample import Sample, split_sample
 
 @dataclass(frozen=True)
 class Request:
-    """words: those that were given; every worker parses them again. sample: what the experiment was narrowed by."""
+    """words: as given; every worker parses them again. sample: the committed rows to which it is narrowed, if any."""
 
     words: tuple[str, ...]
     study: Study
@@ -24,7 +24,7 @@ class Request:
 
     @classmethod
     def parse(cls, words: Sequence[str], study: Study | None = None) -> "Request":
-        """`[EXPERIMENT] [OVERRIDE ...]` for a study, None for this process's; a worker's words may begin with a sample.
+        """Parse `[EXPERIMENT] [OVERRIDE ...]`; a worker's words may begin with a sample. study: by default `locate()`.
 
         Raises UsageError for words that cannot be planned.
         """
@@ -36,12 +36,12 @@ class Request:
         return request if sample is None else request.narrowed(sample)
 
     def narrowed(self, sample: Sample) -> "Request":
-        """The same of some of the experiment's committed rows."""
+        """The same request for some of the experiment's committed rows."""
         return replace(self, experiment=sample.of(self.experiment), sample=sample)
 
     @property
     def worker_words(self) -> list[str]:
-        """What another process parses to have this request."""
+        """The words that another process parses to get this request."""
         return [*(self.sample.words if self.sample else []), *self.words]
 
     def command(self, verb: str) -> str:
@@ -50,10 +50,10 @@ class Request:
 
 
 def split(words: Sequence[str]) -> tuple[str | None, list[str]]:
-    """The name of the experiment, None for a sweep of the command line's own, and the overrides.
+    """The name of the experiment, or None for a sweep that only the command line defines, and the overrides.
 
-    Raises UsageError where there are no words.
+    Raises UsageError if there are no words.
     """
     if not words:
-        raise UsageError("say what: an experiment (bn-study list) or settings, as norm=none,batch 'seed=range(3)'")
+        raise UsageError("name an experiment (bn-study list) or settings, such as norm=none,batch 'seed=range(3)'")
     return (None, list(words)) if "=" in words[0] else (words[0], list(words[1:]))

@@ -15,7 +15,7 @@ from bn_study.sweep.call import Call
 from bn_study.sweep.jobs import detaching
 from bn_study.sweep.progress import Progress
 from bn_study.sweep.request import Request
-from bn_study.sweep.status import Agenda, agenda
+from bn_study.sweep.status import PlanStatus, plan_status
 from bn_study.training import batches
 
 
@@ -38,7 +38,7 @@ def check_data(runs: Sequence[PlannedRun]) -> list[str]:
 
 
 def set_damaged_aside(runs: Sequence[PlannedRun], store: Store) -> list[str]:
-    """Move what is not as it was written out of the way, runs to be trained anew and checkpoints; a line for each.
+    """Set damaged runs and checkpoints aside, to be trained again. Returns one line for each.
 
     Tables are not read for it: see `StoredRun.glance`.
     """
@@ -66,7 +66,7 @@ class Outcome:
     left: whether workers are still at work for it on a cluster.
     """
 
-    agenda: Agenda
+    status: PlanStatus
     interrupted: bool = False
     left: bool = False
     failed: dict[str, Failure] = field(default_factory=dict)
@@ -78,9 +78,9 @@ class Outcome:
             return 3
         if self.left:
             return 0
-        if self.failed and all(one.usage for one in self.failed.values()) and not self.agenda.done:
+        if self.failed and all(one.usage for one in self.failed.values()) and not self.status.done:
             return 2
-        return 1 if self.failed or self.agenda.missing or self.agenda.waiting else 0
+        return 1 if self.failed or self.status.missing or self.status.waiting else 0
 
 
 def run(request: Request, max_failures: int | None = None, detach: bool = False) -> Outcome:
@@ -93,7 +93,7 @@ def run(request: Request, max_failures: int | None = None, detach: bool = False)
     launcher = settings.launcher.name
     if detach and launcher not in detaching():
         raise UsageError(f"--detach: only launcher={' or '.join(detaching())} has workers that go on by themselves")
-    todo = agenda(experiment, study.store)
+    todo = plan_status(experiment, study.store)
     if not todo.missing and not todo.waiting:
         return Outcome(todo)
     call = Call(uuid.uuid4().hex[:12], request, max_failures, detach)
@@ -103,7 +103,7 @@ def run(request: Request, max_failures: int | None = None, detach: bool = False)
         ending = parts.call("launcher", settings.launcher, call, Progress(call))
     if ending.left and settings.mirror is not None:
         remarks.append(f"nobody mirrors what goes on now; `bn-study export {settings.mirror.name}` does it later")
-    final = agenda(experiment, study.store)
+    final = plan_status(experiment, study.store)
     missing = {run.spec.id for run in final.missing}
     failures = {key: one for key, one in study.store.failures(call.id).items() if key in missing}
     return Outcome(final, ending.interrupted, ending.left, failures, [*ending.remarks, *remarks])

@@ -1,6 +1,6 @@
-"""A sample of an experiment's committed rows, by arm: the same for whoever draws it again.
+"""A sample of an experiment's committed rows, by arm. Drawing it again gives the same rows.
 
-A worker is told it in words, `--sample ROWS TABLE`, as it is told what to compose.
+A worker gets it on its command line as `--sample ROWS TABLE`.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ FLAG, EVERY = "--sample", "every"
 
 @dataclass(frozen=True)
 class Sample:
-    """rows: how many of an arm, None for every row that a claim rests on. table: the committed runs.csv."""
+    """rows: the number of rows per arm; None for every row that a claim rests on. table: the committed runs.csv."""
 
     rows: int | None
     table: Path
@@ -27,39 +27,39 @@ class Sample:
         return [FLAG, EVERY if self.rows is None else str(self.rows), str(self.table)]
 
     def of(self, experiment: Experiment) -> Experiment:
-        """The experiment with these rows alone, as cells that wait for nothing: tuned values are the committed ones."""
+        """The experiment with these rows alone. No cell waits for tuning: tuned values are the committed ones."""
         kept = tables.read_runs(self.table)
         runs, _ = planned(experiment, Store(self.table.parent / "no store"), kept)
-        there = set(kept["run"])
-        chosen = self._chosen(experiment, [run for run in runs if run.spec.id in there])
+        committed = set(kept["run"])
+        chosen = self._chosen(experiment, [run for run in runs if run.spec.id in committed])
         grids = {name: Grid(name, grid.factors, _cells(name, chosen)) for name, grid in experiment.grids.items()}
         return replace(experiment, grids=grids, unchanged=experiment)
 
     def count(self, experiment: Experiment) -> tuple[int, int]:
-        """How many rows are drawn, and how many there are."""
+        """The number of rows in the sample, and in the committed table."""
         drawn = {cell.spec.id for grid in self.of(experiment).grids.values() for cell in grid.cells if cell.spec}
         return len(drawn), len(tables.read_runs(self.table))
 
     def _chosen(self, experiment: Experiment, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
         if self.rows is None:
-            asked = {grid for claim in experiment.claims.values() for grid in claim.grids}
-            return [run for run in runs if asked.intersection(run.grids)]
-        return [run for place, arm in enumerate(arms.of_planned(runs)) for run in _spread(arm, self.rows, place)]
+            tested = {grid for claim in experiment.claims.values() for grid in claim.grids}
+            return [run for run in runs if tested.intersection(run.grids)]
+        return [run for offset, arm in enumerate(arms.of_planned(runs)) for run in _spread(arm, self.rows, offset)]
 
 
 def split_sample(words: Sequence[str]) -> tuple[Sample | None, list[str]]:
-    """The words of `Sample.words`, if they come first, and those behind them."""
+    """The sample that `Sample.words` at the beginning describe, if any, and the remaining words."""
     if not words or words[0] != FLAG:
         return None, list(words)
     _, rows, table, *rest = words
     return Sample(None if rows == EVERY else int(rows), Path(table)), rest
 
 
-def _spread(arm: list[PlannedRun], rows: int, place: int) -> list[PlannedRun]:
-    """So many of an arm's runs, evenly over its seeds; another first one in each arm."""
+def _spread(arm: list[PlannedRun], rows: int, offset: int) -> list[PlannedRun]:
+    """`rows` runs of an arm, spread evenly over its seeds. offset: the first seed's index, different for each arm."""
     step = max(len(arm) // rows, 1)
-    places = {(place + index * step) % len(arm) for index in range(min(rows, len(arm)))}
-    return [arm[one] for one in sorted(places)]
+    indices = {(offset + number * step) % len(arm) for number in range(min(rows, len(arm)))}
+    return [arm[index] for index in sorted(indices)]
 
 
 def _cells(grid: str, runs: Sequence[PlannedRun]) -> tuple[Cell, ...]:

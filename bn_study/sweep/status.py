@@ -1,4 +1,4 @@
-"""An experiment against the store: which runs there are to be, and which of them are done."""
+"""The status of an experiment: which runs it plans, and which of them are done."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +13,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Agenda:
+class PlanStatus:
     """The runs of an experiment as far as its tuned values are known.
 
-    waiting: cells that no run stands for yet, because a value is still to be tuned.
-    done: ids of the runs that the store had when it was made.
+    waiting: cells without a run, because a value is not tuned yet. done: ids of the runs in the store.
     """
 
     runs: list[PlannedRun]
@@ -32,17 +31,17 @@ class Agenda:
         return [run for run in self.runs if run.spec.id not in self.done]
 
 
-def agenda(experiment: Experiment, store: Store) -> Agenda:
-    """What is to be trained, as a function of the store: whoever asks again finds the same runs, or more."""
+def plan_status(experiment: Experiment, store: Store) -> PlanStatus:
+    """The plan status, a function of the store alone. Called again later, it has the same runs or more."""
     runs, waiting = planned(experiment, store)
     stored = set(store.ids())
-    return Agenda(runs, waiting, frozenset(run.spec.id for run in runs if run.spec.id in stored))
+    return PlanStatus(runs, waiting, frozenset(run.spec.id for run in runs if run.spec.id in stored))
 
 
 def planned(
     experiment: Experiment, store: Store, kept: "pd.DataFrame | None" = None
 ) -> tuple[list[PlannedRun], list[Cell]]:
-    """The runs as far as tuned values are known, and the cells that wait; a tuning may itself wait for another one."""
+    """The runs as far as tuned values are known, and the waiting cells. A tuning may itself wait for another one."""
     runs, waiting = expand(experiment, {})
     while waiting:
         more, still = expand(experiment, tuned_values(experiment, runs, store, kept))
@@ -55,10 +54,10 @@ def planned(
 def tuned_values(
     experiment: Experiment, runs: Sequence[PlannedRun], store: Store, kept: "pd.DataFrame | None" = None
 ) -> dict[str, Tuned]:
-    """What the stored selection runs chose. kept: the committed table of runs, for those that the store lacks."""
+    """The values that stored selection runs chose. kept: the committed table, for runs that the store lacks."""
     from bn_study.analysis import (
         tables,
-        tune,  # with pandas, which takes a plan that waits for nothing longer than all the rest
+        tune,  # imported late: pandas takes longer than all the rest of a plan without tuning
     )
 
     grids = experiment.tuning_grids

@@ -1,4 +1,4 @@
-"""What stored runs tell of the time, memory and disk that a run takes, and which are nearest to a planned one."""
+"""The time, memory and disk that stored runs took, and which stored runs are most similar to a planned one."""
 
 import os
 from collections import Counter
@@ -14,14 +14,11 @@ from bn_study.store.store import Store
 from bn_study.store.stored_run import DamagedRun, StoredRun
 
 NEWEST = 30
-"""So many other runs of a normaliser, model and data set are looked at: older ones may be of slower code."""
-
-
+"""At most this many stored runs per normalizer, model and data set are read, newest first: older code may be slower."""
 NEAREST = 32
-"""The figures of so many are put together."""
+"""An estimate averages at most this many runs."""
 
-
-_NOT_OF_PROGRAM = {*(f"model.{one}" for one in START_OPTIONS), *(f"optimizer.{one}" for one in RATE_OPTIONS)}
+_NOT_OF_PROGRAM = {*(f"model.{name}" for name in START_OPTIONS), *(f"optimizer.{name}" for name in RATE_OPTIONS)}
 """Settings that a compiled program gets as values."""
 
 
@@ -37,47 +34,47 @@ class Known:
 
     @property
     def rest(self) -> float:
-        """Seconds that no activity accounts for: writing, mostly."""
+        """Seconds that no activity accounts for, mostly writing."""
         return max(self.seconds - sum(one["seconds"] for name, one in self.timing.items() if name != "worker"), 0.0)
 
     @property
-    def looks(self) -> int:
-        """How often a probe looked, but for the looks that were counted as compiling."""
+    def evaluations(self) -> int:
+        """How often a probe was evaluated. Evaluations that were counted as compiling are left out."""
         return int(sum(one["count"] for name, one in self.timing.items() if "/" in name))
 
 
 Near = list[tuple[int, Known]]
-"""Known runs of one size, each with the number of other settings that differ."""
+"""Known runs of the same sizes, each with the number of its settings that differ."""
 
 
 def stored(store: Store, runs: Iterable[RunSpec], threads: int | None) -> list[Known]:
-    """Runs of the store that may tell what these cost: trained on a machine like this, by as many threads a worker.
+    """Stored runs that these can be compared with: trained on such a machine, with as many threads per worker.
 
-    First these runs themselves, where they are there, then the newest of the same normaliser, model and data set.
+    First the runs themselves, if they are stored, then the newest of the same normalizer, model and data set.
     """
     themselves = {spec.id for spec in runs}
     wanted = {f"-{spec.model.name}-{spec.dataset.name}-s" for spec in runs}
     ids = [run_id for run_id in store.ids() if any(one in run_id for one in wanted)]
     ids.sort(key=lambda run_id: (run_id in themselves, _changed(store.root / run_id)), reverse=True)
     seen: Counter[str] = Counter()
-    found = []
+    comparable = []
     for run_id in ids:
         kind = run_id.rpartition("-s")[0]
         seen[kind] += 1
-        if (seen[kind] <= NEWEST or run_id in themselves) and (one := _known(store.read(run_id), threads)) is not None:
-            found.append(one)
-    return found
+        if (seen[kind] <= NEWEST or run_id in themselves) and (run := _known(store.read(run_id), threads)) is not None:
+            comparable.append(run)
+    return comparable
 
 
 def _known(run: StoredRun, threads: int | None) -> Known | None:
     try:
-        about, settings = run.provenance, run.spec["settings"]
-        here = provenance.machine().items() <= about["machine"].items() and about["threads"] == threads
-        if not here or about["status"] != "complete":
+        origin, settings = run.provenance, run.spec["settings"]
+        here = provenance.machine().items() <= origin["machine"].items() and origin["threads"] == threads
+        if not here or origin["status"] != "complete":
             return None
         on_disk = sum(entry.stat().st_size for entry in os.scandir(run.folder))
-        return Known(settings, about["timing"], about["seconds"], about["peak_memory"], on_disk)
-    except (DamagedRun, KeyError, OSError):  # trained before all of this was written down
+        return Known(settings, origin["timing"], origin["seconds"], origin["peak_memory"], on_disk)
+    except (DamagedRun, KeyError, OSError):  # KeyError: older runs did not record all of this
         return None
 
 
@@ -89,8 +86,9 @@ def _changed(folder: Path) -> float:
 
 
 def closest(near: Near) -> list[Known]:
-    least = min(far for far, _ in near)
-    return [one for far, one in near if far == least][:NEAREST]
+    """The runs with the fewest settings that differ, at most NEAREST of them."""
+    least = min(differing for differing, _ in near)
+    return [run for differing, run in near if differing == least][:NEAREST]
 
 
 def program(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,7 +102,7 @@ def program(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def distance(one: Mapping[str, Any], other: Mapping[str, Any]) -> int | None:
-    """The number of settings that differ; None if a size does."""
+    """The number of settings that differ; None if a size differs."""
     different = [key for key in one.keys() | other.keys() if one.get(key) != other.get(key)]
     for key in different:
         kind = key.split(".")[0]
@@ -121,19 +119,19 @@ def _is_size(settings: Mapping[str, Any], key: str) -> bool:
 
 
 def same_probe(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool:
-    """Whether a probe looks at the same things. How often it does is another matter."""
+    """Whether a probe has the same options in both settings. How often it is evaluated does not count."""
     prefix = f"probe.{name}."
-    asked = [
+    options = [
         {key: value for key, value in settings.items() if key.startswith(prefix) and not key.endswith(".every")}
         for settings in (one, other)
     ]
-    return asked[0] == asked[1]
+    return options[0] == options[1]
 
 
 def rate(near: Near, activity: str) -> float | None:
-    """Seconds for one, from the nearest runs that tell."""
-    telling = [(far, one) for far, one in near if activity in one.timing]
-    if not telling:
+    """Seconds per occurrence of an activity, from the most similar runs that recorded it; None if none did."""
+    recorded = [(differing, run) for differing, run in near if activity in run.timing]
+    if not recorded:
         return None
-    entries = [one.timing[activity] for one in closest(telling)]
+    entries = [run.timing[activity] for run in closest(recorded)]
     return sum(entry["seconds"] for entry in entries) / sum(entry["count"] for entry in entries)

@@ -1,9 +1,10 @@
-"""A worker: pulls missing runs from the store until none is left. The only module that trains.
+"""A worker: trains missing runs of the store until none is left.
 
     python -m bn_study.sweep.worker CALL PARENT [--sample ROWS TABLE] [EXPERIMENT] [OVERRIDE ...]
 
-CALL names the `bn-study run` that started it, PARENT is the process that looks after it. Thread counts come from the
-environment, set before the import. On SIGTERM, and when PARENT is gone, it stops after the steps under way.
+CALL names the `bn-study run` that started it; PARENT is the process that supervises it. The environment sets the number
+of threads before TensorFlow is imported. On SIGTERM, or when PARENT is gone, the worker stops after the current chunk
+of steps.
 """
 
 import faulthandler
@@ -27,23 +28,23 @@ from bn_study.store.lease import Lease, Lost
 from bn_study.store.store import CannotWrite
 from bn_study.sweep.call import Call
 from bn_study.sweep.request import Request
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 
 POLL = 0.5
-"""Seconds between looks at runs that other workers hold."""
+"""Seconds between checks of the runs that other workers hold."""
 USAGE, STOPPED, CANNOT_WRITE = 2, 3, 4
 """Exit codes."""
 
 
 class Stopped(Exception):
-    """Asked to stop; raised between two stretches of training."""
+    """The worker was told to stop; raised between two chunks of steps."""
 
 
 class Trainer(Protocol):
     """What a worker needs of `training.train.Programs`."""
 
     def program(self, spec: RunSpec) -> str:
-        """Names what a run can take over from one before it, so that such runs follow each other."""
+        """The name of a run's compiled program; a run that follows one with the same program need not compile."""
 
     def train(
         self, spec: RunSpec, between: Callable[[int, Callable[[], State]], None], state: State | None
@@ -51,11 +52,11 @@ class Trainer(Protocol):
         """See `training.train.train`."""
 
     def facts(self, spec: RunSpec) -> dict[str, Any]:
-        """What provenance is to say of the data: classes, fingerprint, warnings."""
+        """What provenance records of the data: classes, fingerprint, warnings."""
 
 
 class Worker:
-    """One process's share of a call. stop: asked between stretches of steps whether to stop."""
+    """One process's share of a call. stop: called between chunks of steps; says whether to stop."""
 
     def __init__(self, call: Call, stop: Callable[[], bool], trainer: Trainer | None = None) -> None:
         self.call, self.store, self.stop = call, call.study.store, stop
@@ -67,7 +68,7 @@ class Worker:
 
     @property
     def trainer(self) -> Trainer:
-        """Imports TensorFlow, which takes seconds: only once there is something to train."""
+        """Created only when there is something to train, because it imports TensorFlow, which takes seconds."""
         if self._trainer is None:
             from bn_study.training.train import Programs
 
@@ -85,20 +86,20 @@ class Worker:
         }
 
     def work(self) -> None:
-        """Train until every run of the experiment is done, failed in this call, or waits for one that failed.
+        """Train until every run of the experiment is done, has failed in this call, or waits for one that failed.
 
-        Raises Stopped, and CannotWrite where the results cannot be written.
+        Raises Stopped, and CannotWrite if the results cannot be written.
         """
         seen: set[str] = set()
         while True:
-            plan = {run.spec.id: run for run in agenda(self.call.experiment, self.store).runs}
+            plan = {run.spec.id: run for run in plan_status(self.call.experiment, self.store).runs}
             if set(plan) <= seen:
                 return
             self._train_all(dict(plan))
-            seen |= set(plan)  # once more: a tuned value may have come in
+            seen |= set(plan)  # look again: a value may have been tuned meanwhile
 
     def _train_all(self, todo: dict[str, PlannedRun]) -> None:
-        """Train until none of these runs is to be had or held by another worker, which may die."""
+        """Train until each of these runs is done or failed. One that another worker holds is waited for: it may die."""
         while True:
             todo = {run_id: run for run_id, run in todo.items() if self._pending(run_id)}
             if not todo:
@@ -115,14 +116,14 @@ class Worker:
                 time.sleep(POLL)
 
     def _next(self, left: list[str], todo: Mapping[str, PlannedRun]) -> str:
-        """A run whose program is at hand; else one whose program nobody else uses just now; else the longest."""
+        """A run of the last compiled program; else one whose program no other worker uses now; else the longest."""
 
         def program(run_id: str) -> str:
             return self._program(todo[run_id].spec, run_id)
 
-        at_hand = next((run_id for run_id in left if program(run_id) == self._last), None)
-        if at_hand is not None:
-            return at_hand
+        compiled = next((run_id for run_id in left if program(run_id) == self._last), None)
+        if compiled is not None:
+            return compiled
         used = {program(holder.run) for holder in self.leases.holders() if holder.run in todo}
         return next((run_id for run_id in left if program(run_id) not in used), left[0])
 
@@ -135,14 +136,14 @@ class Worker:
         return not self.store.done(run_id) and self.store.failed(run_id, self.call.id) is None
 
     def _attempt(self, run: PlannedRun) -> bool:
-        """Train a run if it is still to be had; whether it was."""
+        """Train a run if it is still pending and free; returns whether it was."""
         run_id = run.spec.id
         if not self._pending(run_id):
             return False
         with self.store.writing(), self.leases.take(run_id, self.call.id) as lease:
             if lease is None or not self._pending(run_id):
                 if self.store.done(run_id):
-                    self.leases.clear(run_id)  # published, and cleared, just before this lease was made
+                    self.leases.clear(run_id)  # another worker published the run just before this lease was made
                 return False
             self._last = self._program(run.spec, run_id)
             try:
@@ -158,20 +159,20 @@ class Worker:
             return True
 
     def _train(self, spec: RunSpec, lease: Lease) -> None:
-        """From its checkpoint, or if that cannot be used, from the beginning."""
+        """Train from the run's checkpoint, or from the beginning if that cannot be used."""
         warnings: list[str] = []
         try:
             try:
-                found = checkpoint.load(self.store.checkpoint(spec.id), spec)
+                start = checkpoint.load(self.store.checkpoint(spec.id), spec)
             except FileNotFoundError:
-                found = checkpoint.BEGINNING
-            self._train_from(found, spec, lease, warnings)
+                start = checkpoint.BEGINNING
+            self._train_from(start, spec, lease, warnings)
         except checkpoint.Unusable as error:
-            warnings.append(f"{error}; {self.store.set_checkpoint_aside(spec.id)} and the run began anew")
+            warnings.append(f"{error}; {self.store.set_checkpoint_aside(spec.id)} and the run began again")
             print(warnings[0], file=sys.stderr)
             self._train_from(checkpoint.BEGINNING, spec, lease, warnings)
 
-    def _train_from(self, found: Checkpoint, spec: RunSpec, lease: Lease, warnings: list[str]) -> None:
+    def _train_from(self, start: Checkpoint, spec: RunSpec, lease: Lease, warnings: list[str]) -> None:
         started, clock = datetime.now(UTC), time.monotonic()
         saved = clock
 
@@ -181,7 +182,7 @@ class Worker:
                 lease.note(step)
                 now, stopping = time.monotonic(), self.stop()
                 if stopping or now - saved >= self.call.settings.checkpoint:
-                    history = [*found.history, self._stretch(step, started, clock)]
+                    history = [*start.history, self._chunk(step, started, clock)]
                     checkpoint.save(self.store.checkpoint(spec.id), spec, Checkpoint(state(), history))
                     saved = now
             if stopping:
@@ -189,7 +190,7 @@ class Worker:
 
         if self.stop():
             raise Stopped
-        trained = self.trainer.train(spec, between, found.state)
+        trained = self.trainer.train(spec, between, start.state)
         timing, self.start = self.start | trained.timing, {}
         facts = self.trainer.facts(spec)
         self.store.publish(
@@ -206,13 +207,13 @@ class Worker:
                 "seconds": round(time.monotonic() - clock, 3),
                 "timing": timing,
                 "peak_memory": provenance.peak_memory(),
-                "earlier": found.history,
+                "earlier": start.history,
             },
             lease,
         )
 
-    def _stretch(self, step: int, started: datetime, clock: float) -> dict[str, Any]:
-        """What provenance says of the part of a run that ended with a checkpoint."""
+    def _chunk(self, step: int, started: datetime, clock: float) -> dict[str, Any]:
+        """What provenance records of the part of a run that ends with a checkpoint."""
         names = ("commit", "dirty", "study", "versions", "machine", "threads", "numerics")
         kept = {name: self.circumstances[name] for name in names}
         seconds = round(time.monotonic() - clock, 3)

@@ -1,1 +1,1 @@
-"""How a run is made. Nothing here knows about experiments, claims or figures."""
+"""Training and measuring one run. Nothing here knows about experiments, claims or figures."""

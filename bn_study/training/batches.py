@@ -1,4 +1,4 @@
-"""Which examples a training step sees, and at what learning rate: functions of the run and the step alone."""
+"""The examples and the learning rate of each training step, as functions of the run and the step alone."""
 
 from dataclasses import dataclass
 
@@ -36,15 +36,15 @@ class Batches:
 
 
 class ClassBatches(Batches):
-    """Batches that are no fair sample: each holds few classes in equal shares, drawn anew (Ioffe 2017, Sec. 4.3).
+    """Batches that are not i.i.d.: each holds a few classes, drawn anew, in equal shares (Ioffe 2017, Sec. 4.3).
 
-    An epoch has as many batches as without this. In it a class gives its examples in a shuffled order, and in another
-    one when they are used up (the batch in which that happens may hold an example twice). Within a batch the classes
-    take turns, so that groups of consecutive examples, as `ghost_batch` makes them, hold equal shares too.
+    The number of batches of an epoch stays the same. Within an epoch each class yields its examples in shuffled order,
+    and is shuffled again when they are used up; the batch in which that happens may hold an example twice. Within a
+    batch the classes alternate, so that groups of consecutive examples, as in `ghost_batch`, also hold equal shares.
     """
 
     def __init__(self, seed: int, labels: np.ndarray, batch_size: int, classes: int) -> None:
-        """labels: (examples,). classes: how many a batch holds; batch_size is a multiple of it."""
+        """labels: (examples,). classes: number of classes in a batch; batch_size is a multiple of it."""
         super().__init__(seed, len(labels), batch_size)
         self.members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
         self.classes = classes
@@ -55,15 +55,15 @@ class ClassBatches(Batches):
         share = self.batch_size // self.classes
         rows = np.empty((self.per_epoch, share, self.classes), int)
         for label, members in enumerate(self.members):
-            batch, place = np.nonzero(drawn == label)
+            batch, column = np.nonzero(drawn == label)
             times = -(-len(batch) * share // len(members))
             shuffled = [random.permutation(members) for _ in range(times)]
-            rows[batch, :, place] = np.concatenate([members[:0], *shuffled])[: len(batch) * share].reshape(-1, share)
+            rows[batch, :, column] = np.concatenate([members[:0], *shuffled])[: len(batch) * share].reshape(-1, share)
         return rows.ravel()
 
 
 def of_run(spec: RunSpec, train: Split) -> Batches:
-    """The batches of a run from its training split."""
+    """The batches of a run, drawn from its training split."""
     if spec.classes_per_batch is None:
         return Batches(spec.seed, len(train), spec.batch_size)
     return ClassBatches(spec.seed, train.targets, spec.batch_size, spec.classes_per_batch)
@@ -71,20 +71,20 @@ def of_run(spec: RunSpec, train: Split) -> Batches:
 
 @dataclass(frozen=True)
 class Contents:
-    """Of a training split: its examples, and those of each class that occurs; None for a regression."""
+    """Numbers of examples of a training split: of all, and of each class that occurs (None for a regression)."""
 
     examples: int
     classes: np.ndarray | None
 
 
 def contents(data: Data) -> Contents:
-    """What batches can be made of."""
+    """The contents of the training split."""
     classes = None if data.classes is None else np.unique(data.train.targets, return_counts=True)[1]
     return Contents(len(data.train), classes)
 
 
 def check(spec: RunSpec, train: Contents) -> None:
-    """Raises UsageError if batches as the run asks for them cannot be made."""
+    """Raises UsageError if the run's batches cannot be drawn from this split."""
     size, group, name = spec.batch_size, spec.norm.args.get("group_size"), spec.dataset.name
     classes = spec.classes_per_batch
     if size > train.examples:
@@ -115,7 +115,7 @@ def check(spec: RunSpec, train: Contents) -> None:
 
 
 def not_in_groups(group_size: int, batch_size: int) -> str:
-    """The message for a batch that is no multiple of a normaliser's group."""
+    """The message for a batch size that is no multiple of a normalizer's group size."""
     return (
         f"norm.group_size={group_size}: batch_size={batch_size} is no multiple of it; "
         "give a size that divides the batch, or another batch_size"

@@ -1,4 +1,4 @@
-"""The data a run is trained and judged on: three splits in memory."""
+"""The data of a run: training, validation and test split, in memory."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class Split:
     def slice(self, count: int) -> "Split":
         """`count` examples spread evenly over the split, always the same ones; all of them if there are fewer.
 
-        Evenly spread, because files are often ordered: the first half of MNIST's test images is the easier half.
+        They are spread because files are often ordered: the first half of MNIST's test images is the easier half.
         """
         if count >= len(self):
             return self
@@ -36,7 +36,7 @@ class Data:
 
     classes: number of classes, or None for regression.
     fingerprint: SHA-256 over the source's raw content, before splitting and scaling.
-    warnings: what a reader of the results should know about the content, a line each.
+    warnings: one line each, for readers of the results.
     """
 
     train: Split

@@ -1,19 +1,19 @@
-"""How the values of a layer are distributed: in numpy, for the probes that look at them."""
+"""Statistics of a layer's values in numpy, for probes."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
 RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
-"""Of the bounded nonlinearities."""
+"""Ranges of the bounded nonlinearities."""
 SLOPES = {
     "sigmoid": lambda post: 4 * post * (1 - post),
     "tanh": lambda post: 1 - np.square(post),
     "relu": lambda post: (post > 0).astype(post.dtype),
 }
-"""f'(pre) / max f', told by f(pre)."""
+"""f'(pre) / max f' as a function of f(pre)."""
 DEAD = 0.01
-"""A unit that moves less than this standard deviation, over examples, carries nothing on."""
+"""A unit whose standard deviation over examples is smaller counts as dead."""
 
 
 def unit_moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -25,7 +25,7 @@ def unit_moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def described(activation: str, post: np.ndarray, bins: int) -> Iterator[tuple[str, float]]:
-    """What the probe `saturation` says of values (examples, units) that have left a nonlinearity: name, number."""
+    """(name, value) of each record of the probe `saturation`, for outputs (examples, units) of a nonlinearity."""
     limits = RANGES.get(activation)
     if limits is not None:
         middle, half = np.mean(limits), np.ptp(limits) / 2
@@ -38,10 +38,10 @@ def described(activation: str, post: np.ndarray, bins: int) -> Iterator[tuple[st
 
 
 def entropy(values: np.ndarray, limits: tuple[float, float], bins: int) -> float:
-    """Bits of the histogram of all values between the limits: 0 if they share a bin, log2(bins) if they are even."""
+    """Entropy in bits of the histogram of all values between the limits: 0 for one full bin, log2(bins) if uniform."""
     low, high = limits
     if not low < high < np.inf:
-        return 0.0  # a layer that is all zero, or one with no finite range to be spread over
+        return 0.0  # the layer is all zero, or its range is not finite
     counts, _ = np.histogram(values, bins, limits)
     share = counts[counts > 0] / counts.sum()
     return float(-(share * np.log2(share)).sum())

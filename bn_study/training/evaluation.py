@@ -1,10 +1,10 @@
 """A look at a network between two training steps, which changes no variable and draws no random number.
 
-A normaliser's statistics at inference are a choice, and the choice is a metric of one run, never an arm of its own:
+A normalizer's statistics at inference are a choice, and the choice is a metric of one run, never an arm of its own:
 
-* `reestimated`: of training examples, taken through the network as it is now (all normalisers using these examples);
+* `reestimated`: of training examples, taken through the network as it is now (all normalizers using these examples);
 * `moving`: the moving averages that training left behind; `moving_unbiased`: with the variance times m/(m-1);
-* `batch`: each batch of evaluated examples as a training step would normalise it, by its own statistics (or those of
+* `batch`: each batch of evaluated examples as a training step would normalize it, by its own statistics (or those of
   its groups), dropout and noise off.
 """
 
@@ -105,13 +105,13 @@ class Evaluation:
 
     @cached_property
     def reestimated(self) -> list:
-        """Statistics of fixed training examples in one forward pass, each layer seeing the others normalised so."""
+        """Statistics of fixed training examples in one forward pass, each layer seeing the others normalized so."""
         if not self.network.statistics:
             return []
         return self.evaluator.estimate(self.evaluator.slice("train", self._reestimate).inputs)
 
     def statistics(self, source: str) -> list:
-        """The values that stand for the normalisers' means and variances, in pairs."""
+        """The values that stand for the normalizers' means and variances, in pairs."""
         if source == "reestimated":
             return self.reestimated
         factor = 1.0
@@ -147,7 +147,7 @@ class Evaluation:
     def sites(self, split: str, count: int) -> dict[str, np.ndarray]:
         """Values at every site for fixed examples, with re-estimated statistics: (count, ...) each.
 
-        Layers are seen as training sees them: where a normaliser adds noise, with the noise that the next step would
+        Layers are seen as training sees them: where a normalizer adds noise, with the noise that the next step would
         draw, and with statistics that were re-estimated under it.
         """
         observed = self._observed(split, count)

@@ -1,4 +1,4 @@
-"""Where data files lie and how they are read: nothing is believed unchecked, and no code in them is run."""
+"""Find and read data files. All content is checked, and no code in a file is run."""
 
 import hashlib
 import os
@@ -30,9 +30,9 @@ class Arrays(NamedTuple):
 
 
 def data_root() -> Path:
-    """The folder that holds data files: BN_STUDY_DATA, else `~/.cache/bn_study`. It need not exist.
+    """The folder of data files: BN_STUDY_DATA, else `~/.cache/bn_study`. It need not exist.
 
-    Raises UsageError if it is there and cannot be read.
+    Raises UsageError if it exists and cannot be read.
     """
     root = Path(os.path.expanduser(os.environ.get("BN_STUDY_DATA") or "~/.cache/bn_study"))
     if os.path.exists(root) and not (os.path.isdir(root) and os.access(root, os.R_OK | os.X_OK)):
@@ -41,47 +41,46 @@ def data_root() -> Path:
 
 
 def keras_folders() -> list[Path]:
-    """Where Keras keeps downloads: KERAS_HOME or `~/.keras`, and the one it takes where that cannot be written."""
+    """Keras' folders of downloads: in KERAS_HOME or `~/.keras`, and the fallback if that is not writable."""
     home = os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras")
     return [Path(home, "datasets"), Path("/tmp" if os.path.isdir("/tmp") else tempfile.gettempdir(), ".keras/datasets")]
 
 
 def locate(name: str, in_root: Sequence[str], in_keras: Sequence[str]) -> Path:
-    """The first file or folder that exists, in the data root, then in Keras' cache, then after Keras' download.
+    """The first existing file or folder in the data root, then in Keras' cache, then after Keras' download.
 
-    name: what Keras calls the data set. in_root, in_keras: places relative to the data root and to Keras' cache.
-    Raises UsageError where none exists and the download fails.
+    name: Keras' name of the data set. in_root, in_keras: paths relative to the data root and to Keras' cache.
+    Raises UsageError if none exists and the download fails.
     """
-    ours = [data_root() / place for place in in_root]
-    places = [*ours, *(folder / place for folder in keras_folders() for place in in_keras)]
-    found = _existing(places)
-    if not found:
+    ours = [data_root() / path for path in in_root]
+    candidates = [*ours, *(folder / path for folder in keras_folders() for path in in_keras)]
+    existing = _existing(candidates)
+    if not existing:
         reason = download(name)
-        found = _existing(places)
-    if not found:
+        existing = _existing(candidates)
+    if not existing:
         raise UsageError(
             f"no {name} on this machine, and it could not be downloaded ({reason}).\n"
             f"Put it at {' or '.join(map(str, ours))} (the folder is BN_STUDY_DATA), or use dataset=digits"
         )
-    return found
+    return existing
 
 
-def _existing(places: Sequence[Path]) -> Path | None:
-    # os.path.exists, not Path.exists: a folder that may not be entered counts as empty instead of raising
-    return next((place for place in places if os.path.exists(place)), None)
+def _existing(paths: Sequence[Path]) -> Path | None:
+    # os.path.exists, not Path.exists, which raises for a folder without permission to enter
+    return next((path for path in paths if os.path.exists(path)), None)
 
 
 def download(name: str) -> str:
-    """Let Keras fill its own cache with its data set `name`; the last line of its complaint, if it has one.
+    """Let Keras download its data set `name` into its own cache. Returns a reason in case the file is still missing.
 
-    In a process of its own: importing Keras imports TensorFlow, which this process may not want, and Keras draws a
-    progress bar on standard output, which is not ours to give away.
+    It runs in a separate process, because Keras imports TensorFlow and draws a progress bar on standard output.
     """
     print(f"downloading {name} with Keras, once", file=sys.stderr)
     script = f"import socket; socket.setdefaulttimeout(60); from keras.datasets import {name}; {name}.load_data()"
     try:
         child = subprocess.run(
-            [sys.executable, "-P", "-c", script],  # -P: a keras.py of the current folder is not Keras
+            [sys.executable, "-P", "-c", script],  # -P: do not import a keras.py of the current folder
             env=os.environ | {"KERAS_BACKEND": "tensorflow"},
             stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace",
         )  # fmt: skip
@@ -92,7 +91,7 @@ def download(name: str) -> str:
 
 
 def digest(arrays: Sequence[np.ndarray]) -> str:
-    """SHA-256 over the arrays' raw bytes, in C order, one array after the other."""
+    """SHA-256 over the arrays' raw bytes in C order, one array after the other."""
     total = hashlib.sha256()
     for array in arrays:
         total.update(np.ascontiguousarray(array).data)
@@ -100,9 +99,9 @@ def digest(arrays: Sequence[np.ndarray]) -> str:
 
 
 def read_npz(file: Path | FileContent) -> Arrays:
-    """The four arrays of an .npz file, checked: see `checked`. A FileContent must still have its SHA-256.
+    """The four arrays of an .npz file, verified by `checked`. A FileContent must still have its SHA-256.
 
-    Raises UsageError, naming the file, where it cannot be read, is no .npz, lacks an array, or holds Python objects.
+    Raises UsageError, naming the file, if it cannot be read, is no .npz, lacks an array, or holds Python objects.
     """
     path = Path(file.path) if isinstance(file, FileContent) else file
     try:
@@ -135,10 +134,10 @@ def _members(stream: BinaryIO, path: Path) -> Arrays:
 
 
 def checked(arrays: Arrays, path: Path) -> Arrays:
-    """The same arrays, if they make a data set for classification; else UsageError, naming `path`.
+    """The same arrays if they form a data set for classification. Raises UsageError, naming `path`, otherwise.
 
-    Pixels must be uint8 or finite floats and alike in train and test; labels whole numbers from 0, (n,) or (n, 1), and
-    no class of the test split may be missing from the training split.
+    Pixels must be uint8 or finite floats, with the same type and shape in train and test. Labels must be whole numbers
+    from 0, (n,) or (n, 1). Every class of the test split must occur in the training split.
     """
     for split, pixels, labels in (("train", *arrays[:2]), ("test", *arrays[2:])):
         x, y = f"{path}: x_{split}", f"{path}: y_{split}"
@@ -167,5 +166,5 @@ def checked(arrays: Arrays, path: Path) -> Arrays:
 def _finite(values: np.ndarray) -> bool:
     if values.dtype.kind != "f":
         return True
-    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, which is what is asked
+    with np.errstate(over="ignore"):  # a float64 beyond the range of float32 becomes infinite
         return bool(np.isfinite(values.astype(np.float32, copy=False)).all())

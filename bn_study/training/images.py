@@ -1,4 +1,4 @@
-"""What the image data sets share: from arrays as stored to three splits, held out, pooled and scaled."""
+"""From stored arrays to three splits: held out, pooled and scaled. All image data sets use it."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ from bn_study.training.files import Arrays
 
 
 def permutation(count: int) -> np.ndarray:
-    """The one order in which `count` examples are dealt to splits, the same on every machine."""
+    """The order in which `count` examples are assigned to splits, the same on every machine."""
     return np.random.Generator(np.random.PCG64(0)).permutation(count)
 
 
@@ -28,18 +28,18 @@ def prepare(
     warnings: tuple[str, ...] = (),
     precision: type[np.floating] = np.float32,
 ) -> Data:
-    """Data for classification: inputs float32, images as (n, height, width, channels) with channels 1 for grey.
+    """Data for classification: inputs float32, images as (n, height, width, channels) with channels 1 for gray.
 
-    low, high: the stored values that `unit` takes to 0 and 1; a number, or one for each feature of vectors.
-    validation: training inputs held out. Which ones depends on nothing but their number.
+    low, high: the stored values that `unit` maps to 0 and 1; a number, or one for each feature of vectors.
+    validation: training inputs held out; the choice depends only on their number.
     subset: how many of the remaining training inputs to keep; None keeps all.
     pool: the side of the square of pixels that average into one.
-    binarize: pixels above this on the 0..1 scale become 1, the others 0, after pooling; None leaves them grey.
+    binarize: pixels above this on the 0..1 scale become 1, the others 0, after pooling; None leaves them gray.
     scaling: unit: 0..1; standard: mean 0 and standard deviation 1 over the training pixels (vectors: over each
-    feature); raw: as stored. Binarised pixels are 0 and 1 under unit and raw.
-    precision: the type in which inputs are pooled and scaled, before they become float32.
+    feature); raw: as stored. Binarized pixels are 0 and 1 under unit and raw.
+    precision: the type for pooling and scaling, before inputs become float32.
 
-    Raises UsageError, naming the option, for more held out than there is or a pool that does not divide the image.
+    Raises UsageError, naming the option, if too many are held out or the pool does not divide the image.
     """
     pixels = arrays.x_train[..., np.newaxis] if arrays.x_train.ndim == 3 else arrays.x_train
     test = arrays.x_test[..., np.newaxis] if arrays.x_test.ndim == 3 else arrays.x_test
@@ -65,7 +65,7 @@ def _scale(
     binarize: float | None,
     scaling: Literal["unit", "standard", "raw"],
 ) -> None:
-    """Binarise and scale splits, of which the first is for training, in place: CIFAR-10 is 0.6 GB as float32."""
+    """Binarize and scale the splits (the training split is first), in place: CIFAR-10 is 0.6 GB as float32."""
     if scaling == "unit" or binarize is not None:
         span = np.where(np.equal(high, low), 1, np.subtract(high, low)).astype(inputs[0].dtype)
         for split in inputs:
@@ -110,13 +110,13 @@ def _pooled(pixels: np.ndarray, pool: int, precision: type[np.floating]) -> np.n
 
 
 def _moments(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation, in the inputs' type, over all pixels or over each feature of vectors.
+    """Mean and standard deviation in the inputs' type, over all pixels or over each feature of vectors.
 
-    A constant has deviation 1.
+    The deviation of a constant is set to 1.
     """
     axis = 0 if inputs.ndim == 2 else None
     mean = inputs.mean(axis=axis, dtype=np.float64)
-    # block by block, because the squares of all at once in float64 would be twice the data
+    # in blocks, because the squares of all inputs in float64 would need twice their memory
     blocks = np.array_split(inputs, -(-len(inputs) // 1000))
     variance = sum(np.square(block - mean).sum(axis=axis) for block in blocks) / (inputs.size // np.size(mean))
     return mean.astype(inputs.dtype), np.where(variance > 0, np.sqrt(variance), 1).astype(inputs.dtype)

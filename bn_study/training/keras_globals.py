@@ -6,9 +6,9 @@ from bn_study.errors import UsageError
 
 
 def pin() -> None:
-    """Set everything that Keras would otherwise take from the machine, so that it decides no number of a run.
+    """Set everything that Keras would otherwise take from the machine, so that runs do not depend on it.
 
-    Call it before anything is built. Raises UsageError where Keras was imported with another backend than TensorFlow,
+    Call it before building anything. Raises UsageError if Keras was imported with a backend other than TensorFlow,
     which cannot be changed afterwards.
     """
     if keras.config.backend() != "tensorflow":

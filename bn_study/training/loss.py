@@ -1,4 +1,4 @@
-"""What is minimised, and how often a classifier is right."""
+"""Loss and accuracy."""
 
 import keras
 from keras import ops

@@ -56,8 +56,8 @@ class Normalizer(keras.layers.Layer):
     noisy: whether training adds noise.
 
     What a layer does at inference can be changed for a while, see the context managers of `Network`:
-    estimating: normalise by all examples at hand together and store their mean and variance as they are.
-    as_training: normalise as a training step does, without noise.
+    estimating: normalize by all examples at hand together and store their mean and variance as they are.
+    as_training: normalize as a training step does, without noise.
     showing_noise: add the noise of training.
     """
 
@@ -111,8 +111,8 @@ class Network:
         return [layer for layer in self.every_normalizer if layer.statistics]
 
     @cached_property
-    def normalised(self) -> keras.Model:
-        """The same layers: inputs -> {normaliser's name: [its input, its output]}, of those with statistics."""
+    def normalized(self) -> keras.Model:
+        """The same layers: inputs -> {normalizer's name: [its input, its output]}, of those with statistics."""
         return keras.Model(self.model.inputs[0], {one.name: [one.input, one.output] for one in self.normalizers})
 
     @property
@@ -121,7 +121,7 @@ class Network:
 
     @property
     def group_size(self) -> int:
-        """How many consecutive examples of a training batch the normalisers need at least, or a multiple of it."""
+        """How many consecutive examples of a training batch the normalizers need at least, or a multiple of it."""
         return math.lcm(*(layer.group_size or 1 for layer in self.every_normalizer))
 
     @property
@@ -129,15 +129,15 @@ class Network:
         return any(layer.noisy for layer in self.every_normalizer)
 
     def estimating(self) -> AbstractContextManager[None]:
-        """Let every normaliser use and store the statistics of all examples at hand, with dropout and noise off."""
+        """Let every normalizer use and store the statistics of all examples at hand, with dropout and noise off."""
         return self._with("estimating")
 
     def as_training(self) -> AbstractContextManager[None]:
-        """Let every normaliser do what it does in a training step, with dropout and noise off."""
+        """Let every normalizer do what it does in a training step, with dropout and noise off."""
         return self._with("as_training")
 
     def showing_noise(self) -> AbstractContextManager[None]:
-        """Let normalisers that add noise in training add it, as the next step would draw it."""
+        """Let normalizers that add noise in training add it, as the next step would draw it."""
         return self._with("showing_noise")
 
     @contextmanager
@@ -157,7 +157,7 @@ def seed_of(seed: int, name: str) -> int:
 
 
 def initializer(name: str, scale: float, seed: int) -> keras.initializers.Initializer:
-    """Keras' initialisers by name: for `normal` scale is the standard deviation, for the others a factor on theirs."""
+    """Keras' initializers by name: for `normal` scale is the standard deviation, for the others a factor on theirs."""
     if name == "normal":
         return keras.initializers.RandomNormal(stddev=scale, seed=seed)
     mode, gain, distribution = {
@@ -200,9 +200,9 @@ class Chain:
         then: keras.layers.Layer | None = None,
         residual: bool = False,
     ) -> None:
-        """Append Wx+b, normaliser, nonlinearity and dropout in the order that the options ask for.
+        """Append Wx+b, normalizer, nonlinearity and dropout in the order that the options ask for.
 
-        make: called with Keras' arguments for name, bias and initialisers. then: a pooling layer that ends the block.
+        make: called with Keras' arguments for name, bias and initializers. then: a pooling layer that ends the block.
         residual: what entered the nonlinearity of the hidden layer before is added to what enters this one's, if their
             shapes agree.
         """
@@ -211,14 +211,14 @@ class Chain:
         before = normalizer.placement == "before"
         linear = self._linear(make, name, use_bias=not (before and normalizer.replaces_bias))
         self.sites[f"{name}/linear"] = linear
-        pre = self._normalised(linear, normalizer, name) if before else linear
+        pre = self._normalized(linear, normalizer, name) if before else linear
         if residual and self.stream is not None and self.stream.shape == pre.shape:
             pre = keras.layers.Add(name=f"{name}_add")([self.stream, pre])
         self.stream = pre
         self.sites[f"{name}/pre"] = pre
         post = keras.layers.Activation(self.activation, name=f"{name}_activation")(pre)
         self.sites[f"{name}/post"] = post
-        out = post if before else self._normalised(post, normalizer, name)
+        out = post if before else self._normalized(post, normalizer, name)
         if self.dropout_position == "after":
             out = self._dropped(out, name)
         self.end = out if then is None else then(out)
@@ -228,7 +228,7 @@ class Chain:
         self.end = layer(self.end)
 
     def output(self, units: int, xla: bool) -> Network:
-        """Append the output layer, which is neither normalised nor dropped."""
+        """Append the output layer, which is neither normalized nor dropped."""
         outputs = self._linear(lambda **options: Dense(units, **options), "output", use_bias=True)
         return Network(keras.Model(self.inputs, outputs), self.sites, self.linear, self.activation, xla)
 
@@ -245,7 +245,7 @@ class Chain:
     def _normalizer(self, name: str) -> Normalizer:
         return self.norm(f"{name}_norm", seed_of(self.seed, f"{name}/norm"))
 
-    def _normalised(self, value: Any, normalizer: Normalizer, name: str) -> Any:
+    def _normalized(self, value: Any, normalizer: Normalizer, name: str) -> Any:
         if self.dropout_position == "before":
             value = self._dropped(value, name)
         return normalizer(value)

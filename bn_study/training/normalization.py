@@ -1,4 +1,4 @@
-"""Batch normalization as a class, which several files in norm/ build on."""
+"""Batch normalization as a class, which several files in norm/ extend."""
 
 from typing import Any, Literal
 
@@ -13,11 +13,11 @@ from bn_study.training.roots import reciprocal_root
 
 
 class BatchNormalization(Normalizer):
-    """Normalise each feature by the mean and variance of the batch, then scale by gamma and shift by beta.
+    """Normalize each feature by the mean and variance of the batch, then scale by gamma and shift by beta.
 
-    Statistics are per last axis: per unit after a dense layer, per feature map after a convolution (Ioffe & Szegedy
-    2015, Sec. 3.2). Training uses the batch's biased variance (Alg. 1); inference the moving averages, which, as in
-    Keras 3, are of the biased variance too (Alg. 2 asks for the unbiased one: the probe `curves` reports both).
+    Statistics are per feature of the last axis: per unit after a dense layer, per feature map after a convolution
+    (Ioffe & Szegedy 2015, Sec. 3.2). Training uses the batch's biased variance (Alg. 1). Inference uses the moving
+    averages, which track the biased variance, as in Keras 3; Alg. 2 uses the unbiased one, and `curves` reports both.
     """
 
     replaces_bias = True  # the mean is subtracted per feature
@@ -63,14 +63,14 @@ class BatchNormalization(Normalizer):
         return self._affine(inputs, self.moving_mean, self.moving_variance)
 
     def _train(self, inputs):
-        """What a training step does; a subclass that differs from batch normalization differs here."""
+        """The outputs of a training step. Subclasses override this."""
         outputs, mean, variance = self._by_batch(inputs)
         self._average(self.moving_mean, mean)
         self._average(self.moving_variance, variance)
         return outputs
 
     def _by_batch(self, inputs):
-        """Outputs, and the mean and biased variance of the whole batch, by which they are normalised."""
+        """Outputs normalized by the whole batch, and its mean and biased variance."""
         images = len(inputs.shape) == 4 and keras.backend.backend() == "tensorflow"
         return self._fused(inputs) if images else self._portable(inputs)
 
@@ -79,11 +79,11 @@ class BatchNormalization(Normalizer):
         return self._affine(inputs, mean, variance), mean, variance
 
     def _fused(self, images):
-        """The same by TensorFlow's own operation, which takes fewer passes over the images, forward and backward."""
+        """The same by TensorFlow's fused operation, which makes fewer passes over the images, forward and backward."""
         features = images.shape[-1]
         gamma = ops.ones(features) if self.gamma is None else self.gamma
         beta = ops.zeros(features) if self.beta is None else self.beta
-        nothing = ops.zeros(0)  # of statistics to be used instead of the batch's
+        nothing = ops.zeros(0)  # no given statistics: use the batch's
         outputs, mean, unbiased, *_ = tf.raw_ops.FusedBatchNormV3(
             x=images, scale=gamma, offset=beta, mean=nothing, variance=nothing, epsilon=self.epsilon
         )
@@ -106,9 +106,10 @@ class BatchNormalization(Normalizer):
 def in_groups(inputs: Any, group_size: int | None) -> tuple[Any, Any, Any]:
     """Consecutive examples in groups, with the moments of each feature in each group.
 
-    inputs: (batch, ..., features). group_size: examples of a group; None for all in one. Returns the inputs as
+    inputs: (batch, ..., features). group_size: examples per group; None makes one group. Returns the inputs as
     (groups, group_size, ..., features), and mean and biased variance as (groups, 1, ..., 1, features).
-    Raises UsageError if the batch is no multiple of the group; one of unknown size that is less than a group is one.
+    Raises UsageError if the batch is no multiple of the group. In a compiled function, where the batch size is not
+    known, a batch that is smaller than a group forms one group.
     """
     batch = ops.shape(inputs)[0]
     size = batch if group_size is None else group_size

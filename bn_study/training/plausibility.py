@@ -1,4 +1,4 @@
-"""What looks unintended about a user's arrays. Each finding is a warning and no error, because it may be meant."""
+"""Warnings about arrays that look unintended. They are not errors, because the user may have meant it."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -9,15 +9,15 @@ from bn_study.training.data import Data
 from bn_study.training.files import Arrays
 
 LOSS = 1e-4
-"""Share of their range by which rounding to float32 may move values; where it is more, they are scaled as float64."""
+"""Largest rounding error of float32, as a share of the range; beyond it values are scaled as float64."""
 LEVELS = 256
-"""Nearly all values should spread over more than one of so many equal parts of their range."""
+"""Nine tenths of the values should span more than this fraction, 1/LEVELS, of their range."""
 FACTOR = 10
-"""Ranges of train and test that differ by more are remarkable."""
+"""Warn if the ranges of train and test differ by a larger factor."""
 DARK = 32
-"""uint8 pixels that all lie below are remarkable where they are divided by 255."""
+"""Warn if all uint8 pixels are below this and are divided by 255."""
 SAMPLE = 3_000_000
-"""Values from which percentiles are taken."""
+"""Number of values from which percentiles are computed."""
 _NAMES = 10
 
 
@@ -28,7 +28,7 @@ def bounds(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def float32_suffices(inputs: np.ndarray, low: np.ndarray, high: np.ndarray) -> bool:
-    """Whether rounding to float32 leaves values in place for all that training can tell. low, high: see `bounds`."""
+    """Whether rounding to float32 changes values by at most LOSS of their range. low, high: see `bounds`."""
     if inputs.dtype == np.uint8 or np.finfo(inputs.dtype).nmant <= np.finfo(np.float32).nmant:
         return True
     step = np.spacing(np.maximum(np.abs(low), np.abs(high)).astype(np.float32)) / 2
@@ -36,7 +36,7 @@ def float32_suffices(inputs: np.ndarray, low: np.ndarray, high: np.ndarray) -> b
 
 
 def warnings(arrays: Arrays, data: Data, file: str, scaling: Literal["unit", "standard", "raw"]) -> Iterator[str]:
-    """A line for each finding about a file. data: what became of it. scaling: to which scale pixels were taken."""
+    """A line for each warning about a file. data: made from its arrays, with pixels on the scale `scaling`."""
     yield from _classes(arrays.y_train, file)
     x_train, x_test = arrays.x_train, arrays.x_test
     low, high = bounds(x_train)
@@ -73,7 +73,7 @@ def _classes(labels: np.ndarray, file: str) -> Iterator[str]:
 
 
 def _crowded(inputs: np.ndarray, low: np.ndarray, high: np.ndarray, file: str) -> Iterator[str]:
-    """Where a few extreme values, as fill values are, leave no range to all others."""
+    """Warn if a few extreme values, such as fill values, leave no range to the others."""
     if inputs.dtype == np.uint8:
         return
     least, most = _central(inputs)
@@ -87,7 +87,7 @@ def _crowded(inputs: np.ndarray, low: np.ndarray, high: np.ndarray, file: str) -
 
 
 def _apart(train: np.ndarray, test: np.ndarray, file: str) -> Iterator[str]:
-    """Where train and test seem to be scaled differently. Vectors: of some feature, leaving extreme values out."""
+    """Warn if train and test seem to be scaled differently; for vectors by feature, without extreme values."""
     extent = _central if train.ndim == 2 else bounds
     (a, b), (c, d) = extent(train), extent(test)
     differ = (a > d) | (c > b)
@@ -101,17 +101,17 @@ def _apart(train: np.ndarray, test: np.ndarray, file: str) -> Iterator[str]:
 
 
 def _central(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Between what nine tenths of the values lie, by a sample of examples; over all pixels, or of each feature."""
+    """The 5th and 95th percentile of a sample of examples, over all pixels or of each feature."""
     count = max(20, SAMPLE // (inputs.size // len(inputs)))
     rows = np.linspace(0, len(inputs) - 1, min(count, len(inputs))).astype(int)
     least, most = np.percentile(inputs[rows].astype(np.float64), [5, 95], axis=0 if inputs.ndim == 2 else None)
     return least, most
 
 
-def _first(found: np.ndarray, *values: np.ndarray) -> tuple[str, list[float]]:
-    """In words which feature it is, of how many, and its values; "" for images."""
-    if not np.ndim(found):
-        return "", [float(one) for one in values]
-    place, count = int(np.argmax(found)), int(found.sum())
+def _first(flagged: np.ndarray, *values: np.ndarray) -> tuple[str, list[float]]:
+    """The first flagged feature in words, with the number of others ("" for images), and its values."""
+    if not np.ndim(flagged):
+        return "", [float(value) for value in values]
+    feature, count = int(np.argmax(flagged)), int(flagged.sum())
     more = f" and of {count - 1} more" if count > 1 else ""
-    return f"'s feature {place}{more}", [float(one[place]) for one in values]
+    return f"'s feature {feature}{more}", [float(value[feature]) for value in values]

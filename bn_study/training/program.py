@@ -21,7 +21,7 @@ from bn_study.training.data import Data
 from bn_study.training.network import Network
 
 CHUNK = {True: 500, False: 50}
-"""Longest stretch of steps in one call, for compiled MLPs and for others: between calls Python is awake for signals."""
+"""Steps of one chunk, a call of the compiled loop: for MLPs and for others. Between chunks Python handles signals."""
 
 
 def shared(spec: RunSpec) -> str:
@@ -43,7 +43,7 @@ def _without(part: Part, options: tuple[str, ...]) -> Part:
 
 
 def build_network(spec: RunSpec, data: Data) -> Network:
-    """The network of a run as initialised.
+    """The network of a run as initialized.
 
     Raises UsageError where Keras does not run on TensorFlow, or the model has other sites than it declares.
     """

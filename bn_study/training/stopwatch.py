@@ -1,4 +1,4 @@
-"""Where a run's time goes, so that a plan can be priced by what stored runs took."""
+"""Time spent on each activity of a run, from which the cost of a plan is estimated."""
 
 import time
 from collections.abc import Iterator
@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 
 class Stopwatch:
-    """Seconds spent on each of a run's activities, and how often: `{"training": {"seconds": 3.1, "count": 14950}}`.
+    """Seconds and count of each of a run's activities: `{"training": {"seconds": 3.1, "count": 14950}}`.
 
-    compiled: whether the run found its program compiled. If not, the first time of every activity includes tracing and
-    compiling and is counted as `compiling` instead, so that the others tell what a step or a measurement costs.
+    compiled: whether the run's program was compiled before. If not, the first time of every activity includes tracing
+    and compiling. It is counted as `compiling`, so that the other times are the cost of a step or a measurement.
     """
 
     def __init__(self, compiled: bool) -> None:
@@ -19,7 +19,7 @@ class Stopwatch:
 
     @contextmanager
     def __call__(self, activity: str, count: int = 1, once: bool = False) -> Iterator[None]:
-        """Time what happens inside. once: it happens once in a run, so that its first time has to serve."""
+        """Time the block. once: the activity happens once in a run, so its first time counts as its own."""
         started = time.monotonic()
         yield
         seconds = time.monotonic() - started

@@ -1,4 +1,4 @@
-"""The loss as a function of all trainable parameters, at one moment of training."""
+"""The loss as a function of all trainable parameters, at one step of training."""
 
 import keras
 import tensorflow as tf
@@ -9,10 +9,10 @@ from bn_study.training.network import Network
 
 
 class Surface:
-    """The loss of one fixed batch of training examples, of training's size, over the trainable parameters.
+    """The loss of one fixed training batch as a function of the trainable parameters.
 
-    In training mode but for dropout and noise, which are off: a normaliser uses the batch's own statistics, wherever
-    the parameters are. The network keeps its own. start: the parameters' values as they are, one tensor a variable.
+    It is computed in training mode without dropout and noise, so a normalizer uses the batch's own statistics at any
+    parameters. The network's variables do not change. start: the parameters' current values, one tensor per variable.
     """
 
     def __init__(self, network: Network, evaluation: Evaluation) -> None:
@@ -22,14 +22,14 @@ class Surface:
         self._criterion = loss.per_example(evaluation.data)
 
     def loss(self, values: list[tf.Tensor]) -> tf.Tensor:
-        """The batch's mean loss if the parameters had these values."""
+        """The batch's mean loss at these values of the parameters."""
         model = self._network.model
         mapping = list(zip(model.trainable_variables, values, strict=True))
         with keras.StatelessScope(state_mapping=mapping), self._network.as_training():
             return tf.reduce_mean(self._criterion(self._part.targets, model(self._part.inputs, training=False)))
 
     def slope(self, values: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """That loss, and its gradient by each of the values."""
+        """That loss, and its gradient with respect to each value."""
         with tf.GradientTape() as tape:
             tape.watch(values)
             value = self.loss(values)

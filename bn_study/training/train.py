@@ -1,8 +1,7 @@
-"""The loop: train to the next measuring point, let the probes look, write down what they say.
+"""The training loop: train to the next measuring point, run the probes, write their records.
 
-Why it is fast: the data are in memory, and a stretch of steps is one call of a compiled `while` loop that gathers its
-batches by index (program.py). Python is awake only between stretches. Runs of one architecture share the compiled
-loop. Nothing else is special.
+It is fast because the data are in memory, and a chunk of steps is one call of a compiled `while` loop that gathers its
+batches by index (program.py). Python runs only between chunks. Runs of one architecture share the compiled loop.
 """
 
 import math
@@ -32,7 +31,7 @@ _COLUMNS = ["step", "name", "site", "value"]
 
 @dataclass
 class Trained:
-    """What a run leaves: scalars, vectors, the step whose loss was not finite, if one was, and where its time went."""
+    """The result of a run. diverged_at: the step whose loss was not finite, or None. timing: see Stopwatch."""
 
     records: pd.DataFrame
     vectors: pd.DataFrame
@@ -42,7 +41,7 @@ class Trained:
 
 @dataclass
 class Programs:
-    """The compiled program of the architecture trained last, and the data set loaded last."""
+    """Cache of the last compiled program and the last data set."""
 
     _data: tuple[Part, Data, tuple[tf.Tensor, tf.Tensor]] | None = None
     _program: tuple[str, Program, Evaluator] | None = None
@@ -61,11 +60,11 @@ class Programs:
         return self._program is not None and self._program[0] == shared(spec)
 
     def program(self, spec: RunSpec) -> str:
-        """Names the program of a run: runs of one name share it."""
+        """The name of a run's program; runs with the same name share it."""
         return shared(spec)
 
     def facts(self, spec: RunSpec) -> dict[str, Any]:
-        """What a reader of the results should know of the data."""
+        """Facts about the data for readers of the results."""
         data = self.data(spec.dataset)
         return {"classes": data.classes, "fingerprint": data.fingerprint, "warnings": list(data.warnings)}
 
@@ -74,10 +73,10 @@ class Programs:
         return train(spec, self, between, state)
 
     def start(self, spec: RunSpec) -> tuple[Program, Evaluator]:
-        """The program of a run, with every variable at the run's first value."""
+        """The program of a run, with all variables initialized for it."""
         data, tensors = self._loaded(spec.dataset)
         if self._program is None or not self.has(spec):
-            self._program = None  # two at once would need twice the memory
+            self._program = None  # free it first: two at once would need twice the memory
             program = Program(spec, data, tensors)
             self._program = shared(spec), program, Evaluator(program.network, data)
         _, program, evaluator = self._program
@@ -88,8 +87,8 @@ class Programs:
 def train(spec: RunSpec, programs: Programs, between: Between, state: State | None) -> Trained:
     """Train one run and measure it on the way.
 
-    between: called between stretches of steps with the number of steps taken and a function that gives the state of
-        the run. state: such a state, from which to go on; None for the run's beginning.
+    between: called between chunks of steps with the number of steps taken and a function that returns the state of
+        the run. state: such a state, from which to continue; None to start the run.
     Raises Unusable if the state is not one of this run, and whatever `between` raises.
     """
     watch = Stopwatch(compiled=programs.has(spec))
@@ -112,7 +111,7 @@ def train(spec: RunSpec, programs: Programs, between: Between, state: State | No
         final = step == spec.steps
         evaluation = Evaluation(evaluator, spec.batch_size, spec.schedule["reestimate"], step, final)
         if final and step and diverged_at is None and not math.isfinite(evaluation.training_loss()):
-            diverged_at = step  # by the very last update, of which no further loss would tell
+            diverged_at = step  # at the last update, after which training computes no loss
         if diverged_at is not None:
             break
         for probe in probes:
@@ -140,22 +139,22 @@ class _Book:
 
 
 def _state(step: int, diverged_at: int | None, book: _Book, program: Program) -> State:
-    """All that the loop carries from one stretch to the next, as plain arrays."""
+    """All that the loop carries from one chunk to the next, as plain arrays."""
     columns: dict[str, list[Any]] = {}
     for kind, rows in (("scalars", book.scalars), ("vectors", book.vectors)):
-        for place, name in enumerate(_COLUMNS):
-            columns[f"{kind}/{name}"] = [row[place] for row in rows]
+        for index, name in enumerate(_COLUMNS):
+            columns[f"{kind}/{name}"] = [row[index] for row in rows]
     values = columns.pop("vectors/value")
     return program.state() | {
         "step": np.array(step),
         "diverged_at": np.array(-1 if diverged_at is None else diverged_at),
-        "vectors/length": np.array([len(one) for one in values], np.int64),
+        "vectors/length": np.array([len(value) for value in values], np.int64),
         "vectors/value": np.concatenate([np.zeros(0, np.float32), *values]),
     } | {name: np.array(column) for name, column in columns.items()}  # fmt: skip
 
 
 def _restored(state: State, program: Program) -> tuple[int, int | None, _Book]:
-    """Step, diverged_at and book of a state, whose variables the program has then."""
+    """Load a state into the program. Returns its step, diverged_at and book."""
     try:
         program.restore(state)
         ends = np.cumsum(state["vectors/length"])[:-1]

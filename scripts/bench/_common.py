@@ -1,4 +1,4 @@
-"""What all benchmarks share: contestants that take turns, the machine in words, a CSV file and a printed table."""
+"""Shared by all benchmarks: contestants in turns, a description of the machine, a CSV file and a printed table."""
 
 import os
 import platform
@@ -21,13 +21,13 @@ THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM
 
 
 def environment(threads: int) -> dict[str, str]:
-    """This process's environment with every library held to so many threads; they read it when they are imported."""
+    """This process's environment with this many threads for every library, which reads it at import."""
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     return os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)) | quiet
 
 
 def machine() -> str:
-    """Processor, cores, memory and versions, in a line."""
+    """Processor, cores, memory and versions in one line."""
     info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     names = [line.partition(":")[2].strip() for line in info.splitlines() if line.startswith("model name")]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -47,9 +47,9 @@ def machine() -> str:
 def take_turns(
     contestants: Mapping[str, Callable[[], float]], repeats: int, warm_up: bool = True
 ) -> dict[str, list[float]]:
-    """Let contestants run one after another, `repeats` times round, perhaps after one round that does not count.
+    """Run the contestants in turn for `repeats` rounds, after an uncounted round if `warm_up`.
 
-    A contestant returns its own figure (seconds, or seconds a step). A machine that slows down slows all of them.
+    A contestant returns its own figure (seconds, or seconds per step). A machine that slows down slows all of them.
     """
     figures: dict[str, list[float]] = {name: [] for name in contestants}
     for counts in [*([False] if warm_up else []), *[True] * repeats]:
@@ -61,7 +61,7 @@ def take_turns(
 
 
 def seconds(call: Callable[[], Any]) -> float:
-    """How long a call takes."""
+    """Seconds that a call takes."""
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
@@ -73,12 +73,12 @@ def spread(figures: Sequence[float]) -> dict[str, float]:
 
 
 def ratio(others: Sequence[float], ours: Sequence[float]) -> float:
-    """Median of the ratios turn by turn: how many times as fast ours is."""
+    """Median over rounds of the ratio of times: how many times as fast ours is."""
     return statistics.median(other / own for other, own in zip(others, ours, strict=True))
 
 
 def write(name: str, rows: Sequence[Mapping[str, Any]], title: str) -> None:
-    """Print a table, and put it into results/bench/<name>.csv with the machine's description in every row."""
+    """Print a table and write it to results/bench/<name>.csv, with the machine's description in every row."""
     console = Console(width=None if sys.stdout.isatty() else 160)
     columns = list(dict.fromkeys(key for row in rows for key in row))
     table = Table(*columns, title=title)
@@ -94,7 +94,7 @@ def write(name: str, rows: Sequence[Mapping[str, Any]], title: str) -> None:
 
 
 def shown(value: Any) -> str:
-    """A figure with four digits, nothing for nothing."""
+    """A value with four digits; "" for a missing one."""
     if value is None:
         return ""
     return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

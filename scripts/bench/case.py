@@ -1,4 +1,4 @@
-"""What is contested in `steps`: a network to train, and what a contestant is asked to do with it."""
+"""A case of `steps`: the network to train, and the interface of a contestant."""
 
 import itertools
 import json
@@ -9,7 +9,7 @@ from _common import seconds
 
 RATE = 1e-3
 STEPS = {"3": 500, "10": 250, "small": 24, "large": 12}
-"""Of a turn, by shape: about a second of the fastest, less than an epoch of the data."""
+"""Steps per turn, by shape: about a second for the fastest contestant, less than an epoch."""
 WIDTH, CLASSES = 100, 10
 CNN = {"small": [[16, 16], [32, 32]], "large": [[32, 32], [64, 64]]}
 MLP_BATCH, CNN_BATCH = 60, 64
@@ -27,7 +27,7 @@ class Case:
 
     @property
     def overrides(self) -> list[str]:
-        """Our command line's words for it."""
+        """Overrides of `bn-study run` for this network."""
         placement = [] if self.norm == "none" else [f"norm.placement={self.norm}"]
         words = [f"norm={'none' if self.norm == 'none' else 'batch'}", *placement, f"optimizer.learning_rate={RATE}"]
         words += [f"model={self.model}", f"model.activation={self.activation}", "model.initializer=glorot"]
@@ -41,7 +41,7 @@ class Case:
 
     @property
     def flops(self) -> float:
-        """Of one step: two for each multiply-add of the forward pass, the weights' and the inputs' gradients."""
+        """Operations of a step: two per multiply-add of the forward pass and of the gradients of weights and inputs."""
         if self.model == "mlp":
             sizes = [784, *[WIDTH] * int(self.shape), CLASSES]
             layers = [inputs * outputs * MLP_BATCH for inputs, outputs in itertools.pairwise(sizes)]
@@ -53,12 +53,12 @@ class Case:
                     channels = filters
                 side //= 2
             layers += [side**2 * channels * 64 * CNN_BATCH, 64 * CLASSES * CNN_BATCH]
-        return 2.0 * (3 * sum(layers) - layers[0])  # nobody needs the gradient by the data
+        return 2.0 * (3 * sum(layers) - layers[0])  # the gradient of the data is not needed
 
 
 @dataclass
 class Contestant:
-    """loss: of one batch in training mode. train: CHECKED_STEPS, on given batches. time: seconds a step."""
+    """loss: of one batch in training mode. train: CHECKED_STEPS on given batches. time: seconds per step."""
 
     loss: Callable[[], float]
     train: Callable[[], None]
@@ -66,7 +66,7 @@ class Contestant:
 
 
 def sgemm_peak() -> float:
-    """The best of square products of float32 matrices, in GFLOP/s."""
+    """Peak rate of square float32 matrix products, in GFLOP/s."""
     import numpy as np
 
     best = 0.0

@@ -1,4 +1,4 @@
-"""The contestants of `steps`: our loop, Keras `fit` as people write it and at its best, PyTorch eager and compiled."""
+"""The contestants of `steps`: our loop, Keras `fit` as usually written and tuned, PyTorch eager and compiled."""
 
 import os
 from functools import partial
@@ -17,11 +17,11 @@ from bn_study.training.batches import Batches, learning_rates
 from bn_study.training.train import Programs
 
 EPSILON, MOMENTUM = 1e-3, 0.9
-torch._dynamo.config.recompile_limit = 1000  # every network is a new one
+torch._dynamo.config.recompile_limit = 1000  # every case compiles a new network
 
 
 class Shared:
-    """One case: our program, its first weights, the data, and the batches that all train on before they are timed."""
+    """A case: our program, its initial weights, the data, and the batches that all contestants train on first."""
 
     def __init__(self, case: Case, steps: int) -> None:
         self.case = case
@@ -41,27 +41,27 @@ class Shared:
         self.inputs, self.targets = self.data.train.inputs, self.data.train.targets.astype(np.int64)
 
     def loss(self, logits: np.ndarray) -> float:
-        """Mean cross-entropy over the held examples."""
+        """Mean cross-entropy over the held-out examples."""
         logits, targets = logits.astype(np.float64), self.targets[self.held]
         logits -= logits.max(axis=1, keepdims=True)
         return float(np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(targets)), targets]))
 
 
 def field(case: Case, steps: int) -> dict[str, Contestant]:
-    """All contestants for a case. Ours first."""
+    """All contestants for a case, ours first."""
     shared = Shared(case, steps)
-    found = {
+    contestants = {
         OURS: _ours(shared),
         "fit": _fit(shared, tuned=False, reshuffled=True),
         "fit tuned": _fit(shared, tuned=True, reshuffled=True),
         "pytorch": _torch(shared, channels_last=False, compiled=False),
     }
     if case.model == "mlp":
-        found["fit tuned, same batches"] = _fit(shared, tuned=True, reshuffled=False)
+        contestants["fit tuned, same batches"] = _fit(shared, tuned=True, reshuffled=False)
     if case.model == "cnn":
-        found["pytorch channels_last"] = _torch(shared, channels_last=True, compiled=False)
-    found["torch.compile"] = _torch(shared, channels_last=case.model == "cnn", compiled=True)
-    return found
+        contestants["pytorch channels_last"] = _torch(shared, channels_last=True, compiled=False)
+    contestants["torch.compile"] = _torch(shared, channels_last=case.model == "cnn", compiled=True)
+    return contestants
 
 
 # --- ours -------------------------------------------------------------------------------------------------------------
@@ -94,7 +94,7 @@ def _fit(shared: Shared, tuned: bool, reshuffled: bool) -> Contestant:
     case, spec = shared.case, shared.spec
     batch = spec.batch_size
     model = _keras_model(shared)
-    # XLA makes convolutions on a CPU many times slower, so the best settings of a CNN are without it
+    # a CNN is tuned without XLA, which makes convolutions many times slower on a CPU
     options = {"jit_compile": case.model == "mlp", "steps_per_execution": 100 if case.model == "mlp" else 8}
     model.compile(
         keras.optimizers.SGD(spec.optimizer.args["learning_rate"]),
@@ -126,7 +126,7 @@ def _fit(shared: Shared, tuned: bool, reshuffled: bool) -> Contestant:
 
 
 def _keras_model(shared: Shared) -> keras.Model:
-    """The network as one writes it with Keras' own layers."""
+    """The network in Keras' own layers."""
     case = shared.case
     layers: list[keras.layers.Layer] = []
 
@@ -238,7 +238,7 @@ def _torch_model(shared: Shared) -> torch.nn.Module:
                 kernel = kernel.transpose(3, 2, 0, 1)
                 flattened_channels = kernel.shape[0]
             elif isinstance(layer, torch.nn.Linear) and flattened_channels is not None:
-                # the images that are flattened here have their channels first
+                # images are flattened here with channels first
                 kernel = kernel.reshape(len(kernel), -1, flattened_channels).transpose(0, 2, 1).reshape(len(kernel), -1)
                 flattened_channels = None
             for parameter, value in zip(layer.parameters(), [kernel, *weights[1:]], strict=False):

@@ -1,5 +1,5 @@
-"""The loops that `sweep` is compared with, as people write them: a network per seed, with and without batch
-normalization, its test curve in a CSV file.
+"""The loops that `sweep` is compared with, as usually written: a network per seed, with and without batch
+normalization, with its test curve in a CSV file.
 
     python loops.py keras|torch FOLDER STEPS SEED ...
 """

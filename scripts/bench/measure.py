@@ -1,8 +1,8 @@
-"""What measuring costs: each probe alone at the default schedule, as a share of the time that training takes.
+"""The cost of measuring: each probe alone at the default schedule, as a share of training time.
 
     scripts/bench.sh measure
 
-The times are those that every run's provenance holds (`timing`): between steps and at the end, tracing left out.
+The times are those in every run's provenance (`timing`), during training and at the end, without tracing.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ REPEATS = {"mlp": 3, "cnn": 1}
 
 
 def measure() -> list[dict[str, object]]:
-    """A row per network, normaliser and probe."""
+    """A row per network, normalizer and probe."""
     from bn_study import study
     from bn_study.plan.compose import compose
     from bn_study.plan.expand import expand
@@ -38,7 +38,7 @@ def measure() -> list[dict[str, object]]:
             for probe in PROBES:
                 experiment, _ = compose(study.locate().home, None, [*words, f"norm={norm}", f"probe=[{probe}]"])
                 specs[probe] = expand(experiment, {})[0][0].spec
-            for spec in specs.values():  # every function is traced before anything counts
+            for spec in specs.values():  # trace every function before timing
                 train(dataclasses.replace(spec, steps=10), programs, lambda step, state: None, None)
             timings: dict[str, list[tuple[float, float, float]]] = {probe: [] for probe in PROBES}
             for _ in range(REPEATS[model]):
@@ -48,9 +48,9 @@ def measure() -> list[dict[str, object]]:
                     timings[probe].append(
                         (seconds["training"], seconds[f"measuring/{probe}"], seconds[f"final/{probe}"])
                     )
-            for probe, found in timings.items():
-                shares = spread([(between + final) / training for training, between, final in found])
-                training, between, final = (spread(one)["median"] for one in zip(*found, strict=True))
+            for probe, times in timings.items():
+                shares = spread([(between + final) / training for training, between, final in times])
+                training, between, final = (spread(column)["median"] for column in zip(*times, strict=True))
                 rows.append(
                     {
                         "model": model, "norm": norm, "probe": probe, "default": probe == "curves",
@@ -63,12 +63,12 @@ def measure() -> list[dict[str, object]]:
 
 
 def worker() -> list[dict[str, object]]:
-    """Of a real sweep on MNIST: when a worker's later runs take their first step, and its peak memory."""
+    """A worker in a real sweep on MNIST: time to the first step of its later runs, and peak memory."""
     words = [*NETWORKS["mlp"], "norm=none,batch", "seed=range(3)", "workers=1"]
     with tempfile.TemporaryDirectory() as results:
         command = [sys.executable, "-m", "bn_study", "run", *words]
-        place = os.environ | {"BN_STUDY_RESULTS": results}
-        subprocess.run(command, env=place, stdout=subprocess.DEVNULL, check=True, cwd=ROOT)
+        variables = os.environ | {"BN_STUDY_RESULTS": results}
+        subprocess.run(command, env=variables, stdout=subprocess.DEVNULL, check=True, cwd=ROOT)
         runs = [json.loads(path.read_text()) for path in Path(results).glob("runs/*/provenance.json")]
     later = [run["timing"]["starting"]["seconds"] for run in runs if "starting" in run["timing"]]
     rows = [{"what": "seconds to a second run's first step", "value": max(later)}]

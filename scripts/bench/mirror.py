@@ -1,7 +1,7 @@
-"""What a mirror costs a sweep of one-minute runs: the same runs without one and with each, in turn.
+"""The cost of a mirror for a sweep of one-minute runs: the same runs without a mirror and with each, in turn.
 
-scripts/bench.sh mirror: about four minutes on two cores. Checkpoints are a quarter of a minute apart, so that the
-mirror has much to copy; W&B is offline.
+scripts/bench.sh mirror: about four minutes on two cores. Checkpoints are 15 seconds apart, so that the mirror has much
+to copy. W&B is offline.
 """
 
 import json
@@ -24,7 +24,7 @@ MIRRORS = ("none", "tensorboard", "wandb")
 
 
 def sweep(mirror: str, trained: list[float]) -> None:
-    """Run it; `trained` gets the mean seconds of its runs."""
+    """Run the sweep, and append the mean seconds of its runs to `trained`."""
     with tempfile.TemporaryDirectory() as results:
         command = [
             sys.executable,
@@ -34,14 +34,14 @@ def sweep(mirror: str, trained: list[float]) -> None:
             *REQUEST,
             *([f"mirror={mirror}"] if mirror != "none" else []),
         ]
-        place = os.environ | {"BN_STUDY_RESULTS": results, "WANDB_MODE": "offline"}
-        said = subprocess.run(command, env=place, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+        variables = os.environ | {"BN_STUDY_RESULTS": results, "WANDB_MODE": "offline"}
+        said = subprocess.run(command, env=variables, capture_output=True, text=True, check=True, cwd=ROOT).stdout
         if "warning" in said:
             raise SystemExit(said)
-        found = [json.loads(path.read_text()) for path in Path(results).glob("runs/*/provenance.json")]
-        if len(found) != CORES:
-            raise SystemExit(f"{len(found)} runs, not {CORES}")
-        trained.append(statistics.mean(one["seconds"] for one in found))
+        provenances = [json.loads(path.read_text()) for path in Path(results).glob("runs/*/provenance.json")]
+        if len(provenances) != CORES:
+            raise SystemExit(f"{len(provenances)} runs, not {CORES}")
+        trained.append(statistics.mean(provenance["seconds"] for provenance in provenances))
 
 
 def main() -> None:

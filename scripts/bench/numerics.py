@@ -1,8 +1,8 @@
-"""What portable numerics cost: a step of the MLP and of the CNN, against native numerics on the same processor.
+"""The cost of portable numerics: a step of the MLP and of the CNN, against native numerics on the same processor.
 
     scripts/bench.sh numerics
 
-Numerics are chosen before TensorFlow is imported, so each turn is a process; they take turns.
+Numerics are chosen before TensorFlow is imported, so each turn is a process.
 """
 
 import json
@@ -16,13 +16,13 @@ NETWORKS = {
     "mlp": (["dataset=mnist", "model=mlp", "batch_size=60"], 2000),
     "cnn": (["dataset=cifar10_jpeg", "dataset.subset=10000", "model=cnn", "batch_size=64"], 50),
 }
-"""Settings, and how many steps are timed."""
+"""Settings, and the number of timed steps."""
 NORMS = ("none", "batch")
 REPEATS = 3
 
 
 def child(model: str, norm: str) -> float:
-    """Milliseconds of a step, on one core."""
+    """Milliseconds per step on one core."""
     from bn_study import study
     from bn_study.plan.compose import compose
     from bn_study.plan.expand import expand
@@ -46,7 +46,7 @@ def child(model: str, norm: str) -> float:
 
 
 def turn(model: str, norm: str, chosen: str) -> float:
-    """The same in a process of these numerics."""
+    """The same in a process with these numerics."""
     from bn_study.plan import numerics
 
     command = [sys.executable, __file__, "--child", model, norm]

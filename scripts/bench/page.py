@@ -1,7 +1,7 @@
-"""How long the page of an experiment takes to open in headless Chromium, by its number of runs.
+"""The time to open the page of an experiment in headless Chromium, by its number of runs.
 
-scripts/bench.sh page: half a minute. Runs are drawn at random; each has two metrics of 60 points. Seconds are the
-browser's own, from the start of navigation until the page's script is through and its table is there.
+scripts/bench.sh page: half a minute. Runs are drawn at random; each has two metrics of 60 points. Seconds are
+measured by the browser, from the start of navigation until the page's script has run and its table is there.
 """
 
 import shutil

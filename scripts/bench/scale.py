@@ -1,7 +1,7 @@
-"""How planning, finding out what is done, and reporting grow with the number of runs; how long a verb takes to start.
+"""Scaling of planning, plan status and reports with the number of runs, and the start time of each verb.
 
-Runs are published by the real writer with records as long as real ones, but drawn at random: nothing is trained.
-Everything is written into a temporary folder. Times are of whole processes unless the row says `in process`.
+Nothing is trained: the real writer publishes runs whose records are random and as long as real ones. Everything is
+written into a temporary folder. Times are of whole processes unless the row says `in process`.
 """
 
 import itertools
@@ -29,15 +29,15 @@ from bn_study.plan.experiment import PlannedRun
 from bn_study.plan.spec import RunSpec
 from bn_study.store.store import Store
 from bn_study.study import Study
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 
 HOME = Path(__file__).resolve().parents[2]
 PLANNED = (1_000, 10_000, 100_000)
 STORED = (1_000, 10_000)
-REPEATS = 3  # of what takes less than a second or two
-LONG = 5.0  # seconds from which on once is enough
-QUANTILES = (5, 15, 50, 85, 95)  # that the probe `activations` records of each unit
-DRAWS = 8  # different contents of runs of one kind; the others repeat them
+REPEATS = 3  # of calls that take less than LONG
+LONG = 5.0  # seconds; a longer call is timed once
+QUANTILES = (5, 15, 50, 85, 95)  # the records of the probe `activations` for each unit
+DRAWS = 8  # different random contents for runs of one kind, used in turn
 TARGETS = {  # seconds, on two cores
     ("plan", 100_000): 10.0,
     ("know that all are done", 10_000): 2.0,
@@ -50,24 +50,24 @@ TARGETS = {  # seconds, on two cores
 
 @dataclass(frozen=True)
 class Timed:
-    """Median of several calls. memory: the largest resident set, in MB; NaN where it was not this call's alone."""
+    """Median of several calls. memory: peak resident set in MB; NaN if it was not this call's alone."""
 
     seconds: float
     spread: float
     memory: float = math.nan
 
 
-# --- what is asked ----------------------------------------------------------------------------------------------------
+# --- requests ---------------------------------------------------------------------------------------------------------
 
 
 def sweep(runs: int) -> list[str]:
-    """A sweep of the command line of that many runs: two normalisers, five learning rates, and seeds."""
+    """A command-line sweep of this many runs: two normalizers, five learning rates, and seeds."""
     rates = ",".join(str(0.01 * 2**power) for power in range(5))
     return ["norm=none,batch", f"optimizer.learning_rate={rates}", f"seed=range({runs // 10})"]
 
 
 def experiment(runs: int) -> list[str]:
-    """The experiment with so many seeds that it has about that many runs: four grids, tuning, claims, a figure.
+    """The experiment with seeds for about this many runs: four grids, tuning, claims, a figure.
 
     Activations are measured as often as accuracies: with the experiment's own interval ten thousand runs are 6 GB.
     """
@@ -112,8 +112,8 @@ class Writer:
                 site = f"layer{layer + 1}/pre"
                 for name in ("mean", "std", "skewness", "kurtosis", *(f"q{one}" for one in QUANTILES)):
                     scalars.append((step, f"activation/{name}", site, self.random.normal()))
-                for place, quantile in enumerate(QUANTILES):
-                    values = (units[point, layer, place] + place).astype(np.float32)
+                for index, quantile in enumerate(QUANTILES):
+                    values = (units[point, layer, index] + index).astype(np.float32)
                     vectors.append((step, f"activation/unit_q{quantile}", site, values))
                 for name, length in (("histogram", 20), ("edges", 21)):
                     vectors.append((step, f"activation/{name}", site, np.arange(length, dtype=np.float32)))
@@ -121,11 +121,11 @@ class Writer:
         return pd.DataFrame(scalars, columns=columns), pd.DataFrame(vectors, columns=columns)
 
 
-def fill(place: Study, words: Sequence[str]) -> list[PlannedRun]:
-    """Publish every run of an experiment that is not there yet, the tuned ones included."""
-    asked, _ = compose(place.home, words[0], words[1:])
-    writer, stated = Writer(place.store), asked.stated()
-    while missing := (plan := agenda(asked, place.store)).missing:
+def fill(study: Study, words: Sequence[str]) -> list[PlannedRun]:
+    """Publish every missing run of an experiment, tuned ones included."""
+    composed, _ = compose(study.home, words[0], words[1:])
+    writer, stated = Writer(study.store), composed.stated()
+    while missing := (plan := plan_status(composed, study.store)).missing:
         for run in missing:
             writer.publish(run.spec, stated)
     return plan.runs
@@ -135,12 +135,12 @@ def fill(place: Study, words: Sequence[str]) -> list[PlannedRun]:
 
 
 def repeated(call: Callable[[], Timed]) -> Timed:
-    """The median of REPEATS calls; of one if it takes long."""
-    found = [call()]
-    while found[0].seconds < LONG and len(found) < REPEATS:
-        found.append(call())
-    seconds = [one.seconds for one in found]
-    return Timed(statistics.median(seconds), max(seconds) - min(seconds), max(one.memory for one in found))
+    """The median of REPEATS calls, or one call if it takes long."""
+    calls = [call()]
+    while calls[0].seconds < LONG and len(calls) < REPEATS:
+        calls.append(call())
+    seconds = [each.seconds for each in calls]
+    return Timed(statistics.median(seconds), max(seconds) - min(seconds), max(each.memory for each in calls))
 
 
 COMMAND = """
@@ -155,12 +155,12 @@ def tell():
 from bn_study.cli import main
 sys.exit(main(sys.argv[1:]))
 """
-"""The command, which says in its last line what memory it had at most: rusage would count ours, from which it forks."""
+"""The command. Its last line is its peak memory, because rusage would include this process, which forks it."""
 
 
-def command(place: Study, *words: str) -> Timed:
-    """A verb from the command line to its end."""
-    environment = os.environ | {"BN_STUDY_HOME": str(place.home), "BN_STUDY_RESULTS": str(place.results)}
+def command(study: Study, *words: str) -> Timed:
+    """A verb in a separate process."""
+    environment = os.environ | {"BN_STUDY_HOME": str(study.home), "BN_STUDY_RESULTS": str(study.results)}
     started = time.perf_counter()
     answer = subprocess.run([sys.executable, "-c", COMMAND, *words], env=environment, capture_output=True, text=True)
     seconds = time.perf_counter() - started
@@ -175,7 +175,7 @@ def timed(call: Callable[[], Any]) -> Timed:
     return Timed(time.perf_counter() - started, 0.0)
 
 
-def starts(place: Study) -> Iterator[tuple[str, int, Timed]]:
+def starts(study: Study) -> Iterator[tuple[str, int, Timed]]:
     """Start time of each verb, with little to do."""
     verbs = {
         "--help": ["--help"],
@@ -186,64 +186,68 @@ def starts(place: Study) -> Iterator[tuple[str, int, Timed]]:
         "doctor": ["doctor"],
     }
     for name, words in verbs.items():
-        yield name, 0, repeated(partial(command, place, *words))
+        yield name, 0, repeated(partial(command, study, *words))
 
 
-def plans(place: Study, sizes: Sequence[int]) -> Iterator[tuple[str, int, Timed]]:
+def plans(study: Study, sizes: Sequence[int]) -> Iterator[tuple[str, int, Timed]]:
     for size in sizes:
-        yield "plan", size, repeated(partial(command, place, "plan", *sweep(size)))
-        yield "plan of an experiment", size, repeated(partial(command, place, "plan", *experiment(size)))
+        yield "plan", size, repeated(partial(command, study, "plan", *sweep(size)))
+        yield "plan of an experiment", size, repeated(partial(command, study, "plan", *experiment(size)))
 
 
-def stored(place: Study, sizes: Sequence[int]) -> Iterator[tuple[str, int, Timed]]:
-    """What is asked of stored runs, which are published in between."""
+def stored(study: Study, sizes: Sequence[int]) -> Iterator[tuple[str, int, Timed]]:
+    """Verbs on stored runs, which are published in between."""
     for size in sizes:
         words = experiment(size)
-        fill(place, words)
-        asked, _ = compose(place.home, words[0], words[1:])
-        yield "know that all are done, in process", size, repeated(partial(timed, partial(agenda, asked, place.store)))
-        yield "know that all are done", size, repeated(partial(command, place, "plan", *words))
-        yield "run, all done", size, repeated(partial(command, place, "run", *words))
-        yield "report", size, repeated(partial(command, place, "report", *words))
-        yield from ((f"report: {name}, in process", size, one) for name, one in stages(place, asked))
+        fill(study, words)
+        composed, _ = compose(study.home, words[0], words[1:])
+        yield (
+            "know that all are done, in process",
+            size,
+            repeated(partial(timed, partial(plan_status, composed, study.store))),
+        )
+        yield "know that all are done", size, repeated(partial(command, study, "plan", *words))
+        yield "run, all done", size, repeated(partial(command, study, "run", *words))
+        yield "report", size, repeated(partial(command, study, "report", *words))
+        yield from ((f"report: {name}, in process", size, one) for name, one in stages(study, composed))
 
 
-def stages(place: Study, asked: Any) -> Iterator[tuple[str, Timed]]:
-    """What a report is made of, as `evidence.report` makes it."""
-    measures = tables.asked(asked)
-    runs = agenda(asked, place.store).runs
+def stages(study: Study, composed: Any) -> Iterator[tuple[str, Timed]]:
+    """The stages of a report, as `evidence.report` runs them."""
+    measures = tables.asked(composed)
+    runs = plan_status(composed, study.store).runs
     kept: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
 
         def make_runs() -> None:
-            csv_files.write_csv(tables.runs_table(runs, place.store, measures), folder / "runs.csv")
+            csv_files.write_csv(tables.runs_table(runs, study.store, measures), folder / "runs.csv")
             kept["runs"] = csv_files.read_csv(folder / "runs.csv")
 
         def make_curves() -> None:
-            table = report.curves_table(asked, runs, place.store, kept["runs"])
+            table = report.curves_table(composed, runs, study.store, kept["runs"])
             csv_files.write_csv(table, folder / "curves.csv")
             kept["curves"] = csv_files.read_csv(folder / "curves.csv")
 
         def judge() -> None:
-            kept["tuned"] = tune.choose(asked, kept["runs"])
-            kept["verdicts"] = claims.verdicts(asked, kept["runs"], kept["tuned"])
+            kept["tuned"] = tune.choose(composed, kept["runs"])
+            kept["verdicts"] = claims.verdicts(composed, kept["runs"], kept["tuned"])
 
         def draw() -> None:
-            report.write(folder, asked, kept["runs"], kept["curves"], kept["verdicts"], kept["tuned"])
+            report.write(folder, composed, kept["runs"], kept["curves"], kept["verdicts"], kept["tuned"])
 
         steps = {"runs.csv": make_runs, "curves.csv": make_curves, "verdicts": judge, "figures": draw}
         yield from ((name, timed(call)) for name, call in steps.items())
 
 
-# --- what is said -----------------------------------------------------------------------------------------------------
+# --- output -----------------------------------------------------------------------------------------------------------
 
 
-def rows(found: Sequence[tuple[str, int, Timed]]) -> list[dict[str, Any]]:
-    """A row for each measurement. growth: exponent of seconds over runs since the size before; 1 is linear."""
+def rows(measured: Sequence[tuple[str, int, Timed]]) -> list[dict[str, Any]]:
+    """A row for each measurement. growth: exponent of seconds over runs since the previous size; 1 is linear."""
     before: dict[str, tuple[int, float]] = {}
     table = []
-    for name, size, one in sorted(found, key=lambda each: (each[1] > 0, each[0], each[1])):
+    for name, size, one in sorted(measured, key=lambda each: (each[1] > 0, each[0], each[1])):
         growth = math.nan
         if name in before:
             smaller, seconds = before[name]
@@ -267,9 +271,9 @@ def rows(found: Sequence[tuple[str, int, Timed]]) -> list[dict[str, Any]]:
 
 def main(planned: Sequence[int] = PLANNED, sizes: Sequence[int] = STORED) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as temporary:
-        place = Study(HOME, Path(temporary))
-        found = [*starts(place), *plans(place, planned), *stored(place, sizes)]
-    return rows(found)
+        study = Study(HOME, Path(temporary))
+        measured = [*starts(study), *plans(study, planned), *stored(study, sizes)]
+    return rows(measured)
 
 
 if __name__ == "__main__":

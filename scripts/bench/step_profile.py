@@ -1,5 +1,5 @@
-"""Where a training step of the MLP (784-100-100-100-10, sigmoid, batch 60) goes, on one core: its matrix products one
-by one, and the whole step with a part left out.
+"""Profile of a training step of the MLP (784-100-100-100-10, sigmoid, batch 60) on one core: each matrix product, and
+the whole step with a part left out.
 
     scripts/bench.sh step_profile
 """
@@ -29,7 +29,7 @@ def products() -> dict[str, tuple[Callable[[], float], float]]:
             while step < STEPS:
                 outputs = tf.matmul(a, b, **transposed)
                 last = outputs[0, :1] * 1e-9
-                a = tf.tensor_scatter_nd_update(a, [[0, 0]], last)  # so that no two products are the same
+                a = tf.tensor_scatter_nd_update(a, [[0, 0]], last)  # so that no two products are equal
                 step += 1
             return last
 
@@ -41,14 +41,14 @@ def products() -> dict[str, tuple[Callable[[], float], float]]:
         where = f"{inputs}x{units}"
         found[f"x W', {where}"] = product((BATCH, inputs), (units, inputs), transpose_b=True), flops
         found[f"d' x, {where}"] = product((BATCH, units), (BATCH, inputs), transpose_a=True), flops
-        # the gradient of a kernel that is kept as (inputs, units)
+        # the gradient of a kernel stored as (inputs, units)
         found[f"x' d, {where}"] = product((BATCH, inputs), (BATCH, units), transpose_a=True), flops
     found["d W, 100x100"] = product((BATCH, 100), (100, 100)), 2.0 * BATCH * 100 * 100
     return found
 
 
 def steps() -> dict[str, Callable[[], float]]:
-    """The step written out, whole and with a part left out: seconds a step."""
+    """Seconds per step, written out, whole or with a part left out."""
     import numpy as np
     import tensorflow as tf
 
@@ -101,9 +101,9 @@ def child() -> None:
     for names in (products(), {name: (run, whole) for name, run in steps().items()}):
         figures = take_turns({name: run for name, (run, _) in names.items()}, REPEATS)
         for name, times in figures.items():
-            about = spread([1e6 * one for one in times])
-            gflops = names[name][1] / about["median"] / 1e3
-            times_us = {f"{key}_us": value for key, value in about.items()}
+            microseconds = spread([1e6 * time for time in times])
+            gflops = names[name][1] / microseconds["median"] / 1e3
+            times_us = {f"{key}_us": value for key, value in microseconds.items()}
             rows.append({"what": name, **times_us, "gflops": gflops, "share_of_peak": gflops / peak})
     print(json.dumps(rows))
 

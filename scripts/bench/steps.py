@@ -1,10 +1,10 @@
-"""How long a training step takes: our loop against Keras `fit` and PyTorch, on the same data, network and threads.
+"""The time of a training step: our loop against Keras `fit` and PyTorch, on the same data, network and threads.
 
     scripts/bench.sh steps [mlp|cnn]
 
-All contestants begin with the same weights. Before anything is timed each trains on the same batches, and the loss must
-start at the same value and change by the same amount. Then those of one architecture take turns, with and without batch
-normalization. Times are per step; ratios are medians over turns.
+All contestants start from the same weights. Before the timing each one trains on the same batches, and its loss must
+start at the same value and change by the same amount. Then the contestants of one architecture take turns, with and
+without batch normalization. Times are per step; ratios are medians over rounds.
 """
 
 import itertools
@@ -18,11 +18,11 @@ from case import OURS, Case, Contestant, sgemm_peak
 
 CHECKED_STEPS = 10
 START_TOLERANCE, CHANGE_TOLERANCE = 1e-4, 0.1
-"""Relative, of the first loss and of its change over CHECKED_STEPS. Libraries add in different orders, which at the
-kinks of ReLU and max-pooling decides which way a gradient goes, so the learning rate is small; another one, another
-network or another batch is far outside."""
+"""Relative tolerances of the first loss and of its change over CHECKED_STEPS. Libraries sum in different orders, which
+changes gradients at the kinks of ReLU and max-pooling, so the learning rate is small. Another learning rate, network or
+batch is far outside these tolerances."""
 SMALLEST_CHANGE = 5e-5
-"""Of a loss, that this can tell from none."""
+"""The smallest change of the loss that the check can distinguish from none."""
 REPEATS = {"mlp": 4, "cnn": 3}
 CASES = [
     *(Case("mlp", *rest) for rest in itertools.product(("3", "10"), ("sigmoid", "relu"), ("none", "before", "after"))),
@@ -31,7 +31,7 @@ CASES = [
 
 
 def contest(cases: Sequence[Case], peak: float, threads: int) -> list[dict[str, object]]:
-    """Check, then time, all contestants of one architecture, with each normalisation."""
+    """Check and then time all contestants of one architecture, with each normalization."""
     import contestants
 
     field = {(case, name): one for case in cases for name, one in contestants.field(case, CHECKED_STEPS).items()}
@@ -48,13 +48,13 @@ def contest(cases: Sequence[Case], peak: float, threads: int) -> list[dict[str, 
     figures = take_turns({key: one.time for key, one in field.items()}, REPEATS[cases[0].model])
     rows = []
     for (case, name), times in figures.items():
-        about = spread([1000 * one for one in times])
-        gflops = case.flops / about["median"] / 1e6
+        milliseconds = spread([1000 * time for time in times])
+        gflops = case.flops / milliseconds["median"] / 1e6
         plain = next(key for key in figures if key[0].norm == "none" and key[1] == name)
         row = {
             "model": case.model, "shape": case.shape, "activation": case.activation, "norm": case.norm,
-            "threads": threads, "contestant": name, "ms": about["median"], "ms_lowest": about["lowest"],
-            "ms_highest": about["highest"], "times_ours": ratio(times, figures[case, OURS]),
+            "threads": threads, "contestant": name, "ms": milliseconds["median"], "ms_lowest": milliseconds["lowest"],
+            "ms_highest": milliseconds["highest"], "times_ours": ratio(times, figures[case, OURS]),
             "times_plain": ratio(times, figures[plain]), "gflops": gflops, "share_of_peak": gflops / peak,
         }  # fmt: skip
         rows.append(row)
@@ -73,14 +73,14 @@ def _change(one: Contestant) -> tuple[float, float]:
 
 
 def _worth(case: Case, threads: int) -> bool:
-    """A sweep gives an MLP one core and a CNN what there is; deep MLPs of one activation, to be done in ten minutes."""
+    """A sweep gives an MLP one core and a CNN all cores. Deep MLPs have one activation, to finish in ten minutes."""
     if threads > 1:
         return case.shape == "large"
     return case.shape == "3" or (case.shape, case.activation) == ("10", "sigmoid")
 
 
 def child(threads: int, models: list[str]) -> None:
-    """One process for one number of threads: libraries read it when they are imported."""
+    """One process per number of threads, because libraries read it at import."""
     peak = sgemm_peak()
     print(f"{threads} thread(s): sgemm peak {peak:.1f} GFLOP/s", file=sys.stderr)
     cases = [case for case in CASES if case.model in models and _worth(case, threads)]

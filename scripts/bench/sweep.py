@@ -1,4 +1,4 @@
-"""A cold sweep: 16 runs of 5,000 steps, from the command line to written records, against loops that people write.
+"""A cold sweep: 16 runs of 5,000 steps, from the command line to written records, against hand-written loops.
 
 scripts/bench.sh sweep
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from _common import CORES, ROOT, environment, ratio, seconds, spread, take_turns, write
 
 SEEDS, STEPS = 8, 5000
-REPEATS = 1  # minutes each
+REPEATS = 1  # each takes minutes
 REQUEST = [
     "dataset=mnist", "norm=none,batch", f"seed=range({SEEDS})", f"steps={STEPS}", "batch_size=60",
     "optimizer.learning_rate=0.1", "model=mlp",
@@ -22,15 +22,15 @@ REQUEST = [
 def ours() -> None:
     with tempfile.TemporaryDirectory() as results:
         command = [sys.executable, "-m", "bn_study", "run", *REQUEST]
-        place = os.environ | {"BN_STUDY_RESULTS": results}
-        subprocess.run(command, env=place, stdout=subprocess.DEVNULL, check=True, cwd=ROOT)
+        variables = os.environ | {"BN_STUDY_RESULTS": results}
+        subprocess.run(command, env=variables, stdout=subprocess.DEVNULL, check=True, cwd=ROOT)
         stored = list(Path(results).glob("runs/*/records.parquet"))
         if len(stored) != 2 * SEEDS:
             raise SystemExit(f"ours left {len(stored)} runs, not {2 * SEEDS}")
 
 
 def others(library: str, processes: int, threads: int) -> None:
-    """`loops.py` in so many processes, each with its share of the seeds."""
+    """`loops.py` in several processes, each with its share of the seeds."""
     with tempfile.TemporaryDirectory() as results:
         children = [
             subprocess.Popen(

@@ -1,8 +1,8 @@
-"""The figures of results/bench/ against what this project promises, printed and put into the README.
+"""Compare the figures of results/bench/ with the project's targets; print them and write them into the README.
 
     .venv/bin/python scripts/bench/targets.py [--check]
 
---check: change nothing; exit 1 if the README shows other figures than results/bench/ holds.
+--check: change nothing; exit 1 if the README does not show the figures of results/bench/.
 """
 
 import sys
@@ -18,7 +18,7 @@ BEGIN, END = "<!-- figures of results/bench, by scripts/bench/targets.py -->\n",
 
 @dataclass(frozen=True)
 class Target:
-    """what: in words. limit: at least, or at most, so much. values: the worst comes first. unit: how it is printed."""
+    """what: a description. limit: lower (at_least) or upper bound of values. form: format of a printed value."""
 
     what: str
     limit: float
@@ -109,7 +109,7 @@ def _page() -> Iterator[Target]:
 
 
 def table() -> str:
-    """The README's table, of whatever has been measured."""
+    """The README's table of all that has been measured."""
     sections = {
         "steps": _steps,
         "sweep": _sweep,

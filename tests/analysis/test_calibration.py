@@ -54,11 +54,11 @@ def student(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def skewed(sign: int, deviation: float) -> Draw:
-    """Centred log-normal values, skewed to the side of `sign`; their logarithm has standard deviation 1."""
+    """Centerd log-normal values, skewed to the side of `sign`; their logarithm has standard deviation 1."""
 
     def draw(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-        centred = random.lognormal(0, 1, shape) - math.exp(0.5)
-        return sign * deviation * centred / math.sqrt((math.e - 1) * math.e)
+        centerd = random.lognormal(0, 1, shape) - math.exp(0.5)
+        return sign * deviation * centerd / math.sqrt((math.e - 1) * math.e)
 
     return draw
 

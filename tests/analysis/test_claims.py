@@ -405,8 +405,6 @@ def test_a_good_experiment_passes_the_check():
         ({"at": {"steps": "rate"}}, "chooses optimizer.learning_rate, not steps"),
         ({"gates": ["itt"]}, "did you mean it"),
         ({"gates": ["it"]}, "circle: it -> it"),
-        ({"measure": {"final": {"metric": "tst/accuracy"}}}, "did you mean test/accuracy"),
-        ({"measure": PATH}, "probe.activations.units: true"),
         ({"contexts": ["seed"]}, "seeds are the replicates"),
         ({"contrast": {"norm=none": 0, "norm=batch": 0}}, "no arm a weight other than 0"),
     ],

@@ -61,7 +61,7 @@ def test_a_point_of_a_grid_in_half_decades_counts_half_a_decade(values, points):
 def test_points_of_an_uneven_grid_count_their_surroundings():
     factor = [0.01, 0.1, 1.0, 3.0, 10.0]
     third = math.log10(3)
-    widths = {0: 1, 1: 1, 4: 1 - third}  # at the ends and between equal neighbours
+    widths = {0: 1, 1: 1, 4: 1 - third}  # at the ends and between equal neighbors
     for index, width in widths.items():
         values = [1.0 if one == index else 0.0 for one in range(5)]
         assert take("usable_decades", values, factor, level=0.8) == pytest.approx(width)

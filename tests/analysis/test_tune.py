@@ -165,7 +165,7 @@ def test_values_of_one_arm_may_come_from_several_grids():
 
 
 def test_an_arm_whose_part_lacks_an_option_is_one_arm():
-    """Without normalisation there is no placement; it has a rate of its own all the same."""
+    """Without normalization there is no placement; it has a rate of its own all the same."""
 
     def placed(norm, placement, rate):
         one = cell(norm, rate)

@@ -10,7 +10,7 @@ from scipy import stats
 
 from bn_study.cli.main import main
 from bn_study.plan.compose import compose
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 
 EXPERIMENT = """
 question: Is it better?
@@ -60,7 +60,7 @@ def train(place, seeds=range(6)):
     """Publish what each run might have recorded, until the plan has no new ones."""
     experiment, _ = compose(place.home, "first", [])
     place.store.prepare()
-    while missing := [run for run in agenda(experiment, place.store).missing if run.spec.seed in (*seeds, 100)]:
+    while missing := [run for run in plan_status(experiment, place.store).missing if run.spec.seed in (*seeds, 100)]:
         for run in missing:
             norm, rate, seed = run.spec.norm.name, run.spec.optimizer.args["learning_rate"], run.spec.seed
             test = 0.5 if seed == 100 else {"none": NONE, "batch": BATCH}[norm][seed]
@@ -102,7 +102,7 @@ def test_compare_of_a_claim_shows_how_its_verdict_was_reached(place, call):
     rows = cells(said)
     assert [int(row[0]) for row in rows] == list(range(6))
     assert [float(row[1]) for row in rows] == BATCH
-    assert [row[2] for row in rows] == ["0.9", "0.91", "0.92", "0.91", "0.9", "0.1*"] and "* a stand-in" in said
+    assert [row[2] for row in rows] == ["0.9", "0.91", "0.92", "0.91", "0.9", "0.1*"] and "* censored or" in said
     assert [float(row[3]) for row in rows] == pytest.approx(differences)
     for text in (
         "+1 norm=batch",
@@ -154,7 +154,7 @@ def test_an_unknown_claim_is_refused_with_the_nearest_name(place, call):
 
 
 def test_compare_before_anything_is_trained(place, call):
-    assert "no run is there yet" in call("compare", "first", code=2).err
+    assert "no run is stored yet" in call("compare", "first", code=2).err
 
 
 def test_the_price_of_every_experiment_in_a_line_each(place, call):
@@ -176,7 +176,7 @@ def test_overrides_are_of_every_experiment(place, call):
 
 def test_every_experiment_has_no_runs_to_list(place, call):
     answer = call("plan", "--all", "--json", code=2)
-    assert "--all has a line for each experiment" in answer.err and answer.out == ""
+    assert "--all prints no runs" in answer.err and answer.out == ""
     runs = [json.loads(line) for line in call("plan", "second", "--json").out.splitlines()]
     assert len(runs) == 4 and {run["status"] for run in runs} == {"missing"}
 

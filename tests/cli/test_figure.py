@@ -13,9 +13,10 @@ from bn_study.analysis.csv_files import read_csv
 from bn_study.analysis.figure import _style
 from bn_study.cli.main import main
 from bn_study.plan.compose import compose
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 
-REQUEST = ["dataset=digits", "norm=none,batch", "optimizer.learning_rate=0.1,1", "seed=range(3)", "steps=100"]
+REQUEST = ["dataset=digits", "norm=none,batch", "optimizer.learning_rate=0.1,1", "seed=range(3)", "steps=100",
+           "probe=[curves,activations,gradients]"]  # fmt: skip
 
 
 def accuracy(spec, step):
@@ -32,7 +33,7 @@ def specs(study_here, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     store = place.store
     store.prepare()
-    found = [run.spec for run in agenda(compose(place.home, None, REQUEST)[0], store).missing]
+    found = [run.spec for run in plan_status(compose(place.home, None, REQUEST)[0], store).missing]
     for spec in found:
         steps = (0,) if lost(spec) else (0, 50, 100)
         rows = [(step, "test/accuracy", "", accuracy(spec, step)) for step in steps]
@@ -130,8 +131,8 @@ def test_the_same_numbers_give_the_same_bytes(specs, tmp_path):
     ("words", "message"),
     [
         (["curves", "--colour", "nrm"], "unknown setting 'nrm'; did you mean norm?"),
-        (["curves", "--metric", "test/acuracy"], "unknown metric 'test/acuracy'; did you mean test/accuracy?"),
-        (["gradients", "--metric", "gradient/delta@post"], "was not recorded at post, but at"),
+        (["curves", "--metric", "test/acuracy"], "unknown record 'test/acuracy'; did you mean test/accuracy?"),
+        (["gradients", "--metric", "gradient/delta@post"], "unknown site 'layer*/post'; did you mean layer*/"),
         (["final"], "final needs --over"),
         (["curves", "--over", "norm"], "the other kinds have none"),
         (["curves", "--output", "out.doc"], "give it a name that ends in .svg, .png or .pdf"),

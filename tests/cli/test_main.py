@@ -176,7 +176,7 @@ def test_report_does_not_import_tensorflow(home, bn_study):
         (["batch_size=5000"], ["batch_size=5000", "1197 training examples"]),
         (["dataset=mnist"], ["mnist.npz", "dataset=digits"]),
         (["dataset=arrays", "dataset.path=nowhere.npz"], ["nowhere.npz"]),
-        ([], ["say what"]),
+        ([], ["name an experiment"]),
         (
             ["faster_convergence", "dataset=cifar10_jpeg"],
             ["experiments/faster_convergence.yaml", "level", "cifar10_jpeg"],

@@ -144,7 +144,7 @@ def test_every_statement_has_a_row_and_each_of_its_claims_too(place):
 def test_counts_sources_and_experiments(place):
     page = written(place)
     for text in (
-        "4 statements about batch normalization from 2 introductions, and what 4 claims of 2 experiments found",
+        "4 statements about batch normalization from 2 introductions, tested by 4 claims of 2 experiments:",
         "| **supported** | 1 | S000-a |",
         "| **inconclusive** | 1 | S001-a |",
         "| **mixed** | 1 | S000-b |",

@@ -16,7 +16,7 @@ from bn_study.analysis.csv_files import read_csv
 from bn_study.cli.main import main
 from bn_study.errors import UsageError
 from bn_study.plan.compose import compose
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 
 EXPERIMENT = """
 base: {dataset: digits, model.widths: [8], steps: 100, probe: [curves, activations]}
@@ -51,7 +51,7 @@ def place(study_here):
     place = study_here(first=EXPERIMENT)
     place.store.prepare()
     experiment, _ = compose(place.home, "first", [])
-    for run in agenda(experiment, place.store).missing:
+    for run in plan_status(experiment, place.store).missing:
         spec = run.spec
         rows = [(step, "test/accuracy", "", accuracy(spec, step)) for step in (STEPS[:1] if lost(spec) else STEPS)]
         rows += [(0, "activation/std", "layer1/pre", 1.0 + spec.seed)]
@@ -75,7 +75,7 @@ def call(place, capsys):
 
 
 def specs(place, **kept):
-    found = [run.spec for run in agenda(compose(place.home, "first", [])[0], place.store).runs]
+    found = [run.spec for run in plan_status(compose(place.home, "first", [])[0], place.store).runs]
     return [one for one in found if all(one.settings[key.replace("__", ".")] == kept[key] for key in kept)]
 
 
@@ -115,9 +115,9 @@ def test_without_the_cache_the_committed_tables_serve(place, call):
 
 
 def test_what_cannot_be_loaded_is_said(place):
-    with pytest.raises(UsageError, match="no run is there yet"):
+    with pytest.raises(UsageError, match="no run is stored yet"):
         bn_study.load("first", "steps=7")
-    with pytest.raises(UsageError, match="say what"):
+    with pytest.raises(UsageError, match="name an experiment"):
         bn_study.load()
 
 
@@ -200,7 +200,7 @@ def test_what_diverged_is_counted_in_words(place, call):
         (["--by", "norm", "--at", "51"], "no run was measured at this step; the nearest are 0, 50, 100"),
         (["--by", "norm", "--against", "norm=group"], "unknown arm 'norm=group'"),
         (["--by", "norm", "--claim", "better"], "give one of them"),
-        (["--at", "best"], "go with --by"),
+        (["--at", "best"], "need --by"),
     ],
 )
 def test_bad_comparisons_are_refused(place, call, words, message):

@@ -11,7 +11,7 @@ from bn_study.plan.compose import compose
 from bn_study.report import evidence
 from bn_study.report.web import content, write
 from bn_study.report.web import pages as rendered
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 
 HOSTILE = '"><img src=x onerror=alert(1)>'
 SCRIPT = "</script><script>alert(1)</script>"
@@ -98,7 +98,7 @@ def place(make_study, tmp_path_factory):
     place = make_study(tmp_path_factory.mktemp("pages") / "study", first=EXPERIMENT)
     place.store.prepare()
     experiment, _ = compose(place.home, "first", [])
-    for run in agenda(experiment, place.store).missing:
+    for run in plan_status(experiment, place.store).missing:
         rows = [(step, "test/accuracy", "", value) for step, value in accuracy(run.spec).items()]
         records = pd.DataFrame(rows, columns=["step", "name", "site", "value"])
         vectors = pd.DataFrame(
@@ -122,7 +122,7 @@ def first(place, visit):
 
 
 def specs(place):
-    return [run.spec for run in agenda(compose(place.home, "first", [])[0], place.store).runs]
+    return [run.spec for run in plan_status(compose(place.home, "first", [])[0], place.store).runs]
 
 
 def test_it_opens_with_verdicts_figures_and_runs(first, place):

@@ -15,7 +15,7 @@ from bn_study.study import Study
 from bn_study.sweep import run as sweep
 from bn_study.sweep.request import Request
 from bn_study.sweep.sample import Sample, split_sample
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 
 QUESTION = """
 question: Does it learn?
@@ -70,7 +70,7 @@ def here(trained, tmp_path, monkeypatch):
 def drawn(place, rows):
     experiment, _ = compose(place.home, "small", [])
     found = Sample(rows, replicate.table_of(place, "small")).of(experiment)
-    return agenda(found, place.store).runs
+    return plan_status(found, place.store).runs
 
 
 def test_a_sample_takes_so_many_seeds_of_every_arm_and_not_always_the_lowest(trained):
@@ -117,7 +117,7 @@ def test_rows_that_cannot_be_of_their_arms_differ_and_the_exit_code_says_so(here
     assert main(["replicate", "small", "--rows", "1", "launcher=inline"]) == 1
     said = capfd.readouterr().out
     assert f"{victim} differs: {label}" in " ".join(said.split())
-    assert "4 rows are too few for a shift to be found" in said
+    assert "4 rows are too few to detect a shift" in said
 
 
 def test_every_run_of_a_claim_gives_its_verdict_again(here, capfd):
@@ -173,7 +173,7 @@ def test_what_it_would_take_is_said_without_training(here, capfd):
         (["small", "mirror=tensorboard"], "leave it out"),
         (["norm=none"], "an experiment with evidence"),
         (["--all", "small"], "leave out --all or small"),
-        (["small", "--calibrate"], "goes with --dry-run"),
+        (["small", "--calibrate"], "needs --dry-run"),
     ],
 )
 def test_what_it_cannot_do_is_refused_in_a_line(here, words, said, capsys):
@@ -202,4 +202,4 @@ def test_a_summary_keeps_other_experiments_and_numerics(here):
     native, portable = seen.read(here.results)
     assert (native.numerics, native.experiments, native.counts["identical"], native.shifted) == ("native", 1, 4, ())
     assert (portable.numerics, portable.experiments, portable.counts["rows"]) == ("portable", 2, 8)
-    assert "1 kind of processor" in seen.said([native, portable])
+    assert "1 kind of processor" in seen.sentence([native, portable])

@@ -82,7 +82,7 @@ def experiment(tmp_path_factory, make_study):
 
 
 def train(run, store, experiment, diverged_at=None):
-    """Publish what a run might have recorded: normalised arms learn four times faster and move half as far."""
+    """Publish what a run might have recorded: normalized arms learn four times faster and move half as far."""
     spec, fast = run.spec, 4 if run.spec.norm.name == "batch" else 1
     random = np.random.default_rng([spec.seed, fast])
     time = 300 * (1 + 0.05 * random.random()) / fast / (1.5 if spec.optimizer.args["learning_rate"] == 0.3 else 1)
@@ -301,12 +301,12 @@ def test_a_sweep_has_a_figure_and_a_table_of_its_arms(home, tmp_path):
     values = runs[(runs["norm"] == "batch") & (runs["optimizer.learning_rate"] == 0.1)][label]
     low, high = stats.t.interval(0.95, 1, values.mean(), stats.sem(values))
     alone = runs[(runs["norm"] == "none") & (runs["optimizer.learning_rate"] == 0.3)][label].dropna()
-    table = page[page.index("## Arms") : page.index("## How to repeat it")].splitlines()
+    table = page[page.index("## Arms") : page.index("## How to reproduce it")].splitlines()
     assert table[2] == "| arm | seeds | final test/accuracy [95 % interval] | diverged |"
     assert f"| norm=batch optimizer.learning_rate=0.1 | 2 | {values.mean():.3g} [{low:.3g}, {high:.3g}] | 0 |" in table
     assert f"| norm=none optimizer.learning_rate=0.3 | 2 | {alone.item():.3g} | 1 |" in table
     assert sum(line.startswith("| norm=") for line in table) == 4 and "![accuracy](accuracy.svg)" in page
-    assert "A sweep of the command line: `model.widths=[8,6]`, `norm=none,batch`" in page
+    assert "A sweep from the command line: `model.widths=[8,6]`, `norm=none,batch`" in page
 
 
 def test_a_sweep_that_recorded_nothing(home, tmp_path):

@@ -51,7 +51,7 @@ def study(tmp_path, make_study):
 
 
 def train(study, name, loss=0.0, skip=()):
-    """Runs as they should be: nets learn, normalised ones a little better; the loss is `loss` in one seed."""
+    """Runs as they should be: nets learn, normalized ones a little better; the loss is `loss` in one seed."""
     experiment, _ = compose(study.home, name, [])
     study.store.prepare()
     for run in expand(experiment, {})[0]:
@@ -80,7 +80,7 @@ def test_a_verdict_is_given_where_the_truths_came_out(study):
 def test_a_truth_that_did_not_come_out_closes_every_verdict(study):
     train(study, "truth", loss=0.1)
     train(study, "question")
-    reason = "truth: exact is contradicted, which every verdict waits for"
+    reason = "every verdict needs truth: exact, which is contradicted"
     assert sanity_checks.sanity(study) == reason
     found = judged(study)["better"]
     assert found.outcome == "inconclusive" and reason in found.reason and found.estimate > 0.02
@@ -97,15 +97,15 @@ def test_the_truths_themselves_have_verdicts_whatever_they_are(study):
 
 def test_truths_that_were_not_looked_at_are_named_with_the_command(study):
     train(study, "question")
-    assert "`bn-study run truth` does it" in sanity_checks.sanity(study)
+    assert "`bn-study run truth` trains it" in sanity_checks.sanity(study)
     found = judged(study)["better"]
-    assert found.outcome == "inconclusive" and "`bn-study run truth` does it" in found.reason
+    assert found.outcome == "inconclusive" and "`bn-study run truth` trains it" in found.reason
 
 
 def test_a_truth_of_which_runs_are_missing_is_not_in_order(study):
     train(study, "truth", skip=[5])
     train(study, "question")
-    assert "waits for, lacks 2 of its 12 runs; `bn-study run truth` does it" in sanity_checks.sanity(study)
+    assert "which lacks 2 of its 12 runs; `bn-study run truth` trains it" in sanity_checks.sanity(study)
     assert judged(study)["better"].outcome == "inconclusive"
 
 
@@ -140,7 +140,7 @@ def test_runs_that_are_there_come_before_those_of_a_table(study, tmp_path):
     evidence.report(study, compose(study.home, "truth", [])[0])
     elsewhere = Study(study.home, tmp_path / "elsewhere")
     train(elsewhere, "truth", loss=0.1)
-    assert "exact is contradicted" in sanity_checks.sanity(elsewhere)
+    assert "exact, which is contradicted" in sanity_checks.sanity(elsewhere)
 
 
 def test_overrides_of_a_question_do_not_change_the_truths(study):

@@ -23,7 +23,7 @@ NORMS = {
     "ghost": ["norm=ghost_batch"], "noise": ["norm=noise"], "noisy": ["norm=noisy_batch"],
     "renorm": ["norm=batch_renorm", "norm.warm_up=20", "norm.r_steps=150", "classes_per_batch=4"],
 }  # fmt: skip
-COMBINATIONS = [  # every pair of optimizer, dropout, normaliser and model is in one of them
+COMBINATIONS = [  # every pair of optimizer, dropout, normalizer and model is in one of them
     ("sgd", 0, "none", "mlp"),
     ("sgd", 0.3, "before", "cnn"),
     ("sgd", 0.3, "after", "mlp"),
@@ -127,8 +127,10 @@ def test_interrupted_at_ten_random_steps_it_equals_the_run_that_was_not(
 KILLED = """
 import sys
 from pathlib import Path
-from bn_study.plan.compose import compose, expand
-from bn_study.training import checkpoint, program
+from bn_study.plan.compose import compose
+from bn_study.plan.expand import expand
+from bn_study.store import checkpoint
+from bn_study.training import program
 from bn_study.training.train import Programs, train
 
 home, path, *overrides = sys.argv[1:]
@@ -178,7 +180,7 @@ def test_a_state_of_another_network_is_unusable(specify, tmp_path):
     path = tmp_path / "run.npz"
     programs = Programs()
     interrupted_at(20, spec, programs, path, None)
-    with pytest.raises(Unusable, match="of another run"):
+    with pytest.raises(Unusable, match="belongs to another run"):
         checkpoint.load(path, other)
     with pytest.raises(Unusable, match="does not fit"):
         train(other, programs, lambda step, state: None, checkpoint.load(path, spec).state)

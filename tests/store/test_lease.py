@@ -1,4 +1,4 @@
-"""Leases: on one machine the kernel tells who lives, across machines silence does, and one process wins."""
+"""Leases: the kernel knows who lives on one machine, a heartbeat timeout decides across machines, one process wins."""
 
 import json
 import multiprocessing
@@ -141,7 +141,7 @@ def test_signs_of_life_come_without_steps(folder):
             content.add((folder / lease.name).read_bytes())
 
 
-def test_where_there_are_no_locks_silence_decides(folder, clock, monkeypatch):
+def test_without_locks_the_heartbeat_timeout_decides(folder, clock, monkeypatch):
     def unsupported(*_):
         raise OSError(95, "Operation not supported")
 
@@ -152,7 +152,7 @@ def test_where_there_are_no_locks_silence_decides(folder, clock, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff" * 512, b'{"host": "x"}', b"[]"])
-def test_a_damaged_lease_is_free_after_the_silence(folder, clock, content):
+def test_a_damaged_lease_is_free_after_the_heartbeat_timeout(folder, clock, content):
     (folder / f"{RUN}.1").write_bytes(content)
     leases = Leases(folder, 120)
     assert leases.unreadable() == [folder / f"{RUN}.1"] and leases.holders() == []

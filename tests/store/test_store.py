@@ -111,7 +111,7 @@ def test_a_glance_sees_another_runs_folder_under_the_name(store, spec, specify):
     publish(store, spec)
     other = specify("seed=9")
     os.rename(store.root / spec.id, store.root / other.id)
-    with pytest.raises(DamagedRun, match="not the one that its name stands for"):
+    with pytest.raises(DamagedRun, match="its spec does not belong to its name"):
         store.read(other.id).glance(other)
 
 

@@ -44,9 +44,9 @@ def test_one_long_run_cannot_be_shared(specify, known):
 
 def test_the_nearest_runs_decide_and_other_sizes_do_not_count(specify, known):
     fast, slow = known("norm=none", step=0.001), known("norm=batch", step=1.0)
-    plain, normalised = specify("norm=none", "seed=5"), specify("norm=batch", "seed=5")
-    assert price([normalised], [fast, slow], 1).seconds > 1000 > price([plain], [fast, slow], 1).seconds
-    assert price([normalised], [fast], 1).seconds < 1000, "another normaliser's is better than none"
+    plain, normalized = specify("norm=none", "seed=5"), specify("norm=batch", "seed=5")
+    assert price([normalized], [fast, slow], 1).seconds > 1000 > price([plain], [fast, slow], 1).seconds
+    assert price([normalized], [fast], 1).seconds < 1000, "another normalizer's is better than none"
     wide = specify("model.widths=[500,500]")
     assert price([wide], [fast, slow], 1).seconds is None and price([wide], [fast, slow], 1).unknown == 1
     assert price([specify("batch_size=61")], [fast], 1).unknown == 1

@@ -155,7 +155,7 @@ def test_a_stopped_owner_on_another_host_is_replaced_once_and_discards_its_work(
     others = [stage.start(f"second{one}", *words, target=lone, STANDIN_HOST="second") for one in range(4)]
     stage.wait(lambda: len(stage.lines("workers")) == 5)
     heard = next(iter(leases.holders())).step
-    stage.wait(lambda: next(iter(leases.holders())).step >= heard + 75)  # more than the silence: the owner lives
+    stage.wait(lambda: next(iter(leases.holders())).step >= heard + 75)  # past the heartbeat timeout: the owner lives
     assert stage.lines("trained") == [] and next(iter(leases.holders())).host == "first"
     os.kill(owner.pid, signal.SIGSTOP)
     assert [stage.end(process) for process in others] == [0] * 4, stage.said()

@@ -18,7 +18,7 @@ from bn_study.plan import parts
 from bn_study.plan.compose import compose
 from bn_study.study import Study
 from bn_study.sweep.mirroring import FOLLOWER
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 
 REQUEST = ["dataset=digits", "norm=none,batch", "seed=0,1", "steps=100"]
 STEPS = (0, 10, 100)
@@ -43,7 +43,7 @@ def place(study_here, tmp_path, monkeypatch):
     monkeypatch.setenv("SOME_SECRET", CANARY)
     monkeypatch.setattr("sys.argv", ["bn-study", CANARY])
     place.store.prepare()
-    for run in agenda(compose(place.home, None, REQUEST)[0], place.store).missing:
+    for run in plan_status(compose(place.home, None, REQUEST)[0], place.store).missing:
         spec = run.spec
         steps = STEPS[:1] if lost(spec) else STEPS
         rows = [(step, "test/accuracy", "", accuracy(spec, step)) for step in steps]
@@ -61,7 +61,7 @@ def place(study_here, tmp_path, monkeypatch):
 
 
 def specs(place):
-    return [run.spec for run in agenda(compose(place.home, None, REQUEST)[0], place.store).runs]
+    return [run.spec for run in plan_status(compose(place.home, None, REQUEST)[0], place.store).runs]
 
 
 def export(name, *words):
@@ -410,7 +410,7 @@ def test_a_broken_mirror_costs_a_warning(empty, undisturbed, tmp_path, monkeypat
     assert main(["run", *SWEEP, "mirror=wandb", f"mirror_wait={8 if how == 'hangs' else 60}"]) == 0
     assert trained(empty) == undisturbed
     warnings = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")]
-    reason = {"raises": "the mirror is broken", "hangs": "was not done after 8 seconds", "exits": "exit code 7"}[how]
+    reason = {"raises": "the mirror is broken", "hangs": "did not finish in 8 seconds", "exits": "exit code 7"}[how]
     assert len(warnings) == 1 and reason in warnings[0] and "bn-study export wandb" in warnings[0]
 
 

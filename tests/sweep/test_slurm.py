@@ -129,12 +129,12 @@ def test_left_seen_again_and_cancelled_nothing_is_lost(bn_study, tmp_path):
             break
     assert len({task.partition("_")[0] for task in queue()}) <= 1, "the second call watches, and submits nothing"
 
-    # cancelled: the workers stop in good order, nobody submits anew, the watch ends
+    # canceled: the workers stop in good order, nobody submits anew, the watch ends
     said = bn_study("cancel", *LONG)
     assert "told to stop" in said and "continue with: bn-study run" in said
     until(lambda: not queue(), "the queue is empty")
     said, _ = watch.communicate(timeout=DEADLINE)
-    assert watch.returncode == 3 and "cancelled" in said, said
+    assert watch.returncode == 3 and "canceled" in said, said
     assert "no longer in the queue" in bn_study("status", *LONG)
     assert not list((bn_study.store.root / ".failed").iterdir())
     assert "no job of adhoc is in the queue" in bn_study("cancel", *LONG)

@@ -13,7 +13,7 @@ from bn_study.plan.compose import compose
 from bn_study.plan.expand import expand
 from bn_study.store.store import Store
 from bn_study.sweep.cost import to_train
-from bn_study.sweep.status import agenda, planned
+from bn_study.sweep.status import plan_status, planned
 
 EXPERIMENT = """
 base: {dataset: digits, model.widths: [8], steps: 100, probe: [curves]}
@@ -71,7 +71,7 @@ def store(tmp_path):
 
 
 def train(run, store):
-    """The validation accuracy is best at a rate and a dropout that depend on the normaliser."""
+    """The validation accuracy is best at a rate and a dropout that depend on the normalizer."""
     spec = run.spec
     norm, rate = spec.norm.name, spec.optimizer.args["learning_rate"]
     away = abs(np.log10(rate / RATE[norm])) + abs(spec.model.args["dropout"] - DROPOUT[norm])
@@ -86,29 +86,29 @@ def counts(plan):
 
 
 def test_each_tuning_that_is_done_brings_new_runs_until_there_are_none(experiment, store):
-    plan = agenda(experiment, store)
+    plan = plan_status(experiment, store)
     assert counts(plan) == (6, 6, 4 + 4 + 12)  # the rates; plain, best and select wait
     for run in plan.missing:
         train(run, store)
-    plan = agenda(experiment, store)
+    plan = plan_status(experiment, store)
     # plain is known now, and 12 selection runs, of which the two at no dropout with seed 100 are there already
     assert counts(plan) == (6 + 4 + 10, 14, 4)
     chosen = {(run.spec.norm.name, run.spec.optimizer.args["learning_rate"]) for run in plan.missing}
     assert chosen == set(RATE.items())
     for run in plan.missing:
         train(run, store)
-    plan = agenda(experiment, store)
-    assert counts(plan) == (20 + 2, 2, 0)  # with normalisation the best dropout is none: those runs are there
+    plan = plan_status(experiment, store)
+    assert counts(plan) == (20 + 2, 2, 0)  # with normalization the best dropout is none: those runs are there
     assert {(run.spec.norm.name, run.spec.model.args["dropout"]) for run in plan.missing} == {("none", 0.5)}
     shared = [run for run in plan.runs if set(run.grids) == {"plain", "best"}]
     assert [(run.spec.norm.name, run.spec.seed) for run in shared] == [("batch", 0), ("batch", 1)]
     for run in plan.missing:
         train(run, store)
-    assert counts(agenda(experiment, store)) == (22, 0, 0)
+    assert counts(plan_status(experiment, store)) == (22, 0, 0)
 
 
 def trained(experiment, store):
-    while missing := agenda(experiment, store).missing:
+    while missing := plan_status(experiment, store).missing:
         for run in missing:
             train(run, store)
     return planned(experiment, store)[0]
@@ -135,7 +135,7 @@ def test_the_committed_table_serves_each_of_the_tunings(experiment, store, tmp_p
 
 
 def test_the_price_is_of_all_runs_whatever_they_wait_for(experiment, store):
-    plan = agenda(experiment, store)
+    plan = plan_status(experiment, store)
     supposed = to_train(experiment, plan)
     # the first value that each tuning offers stands for the one it will choose, and equal runs count once
     assert len(supposed) == 6 + 4 + 10 and len({spec.id for spec in supposed}) == len(supposed)

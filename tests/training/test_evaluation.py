@@ -1,4 +1,4 @@
-"""What is seen between steps, of normalisers that work by groups or add noise."""
+"""What is seen between steps, of normalizers that work by groups or add noise."""
 
 import keras
 import numpy as np

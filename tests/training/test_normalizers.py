@@ -1,4 +1,4 @@
-"""The normalisers beside `batch` against formulas written out in numpy, in float64, and against PyTorch's layers."""
+"""The normalizers beside `batch` against formulas written out in numpy, in float64, and against PyTorch's layers."""
 
 from functools import partial
 
@@ -266,7 +266,7 @@ def test_noise_has_the_distributions_of_the_paper(shape):
     assert stats.kstest(normal.ravel(), stats.norm.cdf).pvalue > 0.01
     flat = m[0].reshape(-1, 3) - mu[0]
     assert abs(np.corrcoef(flat.T)[np.triu_indices(3, 1)]).max() < 0.08
-    assert abs(np.corrcoef(flat[:-1, 0], flat[1:, 0])[0, 1]) < 0.08, "neighbours are independent"
+    assert abs(np.corrcoef(flat[:-1, 0], flat[1:, 0])[0, 1]) < 0.08, "neighbors are independent"
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -72,7 +72,7 @@ def test_a_wrong_mean_is_a_bias_without_spread(looked_at):
     assert found["estimate_spread", "layer1/norm"] == pytest.approx(0, abs=1e-5)
 
 
-def test_dropout_before_the_normaliser_shifts_the_variance_by_one_over_keep(looked_at):
+def test_dropout_before_the_normalizer_shifts_the_variance_by_one_over_keep(looked_at):
     """Li et al. 2019: dropping values of mean 0 in training makes their variance 1/keep times that of inference."""
     network, evaluation = looked_at(
         "norm=batch", "dataset=toy_regression", "model.normalize_input=true", "model.widths=[40]", "model.dropout=0.5",
@@ -86,7 +86,7 @@ def test_dropout_before_the_normaliser_shifts_the_variance_by_one_over_keep(look
     assert found["variance_ratio", "layer1/norm"] == pytest.approx(2 * plain, rel=0.03)
 
 
-def test_feature_maps_are_units_and_a_network_without_normalisers_yields_nothing(looked_at):
+def test_feature_maps_are_units_and_a_network_without_normalizers_yields_nothing(looked_at):
     network, evaluation = looked_at(
         "norm=batch", "model=cnn", "model.blocks=[[3],[4]]", "model.dense=[5]", "steps=3", "batch_size=4"
     )

@@ -1,4 +1,4 @@
-"""The exact facts hold for the harness' layers, and fail for a normaliser that is wrong in one way."""
+"""The exact facts hold for the harness' layers, and fail for a normalizer that is wrong in one way."""
 
 from functools import cache
 
@@ -36,7 +36,7 @@ MLP, CNN = (*SMALL, *NORM), ("steps=0", *NORM, "model=cnn", "model.blocks=[[3],[
 
 @cache
 def made(specify, *overrides):
-    """A network as initialised and what may be measured of it; measuring leaves it so."""
+    """A network as initialized and what may be measured of it; measuring leaves it so."""
     spec = specify(*overrides)
     program, evaluator = Programs().start(spec)
     return program.network, Evaluation(evaluator, spec.batch_size, 100, step=0, final=True)
@@ -70,7 +70,7 @@ def test_every_fact_holds(specify, overrides, more):
     assert {fact: found[fact] for fact, (low, high) in NOT_SO.items() if not low <= found[fact] <= high} == {}
 
 
-def test_without_a_normaliser_only_facts_that_need_none_are_told(specify):
+def test_without_a_normalizer_only_facts_that_need_none_are_told(specify):
     assert set(look(specify, *SMALL, "norm=none")) == FREE
 
 
@@ -144,7 +144,7 @@ def held_gradient(layer, inputs):
         (MLP, held_gradient, {"bias_gradient"}),
     ],
 )
-def test_a_wrong_normaliser_in_training_is_found(specify, monkeypatch, overrides, wrong, failing):
+def test_a_wrong_normalizer_in_training_is_found(specify, monkeypatch, overrides, wrong, failing):
     def patch():
         for path in ("_portable", "_fused"):
             monkeypatch.setattr(BatchNormalization, path, wrong)
@@ -153,7 +153,7 @@ def test_a_wrong_normaliser_in_training_is_found(specify, monkeypatch, overrides
     assert failing <= {fact for fact, value in found.items() if value > tolerance.get(fact, np.inf)}
 
 
-def test_a_normaliser_that_looks_at_its_batch_in_inference_is_found(specify, monkeypatch):
+def test_a_normalizer_that_looks_at_its_batch_in_inference_is_found(specify, monkeypatch):
     def always_training(layer, inputs, training=False):
         return layer._portable(inputs)[0]
 

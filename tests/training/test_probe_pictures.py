@@ -17,7 +17,7 @@ def regression(looked_at):
 
 
 def forward(network, evaluation, count):
-    """Every value by numpy in float64: the normalisers with statistics of the first 100 training examples."""
+    """Every value by numpy in float64: the normalizers with statistics of the first 100 training examples."""
     layers = {layer.name: layer for layer in network.model.layers}
     values = {}
     estimate = evaluation.data.train.slice(100).inputs.astype(float)

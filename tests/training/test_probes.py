@@ -155,7 +155,7 @@ def test_dropout_is_off_whatever_the_source(specify):
 
 
 def test_gradient_norms_equal_finite_differences(specify):
-    """d loss / d (Wx+b) and d loss / d W, for a net without normaliser, against central differences in float64."""
+    """d loss / d (Wx+b) and d loss / d W, for a net without normalizer, against central differences in float64."""
     spec = specify("norm=none", "model.widths=[4,3]", "model.activation=tanh", "model.initializer=glorot",
                    "model.initializer_scale=1", "batch_size=5", "steps=0")  # fmt: skip
     programs = Programs()

@@ -1,4 +1,4 @@
-"""Residual blocks against formulas in numpy, at initialisation."""
+"""Residual blocks against formulas in numpy, at initialization."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def seen(network, inputs):
         return {site: np.asarray(value, np.float64) for site, value in network.observed(inputs, training=False).items()}
 
 
-def normalised(z):
+def normalized(z):
     return (z - z.mean(0)) / np.sqrt(z.var(0) + EPSILON)
 
 
@@ -36,8 +36,8 @@ def normalised(z):
     ("norm", "branch"),
     [
         (("norm=none",), lambda post, kernel: post @ kernel.T),
-        (("norm=batch",), lambda post, kernel: normalised(post @ kernel.T)),
-        (("norm=batch", "norm.placement=after"), lambda post, kernel: normalised(post) @ kernel.T),
+        (("norm=batch",), lambda post, kernel: normalized(post @ kernel.T)),
+        (("norm=batch", "norm.placement=after"), lambda post, kernel: normalized(post) @ kernel.T),
     ],
     ids=["none", "before", "after"],
 )
@@ -46,7 +46,7 @@ def test_stream_is_what_entered_the_nonlinearity_before_plus_the_branch(specify,
     values = seen(network, inputs)
     kernels = [np.asarray(layer.kernel, np.float64) for layer in network.linear]
     stream = inputs.reshape(500, -1).astype(np.float64) @ kernels[0].T
-    stream = normalised(stream) if norm == ("norm=batch",) else stream
+    stream = normalized(stream) if norm == ("norm=batch",) else stream
     for index, (kernel, residual) in enumerate(zip(kernels[1:4], (True, False, True), strict=True), 2):
         post = np.maximum(stream, 0)
         np.testing.assert_allclose(values[f"layer{index - 1}/post"], post, rtol=1e-4, atol=1e-4)
@@ -63,7 +63,7 @@ def growth(specify, inputs, *overrides):
     return np.mean(variances, 0) / np.mean(variances, 0)[0]
 
 
-def test_variance_doubles_a_block_and_grows_by_one_where_branches_are_normalised(specify, inputs):
+def test_variance_doubles_a_block_and_grows_by_one_where_branches_are_normalized(specify, inputs):
     """The closed forms of CLAIMS C04: with weights of variance 2/n, E[(W relu(z))^2] = E[z^2] for symmetric z."""
     np.testing.assert_allclose(growth(specify, inputs, "norm=none"), 2.0 ** np.arange(11), rtol=0.1)
     np.testing.assert_allclose(growth(specify, inputs, "norm=batch"), np.arange(1, 12), rtol=0.03)

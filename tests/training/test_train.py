@@ -38,7 +38,7 @@ def weights_after(spec, programs):
 
 
 def reference(spec, data):
-    """The same network written with Keras' own layers, as initialised."""
+    """The same network written with Keras' own layers, as initialized."""
     options = spec.model.args
     before = spec.norm.args.get("placement") == "before"
     inputs = end = keras.Input(data.shape)
@@ -195,7 +195,7 @@ def test_arms_of_one_seed_share_dropout_masks(specify):
             np.testing.assert_array_equal(one, other)
 
 
-def test_bias_goes_where_the_normaliser_replaces_it_and_stays_after_the_activation(specify):
+def test_bias_goes_where_the_normalizer_replaces_it_and_stays_after_the_activation(specify):
     data = Programs().data(specify(*MLP).dataset)
     replacing = [(f"norm={name}",) for name in ("batch", "ghost_batch", "batch_renorm", "noisy_batch", "group")]
     keeping = [("norm=none",), ("norm=noise",), ("norm=group", "norm.center=false")]

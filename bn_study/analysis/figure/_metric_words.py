@@ -6,7 +6,7 @@ SOURCES = {
     "_moving_unbiased": "moving averages, their variance times m/(m-1)",
     "_batch": "the statistics of each test batch itself",
 }
-"""What follows the name of a metric, and what a normaliser then uses (bn_study/training/probe/curves.py)."""
+"""What follows the name of a metric, and what a normalizer then uses (bn_study/training/probe/curves.py)."""
 
 
 def is_accuracy(metric: str) -> bool:

@@ -37,7 +37,7 @@ class Look:
 
 
 LOOKS = {"none": Look("Without BN", BLACK, "--"), "batch": Look("With BN", BLUE, "-")}
-"""By the value of `norm`; one that is not here is drawn as a normaliser, with a solid line."""
+"""By the value of `norm`; one that is not here is drawn as a normalizer, with a solid line."""
 
 TUTORIAL = {"none": "#FF9359", "batch": "#74BCFF"}
 """By the value of `norm`, in figures after M. Zhou's (Morvan's) tutorial, whose colors these are."""

@@ -67,7 +67,7 @@ class Drawing:
         """What is shown, of which runs."""
         text = [
             f"5th, 15th, 50th, 85th and 95th percentile of the values at layer<i>/{self.site} over training steps: "
-            "mean over seeds; the line is the median. Dashed: without normalisation."
+            "mean over seeds; the line is the median. Dashed: without normalization."
         ]
         if (data["series"] == "diverged").any():
             text.append("✕: a run diverged there; means go on without it.")

@@ -1,7 +1,7 @@
-"""Error over the normalisation batch size: after Wu & Johnson 2021 (left) and Wu & He 2018, Fig. 1 (right).
+"""Error over the normalization batch size: after Wu & Johnson 2021 (left) and Wu & He 2018, Fig. 1 (right).
 
 Left: what batch normalization loses with small batches, split up by the statistics that it is judged with. Right: the
-same normaliser with each kind of population statistics, beside Batch Renormalization and group normalization.
+same normalizer with each kind of population statistics, beside Batch Renormalization and group normalization.
 """
 
 import math
@@ -74,7 +74,7 @@ class Drawing:
         """Every number in the figure, a row each.
 
         series: `mean` (value: mean error in percent over n runs that finished, with its 95 % interval; lost: how many
-        diverged) at a size, without one for a normaliser that has none; `reference` (batch normalization with moving
+        diverged) at a size, without one for a normalizer that has none; `reference` (batch normalization with moving
         averages at the largest size); and at the smallest size the brackets of the left panel, each a series of its
         name.
         """
@@ -86,12 +86,12 @@ class Drawing:
     def caption(self, data: pd.DataFrame, tables: Tables) -> str:
         """What is shown, by which rules, of which runs."""
         text = [
-            "Error at the end over the normalisation batch size, the examples that share a mean and variance in "
+            "Error at the end over the normalization batch size, the examples that share a mean and variance in "
             "training: mean over seeds with its 95 % t-interval. Left, batch normalization: on test examples with "
             "statistics that are re-estimated on training data or are each batch's own, and on training examples with "
             "each batch's own; brackets at the smallest size. Right, on test examples: batch normalization with each "
             "kind of population statistics, Batch Renormalization (moving averages) and group normalization, which "
-            "has no batch size; grey: batch normalization with moving averages at the largest size."
+            "has no batch size; gray: batch normalization with moving averages at the largest size."
         ]
         if (data["lost"] > 0).any():
             text.append("Diverged runs are left out of means; a number in brackets says how many.")
@@ -115,7 +115,7 @@ class Drawing:
                 axes.minorticks_off()
                 room = 5.5 if panel == "left" else 1.3  # for the brackets
                 axes.set_xlim(sizes[-1] * 1.3, sizes[0] / room)
-                axes.set_xlabel("normalisation batch size")
+                axes.set_xlabel("normalization batch size")
                 axes.set_ylabel("error, %" if panel == "left" else "test error, %")
                 if panel == "left":
                     _draw_brackets(axes, own, sizes[0])

@@ -59,7 +59,7 @@ class Drawing:
             "Training (left) and test accuracy (right) against the share of training, of fixed examples of each "
             "split, with statistics re-estimated on training data; what the whole test split gives at the end is not "
             "drawn. Mean over seeds and, as in the original, one standard deviation around it. Dashed: without "
-            "normalisation."
+            "normalization."
         ]
         drops = {str(one) for one in runs.get("optimizer.decay_at", []) if str(one) not in ("[]", "nan")}
         if drops:

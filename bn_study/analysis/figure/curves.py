@@ -1,7 +1,7 @@
 """A metric over training steps, a line for each arm of a grid: mean and 95 % t-interval over seeds.
 
 An arm is a combination of all settings that vary in the grid, but for the seed; the legend names it in words of the
-command line. Plain networks are dashed, normalised ones solid; the color stands for the other settings.
+command line. Plain networks are dashed, normalized ones solid; the color stands for the other settings.
 """
 
 import math
@@ -74,7 +74,7 @@ class Drawing:
             )
             text = [
                 f"{self.metric} against training steps{judged}: mean over seeds and, where there are two or more, its "
-                "95 % t-interval. Dashed: without normalisation."
+                "95 % t-interval. Dashed: without normalization."
             ]
             if first := _first_of_log(means):
                 text.append(f"The axis of steps is logarithmic from step {first:,} on, linear before.")
@@ -132,8 +132,8 @@ class Drawing:
     def _looks(self, arms: Sequence[SweepArm]) -> dict[str, Look]:
         """Look of each arm, by label.
 
-        Plain and normalised arms of one color differ in nothing else, unless there are several normalisers, which
-        dashes do not tell apart. An arm without other settings has its normaliser's own color.
+        Plain and normalized arms of one color differ in nothing else, unless there are several normalizers, which
+        dashes do not tell apart. An arm without other settings has its normalizer's own color.
         """
         if self.color is not None:
             found = _style.colors_by_setting([arm.label for arm in arms], self.color)

@@ -161,8 +161,8 @@ def _drifts(runs: pd.DataFrame, arms: dict[str, pd.DataFrame]) -> Iterator[dict[
     for panel, norm in PANELS.items():
         if len(values := lengths[norm]):
             yield _row(panel, norm, "path_length", **shown.mean(values))
-    plain, normalised = (lengths[norm] for norm in NORMS)
-    if len(logs := np.log2((plain / normalised).dropna())):
+    plain, normalized = (lengths[norm] for norm in NORMS)
+    if len(logs := np.log2((plain / normalized).dropna())):
         value, low, high = 2 ** np.array([logs.mean(), *t_interval(logs.mean(), logs.std(), len(logs))])
         yield _row("c", "", "ratio", value=value, low=low, high=high, n=len(logs))
 

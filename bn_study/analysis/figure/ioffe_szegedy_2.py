@@ -1,6 +1,6 @@
 """Ioffe & Szegedy 2015, Fig. 2 and 3: accuracy over training steps, and how many steps match the plain net's best.
 
-A line for each arm, its name the normaliser and its learning rate as a multiple of the plain net's base rate. A diamond
+A line for each arm, its name the normalizer and its learning rate as a multiple of the plain net's base rate. A diamond
 is where an arm's mean first reaches the largest mean of the plain net at that rate; the table beside it says how many
 steps that took, and the arm's own largest mean.
 """

@@ -2,7 +2,7 @@
 
 (a) the range of losses at θ - ηg, (b) that of the gradient's change, (c) the effective smoothness, for steps η in
 proportion to the learning rate as in the paper; (d, e, f) the same for steps that are as long relative to the
-parameters, because weights that are followed by a normaliser may be scaled freely.
+parameters, because weights that are followed by a normalizer may be scaled freely.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Histograms of every layer's values with and without batch normalization, after M. Zhou's (Morvan's) tutorial.
 
-Rows: Wx+b without BN, Wx+b with BN (before the normaliser), the activations without BN, the activations with BN. A
+Rows: Wx+b without BN, Wx+b with BN (before the normalizer), the activations without BN, the activations with BN. A
 column for each layer, L0 is the network's input. Here the tutorial's two colors stand for the arms.
 """
 
@@ -84,8 +84,8 @@ class Drawing:
         when = "at the last step" if self.step is None else f"after {self.step:,} steps"
         text = [
             f"Histograms of test examples {when}, of {seed}, over ranges that are the same in every net; the share "
-            "outside stands in the panel. L0: the network's input. Wx+b: as it enters the normaliser, which has "
-            "re-estimated statistics. sat: share of activations beyond 0.9, mean over seeds. The colours are the "
+            "outside stands in the panel. L0: the network's input. Wx+b: as it enters the normalizer, which has "
+            "re-estimated statistics. sat: share of activations beyond 0.9, mean over seeds. The colors are the "
             "tutorial's: orange without, blue with batch normalization."
         ]
         text += [f"{name}={value}." for name, value in fixed.items()]

@@ -1,4 +1,4 @@
-"""What runs end with over one factor that was swept, a panel for each grid: mean and 95 % t-interval over seeds.
+"""Final values over one swept factor, one panel per grid: mean and 95 % t-interval over seeds.
 
 A line for each arm (what else varies, but for the seed) and metric. Runs that diverged have no end value: they are
 counted at the foot of the panel, and the mean above them is of the other seeds alone.
@@ -36,8 +36,8 @@ COLUMNS = ("grid", "arm", "metric", "series", "place", "value", "low", "high", "
 ACROSS = 3  # panels in a row
 HEIGHT = 2.0  # of a row of panels, in inches
 DASHES = ("-", "--", ":", "-.", (0, (1, 2.5)))
-"""Tell metrics apart where colours tell arms apart."""
-STEP = 0.045  # between the x of neighbouring lines' whiskers, of the distance of two values
+"""Tell metrics apart where colors tell arms apart."""
+STEP = 0.045  # between the x of neighboring lines' whiskers, of the distance of two values
 FOOT = 0.085  # of a panel's height, for a line that counts diverged runs
 
 
@@ -67,7 +67,8 @@ class Drawing:
 
     def needs(self) -> list[Needed]:
         """The metrics, of which the last value is drawn."""
-        return [Needed(metric) for metric in self.metrics]
+        named = [metric.partition("@") for metric in self.metrics]
+        return [Needed(name, site) for name, _, site in named]
 
     def curves(self, runs: pd.DataFrame) -> dict[str, list[Curve]]:
         """The runs of the grids; none of their records."""
@@ -96,7 +97,7 @@ class Drawing:
             "t-interval."
         )
         if judged := metric_words.judged(there):
-            text.append(f"What normalises: {judged}.")
+            text.append(f"What normalizes: {judged}.")
         if means["place"].isna().any():
             text.append(f"Horizontal, with a band: arms without {factor}.")
         if (means["lost"] > 0).any():

@@ -82,7 +82,7 @@ class Drawing:
         when = "at the last step" if self.step is None else f"after {self.step:,} steps"
         text = [
             f"{quantity} at layer<i>/{self.site}, {when}, over the hidden layers: mean over seeds of its decimal "
-            "logarithm, with its 95 % t-interval. Dashed: no normalisation."
+            "logarithm, with its 95 % t-interval. Dashed: no normalization."
         ]
         if (data["series"] == "theory").any():
             text.append(
@@ -136,7 +136,7 @@ class Drawing:
                         yield line | {"series": "theory", "layer": layer, "value": value}
 
     def _hues(self, means: pd.DataFrame) -> list[str]:
-        """What the color of each line stands for: the setting `color`, or all that its arm says but the normaliser."""
+        """What the color of each line stands for: the setting `color`, or all that its arm says but the normalizer."""
         if self.color is not None:
             return [_style.word(arm, self.color) for arm in means["arm"]]
         return [" ".join(word for word in arm.split() if not word.startswith("norm")) for arm in means["arm"]]

@@ -29,7 +29,7 @@ PLACES = {
 """Placement -> name, color, marker and whether it is filled."""
 COLUMNS = ("grid", "dataset", "activation", "place", "rate", "series", "value", "low", "high", "n", "lost")
 ROW = 0.17  # height of a row, in inches
-REACH = 2.0  # how far beyond the normalised arms a plain one may widen an axis, in lengths of theirs
+REACH = 2.0  # how far beyond the normalized arms a plain one may widen an axis, in lengths of theirs
 FOOT = 0.62  # of a grid's axes, their names and title
 
 
@@ -148,10 +148,10 @@ def _draw_means(axes: Axes, data: pd.DataFrame) -> dict[str, float]:
 
 
 def _limit(axes: Axes, means: pd.DataFrame, heights: Iterable[float]) -> None:
-    """The axis from the normalised arms; a plain one that would dwarf them is written at the edge with its value."""
+    """The axis from the normalized arms; a plain one that would dwarf them is written at the edge with its value."""
     means = means.assign(low=means["low"].fillna(means["value"]), high=means["high"].fillna(means["value"]))
-    normalised = means[means["place"] != "none"]
-    drawn = normalised if len(normalised) else means
+    normalized = means[means["place"] != "none"]
+    drawn = normalized if len(normalized) else means
     low, high = drawn["value"].min(), drawn["value"].max()
     reach = REACH * ((high - low) or 0.05)
     low, high = (

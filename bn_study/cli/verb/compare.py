@@ -1,4 +1,4 @@
-"""Compare arms by any setting; or print the verdicts on an experiment, or how one was reached."""
+"""Compare arms by any setting, or print the verdicts of an experiment, or show how one was reached."""
 
 import argparse
 import sys
@@ -14,18 +14,14 @@ METRIC = "test/accuracy"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add its flags."""
-    parser.add_argument("--claim", metavar="NAME", help="its values by seed, tuned values, gates and rule")
-    parser.add_argument("--by", metavar="SETTINGS", help="compare arms: the settings that make them, as norm,dataset")
-    parser.add_argument(
-        "--metric", help=f"with --by: what is compared, as activation/std@layer3/pre; without it {METRIC}"
-    )
-    parser.add_argument(
-        "--at", metavar="last|best|STEP", help="with --by: which of a run's values; without it the last"
-    )
-    parser.add_argument("--against", metavar="ARM", help="with --by: the arm to take differences to, as norm=none")
+    parser.add_argument("--claim", metavar="NAME", help="show a claim's values by seed, tuned values, gates and rule")
+    parser.add_argument("--by", metavar="SETTINGS", help="compare arms that differ in these settings: norm,dataset")
+    parser.add_argument("--metric", help=f"with --by: the metric, such as activation/std@layer3/pre; default {METRIC}")
+    parser.add_argument("--at", metavar="last|best|STEP", help="with --by: which value of a run; default last")
+    parser.add_argument("--against", metavar="ARM", help="with --by: the reference arm, such as norm=none")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="with --by: print the table as CSV")
-    form.add_argument("--json", action="store_true", help="with --by: print one JSON object a row")
+    form.add_argument("--json", action="store_true", help="with --by: print one JSON object per row")
 
 
 def command(options: argparse.Namespace) -> int:
@@ -37,7 +33,7 @@ def command(options: argparse.Namespace) -> int:
         raise UsageError("--by compares arms and --claim traces a verdict: give one of them")
     only = ("metric", "at", "against", "csv", "json")
     if options.by is None and any(getattr(options, name) for name in only):
-        raise UsageError(f"{', '.join(f'--{name}' for name in only)} go with --by, as --by norm")
+        raise UsageError(f"{', '.join(f'--{name}' for name in only)} need --by, such as --by norm")
     request = parsed(options.request)
     study, experiment = request.study, request.experiment
     if options.by is not None:
@@ -48,9 +44,8 @@ def command(options: argparse.Namespace) -> int:
     if options.claim is None:
         console().print(report.terminal(judged.verdicts))
     else:
-        verdict = judged.verdicts[options.claim]
-        found = report.traces(experiment, options.claim, judged.verdicts, judged.tuned)
-        console().print(report.shown(verdict, found))
+        traces = report.traces(experiment, options.claim, judged.verdicts, judged.tuned)
+        console().print(report.shown(judged.verdicts[options.claim], traces))
     if judged.unfinished:
         print(judged.unfinished, file=sys.stderr)
     return 0
@@ -59,24 +54,21 @@ def command(options: argparse.Namespace) -> int:
 def _arms(options: argparse.Namespace, study: Any, experiment: Any) -> int:
     from bn_study import report
     from bn_study.analysis import comparison
-    from bn_study.analysis.needed import Needed
     from bn_study.analysis.planned_records import check_needed, planned
     from bn_study.report import frames
 
     at = comparison.parsed(options.metric or METRIC, options.at or "last")
-    records_planned = planned(cell for grid in experiment.grids.values() for cell in grid.cells)
-    if records_planned:
-        check_needed("--metric", [Needed(at.metric, at.site)], records_planned, steps=False)
-    found = frames.of(study, experiment)
-    runs, records = found.runs, found.records
+    check_needed("--metric", [at.needed], planned(experiment, list(experiment.grids)))
+    tables = frames.of(study, experiment)
+    runs, records = tables.runs, tables.records
     final = f"final(metric={at.metric})"
-    if at.when == "last" and not at.site and final in runs:  # every run has it, with its records or without
+    if at.when == "last" and not at.site and final in runs:  # in the table of runs even if the records are not here
         numbers = runs.set_index("run")[final].astype(float)
     else:
         numbers = comparison.values(runs, records, at)
-        if found.without_records:
-            count = len(found.without_records)
-            print(f"of {count} runs this machine has only the records that figures draw", file=sys.stderr)
+        if tables.without_records:
+            count = len(tables.without_records)
+            print(f"{count} runs have only the records that figures draw on this machine", file=sys.stderr)
     table = comparison.compare(runs, numbers, options.by.split(","), options.against)
     if options.csv:
         table.to_csv(sys.stdout, index=False, lineterminator="\n")
@@ -86,7 +78,7 @@ def _arms(options: argparse.Namespace, study: Any, experiment: Any) -> int:
         print(f"{experiment.name}: {options.metric or METRIC}, {options.at or 'last'}; 95 % t-intervals over seeds")
         console().print(report.arms(table))
         if table["diverged"].any():
-            print("✕ n: runs that diverged. They have no value here; verdicts replace it (docs/verdicts.md)")
-    if found.unfinished:
-        print(found.unfinished, file=sys.stderr)
+            print("✕ n: runs that diverged. They have no value here; verdicts impute one (docs/verdicts.md)")
+    if tables.unfinished:
+        print(tables.unfinished, file=sys.stderr)
     return 0

@@ -1,4 +1,4 @@
-"""Check the installation, the data and the places that are written to."""
+"""Check the installation, the data and the output folders."""
 
 import argparse
 
@@ -7,7 +7,7 @@ REQUEST = False
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """It has no flags."""
+    """Add nothing: the verb has no flags."""
 
 
 def command(options: argparse.Namespace) -> int:

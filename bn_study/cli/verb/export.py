@@ -1,4 +1,4 @@
-"""Write the runs of an experiment or a sweep in another form."""
+"""Write the runs of an experiment or a sweep in another format."""
 
 import argparse
 import sys
@@ -17,11 +17,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add its flags."""
     parser.add_argument(
         "format",
-        help="csv or parquet: tidy tables (runs, records, vectors, verdicts); or a mirror, as tensorboard or wandb",
+        help="csv or parquet: tidy tables (runs, records, vectors, verdicts); or a mirror: tensorboard, wandb",
     )
     parser.add_argument(
         "--to", metavar="FOLDER", type=Path,
-        help="without it results/local/export/<experiment>, or results/mirror/<format> for all of them together",
+        help="default: results/local/export/<experiment>; for a mirror results/mirror/<format>, for all experiments",
     )  # fmt: skip
 
 
@@ -34,26 +34,26 @@ def command(options: argparse.Namespace) -> int:
         raise UsageError(parts.unknown("format", options.format, [*TABLES, *mirrors]))
     request = parsed(options.request)
     study, experiment, settings = request.study, request.experiment, request.settings
-    found = frames.of(study, experiment)
+    tables = frames.of(study, experiment)
     if options.format in mirrors:
-        _mirror(options.format, options.to or study.results / "mirror" / options.format, study, found, settings)
+        _mirror(options.format, options.to or study.results / "mirror" / options.format, study, tables, settings)
     else:
         folder = options.to or study.results / "local" / "export" / experiment.name
-        for path in found.write(folder, options.format):
+        for path in tables.write(folder, options.format):
             print(path)
-        if found.without_records:
-            count = f"{len(found.without_records)} of {len(found.runs)} runs"
+        if tables.without_records:
+            count = f"{len(tables.without_records)} of {len(tables.runs)} runs"
             print(
-                f"{count} have only the committed tables on this machine, so records holds what figures draw of them; "
+                f"{count} have only the committed tables on this machine: records has only what figures draw of them; "
                 "`bn-study run` trains them"
             )
-    if found.unfinished:
-        print(found.unfinished)
+    if tables.unfinished:
+        print(tables.unfinished)
     return 0
 
 
-def _mirror(name: str, folder: Path, study: Any, found: Any, settings: Any) -> None:
-    """Export each run that has records here, and say how to look at them. Options are those of the words, if any."""
+def _mirror(name: str, folder: Path, study: Any, tables: Any, settings: Any) -> None:
+    """Export each run whose records are here, and print how to view them. The request's mirror options apply."""
     from bn_study.analysis.mirror import _run
     from bn_study.plan import parts
     from bn_study.plan.call_settings import chosen_mirror
@@ -61,22 +61,22 @@ def _mirror(name: str, folder: Path, study: Any, found: Any, settings: Any) -> N
     part = settings.mirror
     if part is None or part.name != name:
         part = chosen_mirror(study.home, {"mirror": name})
-    for stored in found.stored.values():
-        run = _run.of(stored, found.experiment.name)
+    for stored in tables.stored.values():
+        run = _run.of(stored, tables.experiment.name)
         try:
             written = parts.call("mirror", part, run, folder)
         except UsageError:
             raise
-        except Exception as error:  # a foreign library, a network, a disk
+        except Exception as error:  # an error of the library, the network or the disk
             raise UsageError(f"{name} did not take the run {run.id}: {error}") from error
         if not written.exists():
             raise UsageError(f"{name} wrote nothing of the run {run.id}: there is no {written}")
-    print(f"{len(found.stored)} runs exported to {folder}")
-    if found.without_records:
+    print(f"{len(tables.stored)} runs exported to {folder}")
+    if tables.without_records:
         print(
-            f"{len(found.without_records)} runs left out: only the committed tables of them are on this machine; "
+            f"{len(tables.without_records)} runs left out: this machine has only their committed tables; "
             "`bn-study run` trains them",
             file=sys.stderr,
         )
-    if found.stored:
+    if tables.stored:
         print(f"see them with: {parts.find('mirror', name).LOOK.format(folder=folder)}")

@@ -37,6 +37,7 @@ def command(options: argparse.Namespace) -> int:
         raise UsageError("final needs --over, what is on its axis, and the other kinds have none")
     by = options.by.split(",") if options.by else ()
     figure = sweep_figure.SweepFigure(options.kind, options.metric, by, options.color, options.column, options.over)
+    figure.check_records(experiment)
     found = frames.of(study, experiment)
     for file in sweep_figure.write(path, found, figure):
         print(file)

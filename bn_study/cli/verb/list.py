@@ -9,10 +9,12 @@ REQUEST = False
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """It has no flags."""
+    """Add nothing: the verb has no flags."""
 
 
 def command(options: argparse.Namespace) -> int:
+    from bn_study.plan import parts
+    from bn_study.plan.grids import GROUPS
     from bn_study.plan.reading import experiment_names, experiment_question
     from bn_study.study import locate
 
@@ -24,7 +26,10 @@ def command(options: argparse.Namespace) -> int:
         except UsageError as error:
             print(f"  {name:24} {error}")
     print("\nparts")
-    for kind in ("dataset", "model", "norm", "optimizer", "probe", "schedule", "launcher", "mirror", "profile"):
+    for kind in (*GROUPS, "launcher", "mirror", "profile"):
         print(f"  {kind:24} {' '.join(sorted(path.stem for path in (home / 'conf' / kind).glob('*.yaml')))}")
-    print("\nEvery option of a part, with its default and meaning: conf/<kind>/<part>.yaml")
+    print("\nEvery option of a part, with its default and meaning: conf/<kind>/<part>.yaml\n")
+    print("named in experiments")
+    for kind in ("measure", "test", "figure"):
+        print(f"  {kind:24} {' '.join(parts.names(kind))}")
     return 0

@@ -1,4 +1,4 @@
-"""Say which runs there would be, and which are done, missing or waiting."""
+"""Print the planned runs, which of them are done, missing or waiting, and the price."""
 
 import argparse
 import json
@@ -12,15 +12,15 @@ REQUEST = True
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add its flags."""
-    parser.add_argument("--all", action="store_true", help="the price of every experiment, a line for each")
-    parser.add_argument("--json", action="store_true", help="one JSON object a run: id, settings, status")
+    parser.add_argument("--all", action="store_true", help="the price of every experiment, one line each")
+    parser.add_argument("--json", action="store_true", help="one JSON object per run: id, settings, status")
     with_calibration(parser)
 
 
 def with_calibration(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--calibrate", action="store_true",
-        help="in a plan: train what no stored run is comparable with for a second or two, to tell the time left",
+        help="in a plan: to estimate the time left, train runs without a comparable stored run for a second or two",
     )  # fmt: skip
 
 
@@ -30,17 +30,17 @@ def command(options: argparse.Namespace) -> int:
         from bn_study.sweep import cost_table
 
         if options.json:
-            raise UsageError("--all has a line for each experiment; give one of them to have its runs with --json")
+            raise UsageError("--all prints no runs: leave it out and name an experiment for --json")
         if options.request and "=" not in options.request[0]:
-            raise UsageError(f"--all is of every experiment: leave out --all or {options.request[0]}")
+            raise UsageError(f"--all takes every experiment: leave out --all or {options.request[0]}")
         for line in cost_table.lines(locate(), options.request, options.calibrate):
             print(line, flush=True)
         return 0
     request = parsed(options.request)
     experiment = request.experiment
-    from bn_study.sweep.status import agenda
+    from bn_study.sweep.status import plan_status
 
-    plan = agenda(experiment, request.study.store)
+    plan = plan_status(experiment, request.study.store)
     waiting = [
         {"id": None, "settings": cell.settings, "status": "waiting", "waits": cell.waits} for cell in plan.waiting
     ]

@@ -1,4 +1,4 @@
-"""Train committed rows again on this machine, and say whether they are the same."""
+"""Train committed rows again on this machine and say whether they agree."""
 
 import argparse
 import sys
@@ -21,9 +21,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add its flags."""
     parser.add_argument("--all", action="store_true", help="every experiment with evidence")
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--rows", type=count, default=2, metavar="N", help="rows of each arm; 2 if not given")
-    which.add_argument("--verdicts", action="store_true", help="every run that a claim rests on, and its verdicts")
-    parser.add_argument("--dry-run", action="store_true", help="train nothing and say what it would take")
+    which.add_argument("--rows", type=count, default=2, metavar="N", help="rows per arm; default 2")
+    which.add_argument("--verdicts", action="store_true", help="every run that a claim rests on; compare the verdicts")
+    parser.add_argument("--dry-run", action="store_true", help="train nothing and print the price")
     plan.with_calibration(parser)
 
 
@@ -32,13 +32,13 @@ def command(options: argparse.Namespace) -> int:
     from bn_study.study import locate
 
     if options.calibrate and not options.dry_run:
-        raise UsageError("--calibrate goes with --dry-run: replicate trains at once")
+        raise UsageError("--calibrate needs --dry-run")
     study = locate()
     requests = list(_requests(options, study))
     if not requests:
-        raise UsageError("no experiment has evidence that could be trained again")
+        raise UsageError("no experiment has evidence to train again")
     rows = None if options.verdicts else options.rows
-    found, code = [], 0
+    replications, code = [], 0
     for request in requests:
         sample = _drawn(request, rows)
         if options.dry_run:
@@ -47,50 +47,50 @@ def command(options: argparse.Namespace) -> int:
             continue
         one, ended = _replicated(request, sample)
         if ended == 3:
-            print("continue with the same command: what is trained is kept", file=sys.stderr)
+            print("continue with the same command: trained runs are kept", file=sys.stderr)
             return 3
-        found.append(one)
+        replications.append(one)
         console().print(replicated.exceptions(one.rows, one.verdicts))
         path = replicate.write(study, [one])
         code = max(code, ended, int(one.differs))
-    if found:
-        console().print(replicated.summary([(one.experiment, one.rows, one.verdicts) for one in found]))
+    if replications:
+        console().print(replicated.summary([(one.experiment, one.rows, one.verdicts) for one in replications]))
         print(path)
     return code
 
 
 def _requests(options: argparse.Namespace, study: "Study") -> "Iterator[Request]":
-    """What is to be replicated, each as it was committed. Raises UsageError."""
+    """A request for each experiment to replicate, as it was committed. Raises UsageError."""
     from bn_study.plan.reading import experiment_names
 
     named = bool(options.request) and "=" not in options.request[0]
     if options.all and named:
-        raise UsageError(f"--all is of every experiment: leave out --all or {options.request[0]}")
+        raise UsageError(f"--all takes every experiment: leave out --all or {options.request[0]}")
     if not options.all and not named:
-        raise UsageError("replicate what: an experiment with evidence (bn-study list), or --all")
+        raise UsageError("name an experiment with evidence (bn-study list), or give --all")
     every = [[name, *options.request] for name in experiment_names(study.home)]
     for words in every if options.all else [options.request]:
         if not options.all or (study.results / words[0] / "runs.csv").is_file():
             request = parsed(words, study)
             if changed := request.experiment.changed:
-                raise UsageError(f"replicate trains committed rows as they are: leave out {' '.join(changed)}")
+                raise UsageError(f"replicate does not change committed rows: leave out {' '.join(changed)}")
             yield request
 
 
 def _drawn(request: "Request", rows: int | None) -> Any:
-    """The sample of an experiment's rows; says how many they are."""
+    """The sample of an experiment's rows; prints their number."""
     from bn_study.report import replicate
     from bn_study.sweep.sample import Sample
 
     name = request.experiment.name
     sample = Sample(rows, replicate.table_of(request.study, name))
-    drawn, there = sample.count(request.experiment)
-    print(f"{name}: {drawn} of {there} committed rows to train again", flush=True)
+    drawn, committed = sample.count(request.experiment)
+    print(f"{name}: {drawn} of {committed} committed rows to train again", flush=True)
     return sample
 
 
 def _replicated(request: "Request", sample: Any) -> tuple[Any, int]:
-    """What came of one experiment, and the exit code of its training."""
+    """The replication of one experiment, and the exit code of its training."""
     from bn_study.report import replicate
 
     outcome = replicate.train(request, sample)

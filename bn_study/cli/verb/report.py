@@ -21,8 +21,8 @@ REQUEST = True
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add its flags."""
     parser.add_argument("--all", action="store_true", help="every experiment with evidence")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if what is there would change")
-    parser.add_argument("--open", action="store_true", help="open the page that was written in a browser")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file would change")
+    parser.add_argument("--open", action="store_true", help="open the written page in a browser")
 
 
 def command(options: argparse.Namespace) -> int:
@@ -32,50 +32,50 @@ def command(options: argparse.Namespace) -> int:
 
     study = locate()
     if options.check and options.open:
-        raise UsageError("--check writes no page that could be opened: leave out --check or --open")
+        raise UsageError("--check writes no page to open: leave out --check or --open")
     if options.all:
         if options.request:
             raise UsageError("--all takes no experiment and no overrides")
         requests = [[name] for name in experiment_names(study.home) if (study.results / name / "runs.csv").exists()]
         if not requests:
-            print("no experiment has evidence yet; `bn-study run` and `report` with its name make some")
+            print("no experiment has evidence yet; `bn-study run NAME` and `bn-study report NAME` make it")
     else:
         requests = [options.request]
-    reported = []
-    sanity = sanity_checks.sanity(study) if len(requests) > 1 else None  # asked once for all
-    for one in _each(partial(_compared if options.check else _written, study, sanity), requests):
-        reported.append(one)
-        if one.verdicts is not None:
-            console().print(one.verdicts)
-        for line in one.lines:
+    reports = []
+    sanity = sanity_checks.sanity(study) if len(requests) > 1 else None  # checked once for all experiments
+    for report in _each(partial(_compared if options.check else _written, study, sanity), requests):
+        reports.append(report)
+        if report.verdicts is not None:
+            console().print(report.verdicts)
+        for line in report.lines:
             print(line, flush=True)
-        for line in one.remarks:
+        for line in report.remarks:
             print(line, file=sys.stderr)
-    different = any(one.different for one in reported)
+    different = any(report.different for report in reports)
     if options.check and options.all and requests:
         changed = evidence.board_differences(study)
         different |= bool(changed)
         print("\n".join(_changes("verdict board", changed)))
-    elif any(one.committed for one in reported):
+    elif any(report.committed for report in reports):
         from bn_study.report.web import write
 
         for path in [*evidence.board(study), write.write_overview(study)]:
             print(path)
-    if options.open and reported:
-        _open(study, reported)
+    if options.open and reports:
+        _open(study, reports)
     return 1 if different else 0
 
 
-def _open(study: Any, reported: Sequence["_Reported"]) -> None:
-    """The page of the one experiment, or of all of them, in the user's browser."""
-    page = Path(reported[0].lines[-1]) if len(reported) == 1 else study.results / "index.html"
+def _open(study: Any, reports: Sequence["_Reported"]) -> None:
+    """Open the page of the experiment, or of all of them if there are several, in the user's browser."""
+    page = Path(reports[0].lines[-1]) if len(reports) == 1 else study.results / "index.html"
     if not webbrowser.open(page.as_uri()):
-        print(f"no browser could be started; open {page.as_uri()} in one", file=sys.stderr)
+        print(f"no browser could be started; the page is {page.as_uri()}", file=sys.stderr)
 
 
 @dataclass(frozen=True)
 class _Reported:
-    """What is to be said of one experiment."""
+    """What to print about one experiment."""
 
     lines: list[str]
     verdicts: Any = None
@@ -85,7 +85,7 @@ class _Reported:
 
 
 def _each(report: Callable[[list[str]], _Reported], requests: list[list[str]]) -> Iterator[_Reported]:
-    """In order; several side by side, a process for each core, since drawing takes most of the time."""
+    """The reports in order. Several are made in parallel, in one process per core: drawing takes most of the time."""
     if len(requests) < 2:
         yield from map(report, requests)
         return
@@ -100,10 +100,10 @@ def _written(study: Any, sanity: str | None, request: list[str]) -> _Reported:
     from bn_study.report.web import write
 
     experiment = parsed(request, study).experiment
-    found = evidence.report(study, experiment, sanity)
-    page = write.write(study, experiment, found)
+    report = evidence.report(study, experiment, sanity)
+    page = write.write(study, experiment, report)
     return _Reported(
-        [str(path) for path in [*found.files, page]], found.verdicts, found.remarks,
+        [str(path) for path in [*report.files, page]], report.verdicts, report.remarks,
         committed=evidence.committed(study, experiment),
     )  # fmt: skip
 
@@ -117,4 +117,4 @@ def _compared(study: Any, sanity: str | None, request: list[str]) -> _Reported:
 
 
 def _changes(what: str, changes: list[str]) -> list[str]:
-    return [f"{what}: would change: {one}" for one in changes] or [f"{what}: unchanged"]
+    return [f"{what}: would change: {change}" for change in changes] or [f"{what}: unchanged"]

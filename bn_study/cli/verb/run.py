@@ -16,10 +16,10 @@ REQUEST = True
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add its flags."""
     parser.add_argument(
-        "--max-failures", type=count, metavar="N", help="stop when N runs have failed; without it the others go on"
+        "--max-failures", type=count, metavar="N", help="stop when N runs have failed; default: train all others"
     )
     parser.add_argument("--dry-run", action="store_true", help="train nothing and print the plan")
-    parser.add_argument("--detach", action="store_true", help="submit to a cluster, and do not watch")
+    parser.add_argument("--detach", action="store_true", help="submit to a cluster without watching")
     plan.with_calibration(parser)
 
 
@@ -27,34 +27,34 @@ def command(options: argparse.Namespace) -> int:
     if options.dry_run:
         return plan.command(options)
     if options.calibrate:
-        raise UsageError("--calibrate goes with --dry-run or plan: run trains at once")
+        raise UsageError("--calibrate needs --dry-run, or the verb plan")
     request = parsed(options.request)
     study, experiment = request.study, request.experiment
     from bn_study.plan import numerics
     from bn_study.sweep import run as sweep
-    from bn_study.sweep.status import agenda
+    from bn_study.sweep.status import plan_status
 
     if request.settings.numerics == "portable" and not numerics.supported():
-        print(f"warning: numerics=portable: {numerics.UNSUPPORTED}, and are noted as native", file=sys.stderr)
+        print(f"warning: numerics=portable: {numerics.UNSUPPORTED}, and are recorded as native", file=sys.stderr)
     study.store.prepare()
     if experiment.claims:
-        from bn_study.report import firsts  # with pandas
+        from bn_study.report import firsts  # imports pandas
 
         firsts.note(study, experiment)
     study.store.tidy()
-    damaged = sweep.set_damaged_aside(agenda(experiment, study.store).runs, study.store)
-    before = agenda(experiment, study.store)
+    damaged = sweep.set_damaged_aside(plan_status(experiment, study.store).runs, study.store)
+    before = plan_status(experiment, study.store)
     for warning in _unreadable(study.store) + damaged + sweep.check_data(before.missing):
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{experiment.name}: {len(before.runs)} runs, {len(before.missing)} to train", flush=True)
     outcome = sweep.run(request, options.max_failures, options.detach)
     again = request.command("run")
-    after = outcome.agenda
+    after = outcome.status
     statuses = Counter(study.store.read(run_id).status() for run_id in after.done)
     print(
         f"{len(after.done - before.done)} trained, {len(after.done)} of {len(after.runs)} done"
         + (f", {statuses['diverged']} of them diverged (a result, not a failure)" if statuses["diverged"] else "")
-        + (f", {statuses['damaged']} of them damaged (the next run trains them anew)" if statuses["damaged"] else "")
+        + (f", {statuses['damaged']} of them damaged (the next run trains them again)" if statuses["damaged"] else "")
     )
     for run_id, failure in outcome.failed.items():
         print(f"{failure.kind}: {run_id}: {failure.line}\n        {failure.path}")
@@ -73,6 +73,6 @@ def command(options: argparse.Namespace) -> int:
 def _unreadable(store: Any) -> list[str]:
     leases = store.leases()
     return [
-        f"{path} is damaged; its run is free after a time without a heartbeat of its worker (heartbeat_timeout=)"
+        f"{path} is damaged; its run is free when the heartbeat timeout has passed (heartbeat_timeout=)"
         for path in leases.unreadable()
     ]

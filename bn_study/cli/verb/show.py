@@ -1,4 +1,4 @@
-"""Print what a run is and what it recorded."""
+"""Print the settings, the status and the records of runs."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ REQUEST = False
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add its flags."""
-    parser.add_argument("run", nargs="*", help="ids or beginnings of ids; none shows the latest runs")
+    parser.add_argument("run", nargs="*", help="ids, or the beginnings or ends of ids; without any, the latest runs")
 
 
 def command(options: argparse.Namespace) -> int:
@@ -21,14 +21,14 @@ def command(options: argparse.Namespace) -> int:
     study = locate()
     ids = study.store.ids()
     if not options.run:
-        newest = sorted(ids, key=lambda one: (study.store.root / one).stat().st_mtime)[-20:]
+        newest = sorted(ids, key=lambda run_id: (study.store.root / run_id).stat().st_mtime)[-20:]
         print("\n".join(newest) if newest else f"no runs in {study.store.root}")
         return 0
     for wanted in options.run:
-        found = [one for one in ids if one.startswith(wanted) or one.endswith(wanted)]
-        if not found:
+        matches = [run_id for run_id in ids if run_id.startswith(wanted) or run_id.endswith(wanted)]
+        if not matches:
             raise UsageError(f"no stored run {wanted!r} in {study.store.root}; `bn-study show` lists the latest")
-        for run_id in found:
+        for run_id in matches:
             _show_run(study.store.read(run_id))
     return 0
 

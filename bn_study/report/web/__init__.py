@@ -1,4 +1,4 @@
-"""Pages to look at evidence with: single files that open from a disk, without a server and without a network.
+"""Web pages of the evidence: single files that open from a disk, without a server or a network.
 
-`content.py` gathers what a page shows of runs, `pages.py` renders; page.js and page.css are what is in every page.
+`content.py` collects a page's data, `pages.py` renders it, `write.py` writes it; page.js and page.css are embedded.
 """

@@ -1,4 +1,4 @@
-"""What an experiment's page knows of its runs, as compact JSON: settings, results, thinned curves, histograms."""
+"""The data in an experiment's page, as compact JSON: settings, results, thinned curves, histograms."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,22 +9,22 @@ import pandas as pd
 from bn_study.analysis.arms import by_settings, varying
 from bn_study.analysis.settings import comparable, missing, setting_names, written
 
-POINTS = 60  # of a curve at most
-DIGITS = 5  # of a number in a curve
-STEPS = 24  # histograms of a site at most
+POINTS = 60  # at most, per curve
+DIGITS = 5  # significant digits of a number
+STEPS = 24  # histograms at most, per site
 PROVENANCE = ("status", "diverged_at", "grids", "commit", "dirty", "stated")
 
 
 def of_runs(
     runs: pd.DataFrame, records: pd.DataFrame, vectors: pd.DataFrame, provenance: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Columns, not objects, so that a thousand runs stay small.
+    """The content as columns, not objects, so that a thousand runs stay small.
 
-    ids: of the runs, in order. varied: setting -> its value of each run, in words, of those that differ; numbers: the
-    settings among them that are numbers. following: the same of settings that another one decides, as a data set its
-    fingerprint. same: setting -> value, of the others. results: measure -> values. provenance: name -> values, those of
-    the runs' own files where they are on this machine. curves: metric -> run's place -> [place in steps, values].
-    histograms: a list of runs, one seed an arm.
+    ids: of the runs, in order. varied: setting -> text of its value in each run, for settings that differ. numbers: the
+    numeric settings among them. following: the same for settings that another setting decides, such as a data set's
+    fingerprint. same: setting -> value, for the others. results: measure -> values. provenance: name -> values, from
+    the runs' own files if they are on this machine. curves: metric -> run's index -> [index into steps, values].
+    histograms: a list of runs, one seed per arm.
     """
     settings = setting_names(runs)
     different = [name for name in settings if len({comparable(one) for one in runs[name]}) > 1]
@@ -50,25 +50,25 @@ def _word(value: Any) -> str:
 
 
 def _numbers(values: Any) -> list[float | None]:
-    """Rounded, with null for what is no number in JSON."""
-    return [float(f"{one:.{DIGITS}g}") if np.isfinite(one) else None for one in np.asarray(values, float)]
+    """Rounded values; null for nan and infinity, which JSON lacks."""
+    return [float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None for value in np.asarray(values, float)]
 
 
 def _provenance(runs: pd.DataFrame, more: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
-    found = {name: [_word(one) for one in runs[name]] for name in PROVENANCE if name in runs}
-    names = sorted({name for one in more.values() for name in one})
+    columns = {name: [_word(value) for value in runs[name]] for name in PROVENANCE if name in runs}
+    names = sorted({name for values in more.values() for name in values})
     for name in names:
-        found[name] = [_word(more.get(run, {}).get(name)) for run in runs["run"]]
-    return found
+        columns[name] = [_word(more.get(run, {}).get(name)) for run in runs["run"]]
+    return columns
 
 
 def _curves(runs: pd.DataFrame, records: pd.DataFrame, steps: list[list[int]]) -> Iterator[tuple[str, Any]]:
-    """By metric, of records that belong to no site; `steps` collects the different series of steps."""
-    places = {run: at for at, run in enumerate(runs["run"])}
+    """Curves by metric, of records without a site. `steps` collects the distinct series of steps."""
+    indices = {run: index for index, run in enumerate(runs["run"])}
     known: dict[tuple[int, ...], int] = {}
-    own = records[(records["site"] == "") & records["run"].isin(places)].sort_values("step", kind="stable")
+    own = records[(records["site"] == "") & records["run"].isin(indices)].sort_values("step", kind="stable")
     for name, metric in own.groupby("name"):
-        found = {}
+        curves = {}
         for run, curve in metric.groupby("run", sort=False):
             if len(curve) > 1:
                 kept = np.unique(np.linspace(0, len(curve) - 1, min(len(curve), POINTS)).round().astype(int))
@@ -76,13 +76,13 @@ def _curves(runs: pd.DataFrame, records: pd.DataFrame, steps: list[list[int]]) -
                 if at not in known:
                     known[at] = len(steps)
                     steps.append(list(at))
-                found[places[run]] = [known[at], _numbers(curve["value"].to_numpy()[kept])]
-        if found:
-            yield str(name), found
+                curves[indices[run]] = [known[at], _numbers(curve["value"].to_numpy()[kept])]
+        if curves:
+            yield str(name), curves
 
 
 def _histograms(runs: pd.DataFrame, vectors: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Of the first run of each arm that has some: its place and name, and by kind and site steps, edges and counts."""
+    """For the first run of each arm with histograms: its index, label, and steps, edges and counts by kind and site."""
     names = {name for name in set(vectors["name"]) if name.endswith("/histogram")}
     if not names or runs.empty:
         return

@@ -1,11 +1,11 @@
 "use strict";
 // The runs of an experiment: a table that sorts, filters and selects, and what the selected runs recorded.
-// Data come from the JSON element `content` (content.py says what is in it). All text is set as text, never as HTML.
+// Data come from the JSON element `content`, documented in content.py. All text is set as text, never as HTML.
 
 const content = JSON.parse(document.getElementById("content").textContent);
 const command = JSON.parse(document.getElementById("command").textContent);
-const ROWS = 50; // of the table at a time
-const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#888888"];
+const ROWS = 50; // rows per page of the table
+const COLORS = ["#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#888888"];
 const columns = { run: content.ids, status: content.provenance.status, ...content.varied, ...content.results };
 const numeric = new Set([...content.numbers, ...Object.keys(content.results)]);
 const state = { filters: {}, words: "", sort: "run", descending: false, page: 0, selected: new Set() };
@@ -94,7 +94,7 @@ function drawTable() {
   const pager = byId("pager");
   pager.replaceChildren();
   if (pages > 1) {
-    const back = element("button", "‹ before", { type: "button", id: "before", disabled: state.page === 0 });
+    const back = element("button", "‹ previous", { type: "button", id: "before", disabled: state.page === 0 });
     const next = element("button", "next ›", { type: "button", id: "next", disabled: state.page === pages - 1 });
     back.addEventListener("click", () => changed({ page: state.page - 1 }));
     next.addEventListener("click", () => changed({ page: state.page + 1 }));
@@ -102,9 +102,9 @@ function drawTable() {
   }
 }
 
-function drawCount(found) {
+function drawCount(matching) {
   byId("count").textContent =
-    `${found} of ${content.ids.length} runs, ${state.selected.size} selected (a click on a box selects)`;
+    `${matching} of ${content.ids.length} runs, ${state.selected.size} selected (use the boxes to select)`;
 }
 
 function drawRow(place) {
@@ -132,7 +132,7 @@ function changed(news) {
 // --- the selected runs ---
 
 function smooth(values, weight) {
-  // an exponential moving average that starts without bias, as dashboards usually have it
+  // a bias-corrected exponential moving average, as in TensorBoard
   let sum = 0, total = 0;
   return values.map((value) => {
     if (value === null) return null;
@@ -163,7 +163,7 @@ function drawCurves() {
     return {
       x: content.steps[steps], y: weight ? smooth(values, weight) : values, name: content.ids[place], type: "scatter",
       mode: "lines+markers", marker: { size: 4 },
-      line: { color: COLOURS[at % COLOURS.length], dash: (columns.norm ?? [])[place] === "none" ? "dash" : "solid" },
+      line: { color: COLORS[at % COLORS.length], dash: (columns.norm ?? [])[place] === "none" ? "dash" : "solid" },
     };
   });
   const nothing = Object.keys(content.curves).length === 0;
@@ -181,7 +181,7 @@ function drawCurves() {
   else Plotly.purge("curves-chart");
 }
 
-// Plotly takes a little HTML in names: what a run is called is text
+// Plotly interprets some HTML in names; names of runs must stay text
 function asText(trace) {
   return { ...trace, name: trace.name.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;") };
 }
@@ -195,7 +195,7 @@ function drawDistributions() {
   const step = steps[Math.min(Number(slider.value), steps.length - 1)];
   byId("at").textContent = step === undefined ? "" : `after ${step.toLocaleString("en")} steps`;
   byId("distributions-empty").textContent = arms.length
-    ? "" : `No histograms of these runs are on this machine; ${command} trains them, with the probe activations.`;
+    ? "" : `No histograms of these runs are on this machine; ${command} with the probe activations records them.`;
   if (!arms.length) return;
   const traces = arms.flatMap((arm, at) => {
     const { steps: own, counts, edges } = arm.sites[site];
@@ -205,7 +205,7 @@ function drawDistributions() {
     const x = edges[place], y = counts[place].map((one, bin) => one / total / (x[bin + 1] - x[bin] || 1));
     return [{
       x, y: [...y, y[y.length - 1]], name: arm.label, type: "scatter", mode: "lines", fill: "tozeroy",
-      line: { shape: "hv", color: COLOURS[at % COLOURS.length], dash: arm.label.includes("norm=none") ? "dash" : "solid" },
+      line: { shape: "hv", color: COLORS[at % COLORS.length], dash: arm.label.includes("norm=none") ? "dash" : "solid" },
     }];
   });
   const { axis, base } = theme();

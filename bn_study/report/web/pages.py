@@ -1,7 +1,7 @@
-"""Renders pages: one an experiment, and one of all of them.
+"""Renders pages: one per experiment, and an overview of all.
 
-Whatever comes from experiments, settings or runs is text: templates escape it, data are JSON that holds no tag, and
-the scripts write text nodes. A policy in each page lets no other script run and nothing be fetched.
+Everything from experiments, settings or runs is shown as text: templates escape it, the JSON data contain no tags, and
+the scripts write text nodes. A content security policy in each page blocks other scripts and all requests.
 """
 
 import base64
@@ -37,8 +37,8 @@ def experiment(
 ) -> str:
     """An experiment's page.
 
-    figures: name, SVG and caption of each. content: see `content.of_runs`. command: what trains the runs. above: where
-    the page of all experiments lies from here; None if there is none.
+    figures: name, SVG and caption of each. content: see `content.of_runs`. command: the command that trains the runs.
+    above: relative address of the overview page; None if there is none.
     """
     return _render(
         "experiment.html.j2",
@@ -55,7 +55,7 @@ def experiment(
 
 
 def overview(evidence: Sequence[Evidence], thumbnails: Mapping[str, Path], board: Path | None) -> str:
-    """The page of all experiments. thumbnails: the picture of each that has one. board: the verdict board's."""
+    """The overview of all experiments. thumbnails: a picture for each that has one. board: the verdict board's."""
     return _render(
         "overview.html.j2",
         scripts=(),
@@ -87,7 +87,7 @@ def _read(name: str) -> str:
 
 @cache
 def _plotly() -> str:
-    """Plotly's own bundle, for a script element."""
+    """Plotly's bundle, for a script element."""
     from plotly.offline import get_plotlyjs
 
     return get_plotlyjs().replace("</script", "<\\/script")
@@ -98,7 +98,7 @@ def _hash(script: str) -> str:
 
 
 def _json(content: Any) -> Markup:
-    """JSON that stands in a script element of type application/json: no part of it is a tag."""
+    """JSON without tags, for a script element of type application/json."""
     text = json.dumps(content, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     return Markup(text.translate(ESCAPES))
 

@@ -1,4 +1,4 @@
-"""Pages beside a report: what is rendered of an experiment's folder, for a browser. They are no evidence themselves."""
+"""Writes the web pages of experiments and the overview. Pages are not evidence."""
 
 import json
 import shlex
@@ -16,12 +16,12 @@ from bn_study.report.web import content, pages
 from bn_study.study import Study
 
 KNOWN = ("started", "seconds", "peak_memory", "call")
-"""Of a stored run's provenance, besides versions and machine."""
+"""The provenance of a stored run that a page shows, besides versions and machine."""
 
 
-def write(study: Study, experiment: Experiment, found: evidence.Report) -> Path:
-    """index.html of an experiment that has just been reported. Raises UsageError where it cannot be written."""
-    judged = found.judged
+def write(study: Study, experiment: Experiment, report: evidence.Report) -> Path:
+    """Write index.html of a reported experiment. Raises UsageError if it cannot be written."""
+    judged = report.judged
     frames = Frames(study, experiment, judged.runs, verdicts_table(judged.verdicts), judged.unfinished)
     more = {run: _known(stored.provenance) for run, stored in frames.stored.items()}
     words = [*([] if experiment.name == ADHOC else [experiment.name]), *experiment.changed]
@@ -29,24 +29,24 @@ def write(study: Study, experiment: Experiment, found: evidence.Report) -> Path:
         experiment,
         judged.verdicts,
         {name: writer.traces(experiment, name, judged.verdicts, judged.tuned) for name in judged.verdicts},
-        [(path.stem, path, _caption(path.with_suffix(".json"))) for path in found.files if path.suffix == ".svg"],
+        [(path.stem, path, _caption(path.with_suffix(".json"))) for path in report.files if path.suffix == ".svg"],
         content.of_runs(judged.runs, frames.records, frames.vectors, more),
         f"bn-study run {shlex.join(words)}",
         "../index.html" if evidence.committed(study, experiment) else None,
     )
-    return _written(found.folder / pages.NAME, text)
+    return _written(report.folder / pages.NAME, text)
 
 
 def write_overview(study: Study) -> Path:
-    """index.html of all experiments with evidence."""
-    found = writer.board.read(study.home, study.results)
+    """Write index.html of all experiments with evidence. Raises UsageError if it cannot be written."""
+    experiments = writer.board.read(study.home, study.results)
     thumbnails: dict[str, Path] = {}
-    for one in found:
+    for one in experiments:
         pictures = sorted((study.results / one.experiment).glob("*.png"), key=lambda path: path.stem == "effects")
         if pictures:
             thumbnails[one.experiment] = pictures[0]
     board = study.results / "board.svg"
-    text = pages.overview(found, thumbnails, board if board.is_file() else None)
+    text = pages.overview(experiments, thumbnails, board if board.is_file() else None)
     return _written(study.results / pages.NAME, text)
 
 
@@ -55,7 +55,7 @@ def _known(provenance: Mapping[str, Any]) -> dict[str, Any]:
         f"{name}.{key}": value
         for name in ("versions", "machine")
         for key, value in dict(provenance.get(name) or {}).items()
-        if key != "host"  # a page may be sent to somebody
+        if key != "host"  # a page may be shared
     }
     return {name: provenance.get(name) for name in KNOWN} | nested
 

@@ -35,8 +35,8 @@ class Submission:
         return self.about["ids"]
 
     @property
-    def cancelled(self) -> bool:
-        return (self.folder / "cancelled").exists()
+    def canceled(self) -> bool:
+        return (self.folder / "canceled").exists()
 
     def save(self, **changes: Any) -> "Submission":
         about = dict(self.about) | changes
@@ -112,7 +112,7 @@ def states(job: Submission, queue: Sequence[Queued]) -> str:
 
 def cancel(job: Submission) -> None:
     """Have Slurm stop the workers, which write a checkpoint. Nobody submits the job again. Raises UsageError."""
-    (job.folder / "cancelled").touch()
+    (job.folder / "canceled").touch()
     for one in job.ids:
         if _ask(["scancel", "--quiet", one]) is None:
             raise UsageError(f"scancel {one} failed; try again, or ask the cluster's people")

@@ -14,7 +14,7 @@ WORKERS = None
 
 
 def run(call: Call, progress: Progress) -> Ending:
-    """Ctrl-C stops after the stretch of steps under way; once more, at once.
+    """Ctrl-C stops after the current chunk of steps, a second Ctrl-C at once.
 
     Raises UsageError where this process has TensorFlow already and it was imported for other numerics.
     """

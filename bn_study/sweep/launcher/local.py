@@ -44,7 +44,7 @@ def run(call: Call, progress: Progress) -> Ending:
 def watch(call: Call, numbers: Iterable[int], progress: Progress, stops: Sequence[signal.Signals] = STOPS) -> Ending:
     """Let a worker for each of these numbers train until nothing is left.
 
-    The signals `stops`, Ctrl-C's among them, ask them to stop after the stretch of steps under way; once more ends them
+    The signals `stops`, Ctrl-C's among them, ask them to stop after the current chunk of steps; a second one ends them
     at once.
     """
     leases = call.study.store.leases()
@@ -85,7 +85,7 @@ class _Worker:
         self.remarks: list[str] = []
 
     def start(self) -> None:
-        """In a session of its own, so that Ctrl-C reaches the worker as our SIGTERM, read between stretches.
+        """In a session of its own, so that Ctrl-C reaches the worker as our SIGTERM, read between chunks.
 
         What it prints (TensorFlow greets at length) goes to a log, which is kept where it tells of a death.
         """

@@ -35,7 +35,7 @@ from bn_study.sweep.launcher import local
 from bn_study.sweep.launcher._slurm import Submission, answered, cancel, of, queued, states, submissions
 from bn_study.sweep.progress import Progress
 from bn_study.sweep.request import Request
-from bn_study.sweep.status import agenda
+from bn_study.sweep.status import plan_status
 
 HERE = False
 TIMEOUT = True
@@ -43,7 +43,7 @@ WORKERS = "array"
 POLL = 0.25
 """Seconds between looks at the store."""
 GONE = 5.0
-"""Seconds for which a job is not alive before it counts as gone: on its way back into the queue it seems to be dead."""
+"""A job counts as gone after this many seconds outside the queue: while it is requeued it is briefly not listed."""
 PREEMPTION = 5.0
 """Seconds in which the signal of a pre-emption follows the one that ends a job."""
 _PLACES = ("BN_STUDY_HOME", "BN_STUDY_RESULTS", "BN_STUDY_DATA")
@@ -91,14 +91,14 @@ class Task:
 
 def left(call: Call) -> bool:
     """Whether there is anything that this call would still train."""
-    plan = agenda(call.experiment, call.study.store)
+    plan = plan_status(call.experiment, call.study.store)
     failed = call.study.store.failures(call.id)
     return not call.too_many_failures() and any(run.spec.id not in failed for run in plan.missing)
 
 
 def joined(call: Call) -> Call:
     """The call whose workers are in the queue for the same experiment already, else this one. Raises UsageError."""
-    submitted = [job for job in of(call.experiment, call.study.store) if not job.cancelled]
+    submitted = [job for job in of(call.experiment, call.study.store) if not job.canceled]
     waiting = {one.job for one in answered() if one.lives} if submitted else set()
     live = [job for job in submitted if waiting & set(job.ids)]
     return replace(call, id=live[-1].call) if live else call
@@ -119,7 +119,7 @@ def run(
 ) -> Ending:  # fmt: skip
     """Submit, unless the call's job is in the queue already; watch it until nothing is left, or leave it.
 
-    Ctrl-C leaves it, too. An array that is gone while runs are left is submitted anew, unless somebody cancelled it or
+    Ctrl-C leaves it, too. An array that is gone while runs are left is submitted again, unless somebody canceled it or
     the last one achieved nothing. conf/launcher/slurm.yaml explains the options, which `submit` takes from the call.
     Raises UsageError where there is no Slurm or it refuses the job.
     """
@@ -145,12 +145,12 @@ def run(
             if looked - seen < GONE:
                 continue
             assert queue is not None
-            cancelled = {one.state for one in queue if one.job == job.ids[-1]} == {"CANCELLED"}
+            canceled = {one.state for one in queue if one.job == job.ids[-1]} == {"CANCELLED"}
             progress.update()
             if not left(call):
                 return Ending()
-            if job.cancelled or cancelled:
-                return Ending(interrupted=True, remarks=[f"Slurm job {job.ids[-1]} was cancelled"])
+            if job.canceled or canceled:
+                return Ending(interrupted=True, remarks=[f"Slurm job {job.ids[-1]} was canceled"])
             if len(store.ids()) == done:
                 return Ending(remarks=[f"Slurm job {job.ids[-1]} ended early; see what it printed in {job.folder}"])
             done = len(store.ids())
@@ -170,7 +170,7 @@ def submit(call: Call, before: Submission | None = None) -> Submission:
         "BN_STUDY_HOME": str(call.study.home), "BN_STUDY_RESULTS": str(call.study.results)
     }  # fmt: skip
     task = Task(call.id, call.request.words, call.max_failures, environment)
-    count = call.workers(len(agenda(call.experiment, store).missing))
+    count = call.workers(len(plan_status(call.experiment, store).missing))
     chosen = {name: options[name] for name in ("partition", "account") if options[name] is not None}
     try:
         executor = submitit.SlurmExecutor(folder, max_num_timeout=options["requeue"], python=shlex.join(child.PYTHON))

@@ -28,17 +28,17 @@ def load(
 ) -> Data:
     """Images or vectors of x_train and x_test with the class numbers y_train and y_test; classes = largest + 1.
 
-    The options are those of `images.prepare`. The 0..1 scale is value / 255 for uint8. Floats that lie in 0..1 over
-    x_train stay as they are; others are taken there from the minimum and maximum of x_train (vectors: of each
-    feature), the same whatever `validation` and `subset` are. What looks unintended is a warning: see `plausibility`.
+    The options are those of `images.prepare`. For uint8 the 0..1 scale is value / 255. Floats stay as they are if
+    x_train lies in 0..1. Other floats are scaled from the minimum and maximum of x_train (vectors: of each feature),
+    which do not depend on `validation` and `subset`. Content that looks unintended is a warning: see `plausibility`.
 
-    Raises UsageError, naming the file, for content that does not fit: see `files.read_npz` and `files.checked`; and for
-    values that scaling takes beyond what float32 can hold.
+    Raises UsageError, naming the file, for content that does not fit (see `files.read_npz` and `files.checked`) and for
+    scaled values that float32 cannot hold.
     """
     arrays = read_npz(path)
     low, high = plausibility.bounds(arrays.x_train)
     precise = plausibility.float32_suffices(arrays.x_train, low, high)
-    with np.errstate(over="ignore", invalid="ignore"):  # looked for below
+    with np.errstate(over="ignore", invalid="ignore"):  # checked below
         data = prepare(
             arrays,
             *_scale(arrays.x_train, low, high),

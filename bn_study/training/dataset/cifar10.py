@@ -1,4 +1,4 @@
-"""CIFAR-10: 50,000 + 10,000 colour images of 32x32 pixels in 10 classes, from the original Python batches.
+"""CIFAR-10: 50,000 + 10,000 color images of 32x32 pixels in 10 classes, from the original Python batches.
 
 Source: A. Krizhevsky, Learning multiple layers of features from tiny images, 2009, and
 https://www.cs.toronto.edu/~kriz/cifar.html for the format of the batches.
@@ -43,7 +43,7 @@ def load(
 
     Raises UsageError for a file that is missing, damaged or not CIFAR-10's.
     """
-    # Keras 3 unpacks into a folder of its own, Keras 2 beside its other data sets
+    # Keras 3 unpacks into a separate folder, Keras 2 beside its other data sets
     path = locate("cifar10", ["cifar-10-python.tar.gz", FOLDER], [f"{FOLDER}-target/{FOLDER}", FOLDER])
     batches = _read(path)
     if checksums is not None:
@@ -64,7 +64,7 @@ def load(
 
 
 def _read(path: Path) -> dict[str, bytes]:
-    """The batches' bytes by name. An archive is read in memory, in one pass; nothing is unpacked to disk."""
+    """The batches' bytes by name. An archive is read in memory in one pass and not unpacked to disk."""
     try:
         if path.is_dir():
             batches = {name: (path / name).read_bytes() for name in BATCHES if (path / name).is_file()}
@@ -99,7 +99,7 @@ def _verify(batches: dict[str, bytes], checksums: list[str], path: Path) -> None
 
 
 _ADMITTED = {
-    # `numpy.core` is where numpy before version 2 had it; importing it from there today would warn
+    # numpy before version 2 had it in `numpy.core`, whose import warns today
     ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
     ("numpy._core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
     ("numpy", "ndarray"): np.ndarray,
@@ -108,7 +108,7 @@ _ADMITTED = {
 
 
 class _Unpickler(pickle.Unpickler):
-    """Admits what a numpy array in a pickle needs, and nothing that could act."""
+    """Admits only what a pickled numpy array needs, so that no code of the file runs."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ADMITTED:
@@ -122,5 +122,5 @@ def _decode(name: str, content: bytes, path: Path) -> tuple[np.ndarray, np.ndarr
         batch = _Unpickler(io.BytesIO(content), encoding="bytes").load()
         pixels = np.asarray(batch[b"data"], np.uint8).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
         return pixels, np.asarray(batch[b"labels"], np.uint8)
-    except Exception as error:  # a file that is no such pickle can raise anything
+    except Exception as error:  # unpickling another file can raise anything
         raise UsageError(f"{name} in {path} is not a batch of CIFAR-10 ({error}); replace it") from error

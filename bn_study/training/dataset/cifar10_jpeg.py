@@ -1,7 +1,7 @@
-"""CIFAR-10 after one JPEG round trip, where the original cannot be had. Its results are not results on CIFAR-10.
+"""CIFAR-10 after one JPEG round trip, for machines without the original. Its results are not results on CIFAR-10.
 
-Source: A. Krizhevsky, Learning multiple layers of features from tiny images, 2009; same splits and classes, the pixels
-slightly different, the order mixed.
+Source: A. Krizhevsky, Learning multiple layers of features from tiny images, 2009. The splits and classes are the same;
+the pixels differ slightly, and the examples are in another order.
 """
 
 from typing import Literal
@@ -28,8 +28,8 @@ def load(
     """Images (n, 32, 32, 3), 10 classes, from `cifar10_jpeg.npz` in the data root.
 
     The options are those of `images.prepare`, and:
-    fingerprint: SHA-256 that the content should have (see `files.digest`); None expects none. Other content is a
-    warning, not an error, because JPEG decoders differ in low bits.
+    fingerprint: expected SHA-256 of the content (see `files.digest`); None accepts any. Other content is a warning, not
+    an error, because JPEG decoders differ in low bits.
 
     Raises UsageError for a file that is missing or damaged.
     """

@@ -29,11 +29,11 @@ def load(
 ) -> Data:
     """Images (n, 8, 8, 1), 10 classes. The options are those of `images.prepare`, and:
 
-    test: images of the test split. There is no official one; a fixed permutation chooses, whatever the other options.
+    test: images of the test split. There is no official split; a fixed permutation chooses them.
 
-    Raises UsageError for more images asked for than there are.
+    Raises UsageError if the options ask for more images than there are.
     """
-    from sklearn.datasets import load_digits  # imports scipy: slow, and needed for nothing else here
+    from sklearn.datasets import load_digits  # slow: imports scipy, which nothing else here needs
 
     bunch = load_digits()
     pixels, labels = bunch.images.astype(np.uint8), bunch.target.astype(np.uint8)

@@ -27,7 +27,7 @@ def load(
     """Images (n, 28, 28, 1), 10 classes, from `mnist.npz` in the data root, else from Keras' cache or download.
 
     The options are those of `images.prepare`, and:
-    fingerprint: SHA-256 that the content must have (see `files.digest`); None accepts any content of that shape.
+    fingerprint: required SHA-256 of the content (see `files.digest`); None accepts any content of that shape.
 
     Raises UsageError for a file that is missing, damaged or not MNIST.
     """

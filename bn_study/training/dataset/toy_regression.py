@@ -1,7 +1,7 @@
 """A curve with noise, y = x^2 - 5 + N(0, noise^2): the data of M. Zhou's (Morvan's) batch normalization tutorial.
 
 Source: https://github.com/MorvanZhou/Tensorflow-Tutorial, tutorial-contents/502_batch_normalization.py. There x is an
-even grid; here it is drawn evenly at random, so that the splits are independent draws from one distribution.
+even grid; here x is uniformly random, so that the splits are independent draws from one distribution.
 """
 
 from typing import Literal
@@ -31,7 +31,7 @@ def load(
     """Inputs (n, 1) and targets (n, 1); classes is None.
 
     train, validation, test: examples of each split; the size of one does not change the others.
-    low, high: x is uniform between them. noise: standard deviation of what is added to y. draw: seed of x and noise.
+    low, high: x is uniform between them. noise: standard deviation of the noise in y. draw: seed of x and noise.
     scaling: of x: unit: low..high to 0..1; standard: mean 0 and standard deviation 1 over train; raw: as drawn. y is
     never scaled.
 

@@ -1,1 +1,1 @@
-"""Exact facts, group by group. A fact is a generator of (name, site, value) over a Case."""
+"""Exact facts, grouped by subject. A fact is a generator of (name, site, value) for a Case."""

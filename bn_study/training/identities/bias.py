@@ -1,4 +1,4 @@
-"""A bias before the normaliser is subtracted with the mean; one that has a nonlinearity between them is not."""
+"""The mean subtraction cancels a bias right before the normalizer, but not one before a nonlinearity in between."""
 
 from collections.abc import Callable
 
@@ -11,13 +11,13 @@ from bn_study.training.identities.case import Case, Fact, inference, largest, tr
 UNITS = 8
 STEPS = 200
 RATE = 0.03
-"""Small enough for descent to be stable: where it is not, rounding grows from step to step, whatever the bias."""
+"""Small enough for stable descent: otherwise rounding errors grow from step to step, with or without a bias."""
 
 
 def outputs(case: Case) -> Fact:
-    """Adding a constant to every unit changes no output: in training, nor in inference with averages that know of it.
+    """Adding a constant to every unit changes no output, in training or in inference with moving averages that saw it.
 
-    For inference the moving mean starts at what it was, with the constant plus that, and takes a step of training.
+    For inference the moving mean starts at its value, plus the constant if that is added, and takes a training step.
     """
     random = case.random()
     constant = (case.inputs.std() * random.normal(size=case.units)).astype(np.float32)
@@ -25,25 +25,25 @@ def outputs(case: Case) -> Fact:
     plain = train_mode(case.layer, case.inputs, affine)
     yield "bias_output", "", largest(train_mode(case.layer, case.inputs + constant, affine) - plain) / largest(plain)
     (mean, _), *_ = case.layer.statistics
-    seen = []
+    results = []
     for shift in (np.zeros_like(constant), constant):
         state = updated(case.layer, case.inputs + shift, [(mean, mean.value + shift)])
-        seen.append(inference(case.layer, case.inputs + shift, [*affine, *state]))
-    yield "bias_inference", "", largest(seen[1] - seen[0]) / largest(seen[0])
+        results.append(inference(case.layer, case.inputs + shift, [*affine, *state]))
+    yield "bias_inference", "", largest(results[1] - results[0]) / largest(results[0])
 
 
 def gradients(case: Case) -> Fact:
-    """|dL/db| / |dL/dW| of a dense layer: 0 before the normaliser, and not small with a tanh between them."""
+    """|dL/db| / |dL/dW| of a dense layer: 0 right before the normalizer, and not small with a tanh in between."""
     for name, after in (("bias_gradient", False), ("bias_control", True)):
         net = _Net(case, use_bias=True, after=after)
         with tf.GradientTape() as tape:
             loss = net.loss()
-        by_kernel, by_bias = tape.gradient(loss, [one.value for one in net.first.trainable_variables])
+        by_kernel, by_bias = tape.gradient(loss, [variable.value for variable in net.first.trainable_variables])
         yield name, "", float(tf.norm(by_bias) / tf.norm(by_kernel))
 
 
 def trajectory(case: Case) -> Fact:
-    """Steps of SGD with and without the bias lead to the same kernels, relative to how far these have moved."""
+    """SGD with and without the bias leads to the same kernels. The error is relative to how far they moved."""
     ends = []
     for use_bias in (False, True):
         net = _Net(case, use_bias, after=False)
@@ -54,25 +54,25 @@ def trajectory(case: Case) -> Fact:
 
 
 class _Net:
-    """Dense, normaliser and tanh in either order, dense; squared error of random targets on a synthetic batch."""
+    """Dense, normalizer and tanh in either order, dense; squared error of random targets on a synthetic batch."""
 
     def __init__(self, case: Case, use_bias: bool, after: bool) -> None:
         self.first = case.dense("first", UNITS, use_bias)
         self.last = case.dense("last", 1, use_bias=True)
         self.norm = case.another("norm")
-        between: list[Callable] = [keras.layers.Activation("tanh"), self._normalised]
+        between: list[Callable] = [keras.layers.Activation("tanh"), self._normalized]
         self.between = between if after else between[::-1]
         self.inputs = tf.constant(case.synthetic)
         self.targets = tf.constant(case.random().normal(size=(len(case.synthetic), 1)).astype(np.float32))
         self.loss()  # builds the layers
 
-    def _normalised(self, values):
+    def _normalized(self, values):
         return self.norm(values, training=True)
 
     def loss(self) -> tf.Tensor:
         values = self.first(self.inputs)
-        for one in self.between:
-            values = one(values)
+        for layer in self.between:
+            values = layer(values)
         return tf.reduce_mean(tf.square(self.last(values) - self.targets))
 
     def train(self) -> None:

@@ -1,4 +1,4 @@
-"""What the facts about a normaliser are checked on: a layer of the network, its real input, and layers like it."""
+"""The material for facts about a normalizer: a layer of the network, its real input, and layers like it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,36 +19,36 @@ Values = Sequence[tuple[keras.Variable, Any]]
 
 @dataclass(frozen=True)
 class Case:
-    """A network and one fixed training batch of training's size. Nothing here changes a variable of the network."""
+    """A network and one fixed batch of training examples. Nothing here changes a variable of the network."""
 
     network: Network
     evaluation: Evaluation
 
     @property
     def has_layer(self) -> bool:
-        return any(type(one) is BatchNormalization for one in self.network.normalizers)
+        return any(type(layer) is BatchNormalization for layer in self.network.normalizers)
 
     @cached_property
     def layer(self) -> BatchNormalization:
-        """The network's first layer that is batch normalization itself, without groups, corrections or noise."""
-        return next(one for one in self.network.normalizers if type(one) is BatchNormalization)
+        """The network's first layer of plain batch normalization, without groups, corrections or noise."""
+        return next(layer for layer in self.network.normalizers if type(layer) is BatchNormalization)
 
     @cached_property
     def features(self) -> np.ndarray:
-        """The batch itself, flat: (examples, features)."""
+        """The batch, flattened: (examples, features)."""
         inputs = self.evaluation.evaluator.slice("train", self.evaluation.batch_size).inputs
         return inputs.reshape(len(inputs), -1)
 
     @cached_property
     def inputs(self) -> np.ndarray:
-        """What that layer is given for the batch, in training but without dropout: (examples, ..., units)."""
+        """The input of `layer` for the batch, in training mode but without dropout: (examples, ..., units)."""
         batch = self.evaluation.evaluator.slice("train", self.evaluation.batch_size).inputs
         with keras.StatelessScope(), self.network.as_training():
-            return self.network.normalised(batch, training=False)[self.layer.name][0].numpy()
+            return self.network.normalized(batch, training=False)[self.layer.name][0].numpy()
 
     @property
     def units(self) -> int:
-        """A feature map counts as one unit."""
+        """Number of units; a feature map counts as one."""
         return self.inputs.shape[-1]
 
     @property
@@ -56,43 +56,43 @@ class Case:
         return self.inputs.ndim == 4
 
     def random(self) -> np.random.Generator:
-        """The same numbers for every fact, whatever was measured before."""
+        """A generator of the same numbers for every fact."""
         return np.random.default_rng(0)
 
     @cached_property
     def synthetic(self) -> np.ndarray:
-        """A batch of training's size with 20 normal features of mean 1, for nets of the facts' own."""
+        """A batch of the training batch size with 20 normal features of mean 1, for networks built by facts."""
         return self.random().normal(1, 1, (len(self.features), 20)).astype(np.float32)
 
     def like_inputs(self, values: np.ndarray) -> np.ndarray:
-        """A synthetic batch (n, units), n a multiple of 4, as an input of the layer: for maps, images of 2x2."""
+        """A synthetic batch (n, units), n a multiple of 4, as an input of the layer: 2x2 images for feature maps."""
         values = values.astype(np.float32)
         return values.reshape(-1, 2, 2, self.units) if self.images else values
 
     @cached_property
     def affine(self) -> tuple[np.ndarray, np.ndarray]:
-        """A gamma of either sign and a beta, per unit, that a fact can be told by; 1 and 0 where the layer has none."""
+        """A random gamma of either sign and a random beta per unit; 1 and 0 if the layer has none."""
         random = self.random()
         gamma = random.uniform(0.5, 2, self.units) * random.choice([-1, 1], self.units)
         beta = random.normal(size=self.units)
-        given = [getattr(self.layer, name, None) for name in ("gamma", "beta")]
+        own_gamma, own_beta = (getattr(self.layer, name, None) for name in ("gamma", "beta"))
         return (
-            np.ones(self.units) if given[0] is None else gamma.astype(np.float32),
-            np.zeros(self.units) if given[1] is None else beta.astype(np.float32),
+            np.ones(self.units) if own_gamma is None else gamma.astype(np.float32),
+            np.zeros(self.units) if own_beta is None else beta.astype(np.float32),
         )
 
     def with_affine(self, gamma: Any, beta: Any) -> Values:
-        """Values for the layer's own gamma and beta, of those that it has."""
+        """These values for the layer's gamma and beta; a variable that it lacks is left out."""
         pairs = ((getattr(self.layer, "gamma", None), gamma), (getattr(self.layer, "beta", None), beta))
         return [(variable, tf.cast(value, tf.float32)) for variable, value in pairs if variable is not None]
 
     def another(self, name: str) -> BatchNormalization:
-        """A fresh layer with the options of the network's."""
+        """A new layer with the options of `layer`."""
         options = {key: value for key, value in self.layer.get_config().items() if key not in ("trainable", "dtype")}
         return type(self.layer)(**options | {"name": name})
 
     def dense(self, name: str, units: int, use_bias: bool) -> Dense:
-        """A layer of the harness; those of one name start from the same kernel."""
+        """A dense layer of this package; layers of the same name start from the same kernel."""
         return Dense(
             units, name=name, use_bias=use_bias, bias_initializer=keras.initializers.Zeros(),
             kernel_initializer=keras.initializers.GlorotUniform(seed=seed_of(0, name)),
@@ -112,16 +112,18 @@ def inference(layer: BatchNormalization, inputs: Any, values: Values = ()) -> np
 
 
 def updated(layer: BatchNormalization, inputs: Any, values: Values = ()) -> Values:
-    """The values that a step of training leaves in the layer's moving statistics."""
+    """The layer's moving statistics after a training step."""
     variables = [variable for pair in layer.statistics for variable in pair]
     with keras.StatelessScope(state_mapping=list(values)) as scope:
         layer(tf.convert_to_tensor(inputs), training=True)
-    left = [scope.get_current_value(variable) for variable in variables]
-    return [(variable, variable.value if one is None else one) for variable, one in zip(variables, left, strict=True)]
+    after = [scope.get_current_value(variable) for variable in variables]
+    return [
+        (variable, variable.value if value is None else value) for variable, value in zip(variables, after, strict=True)
+    ]
 
 
 def flat(values: Any) -> np.ndarray:
-    """(examples and positions, units), in float64 for what is computed of them."""
+    """(examples and positions, units), in float64 for exact computation."""
     values = np.asarray(values, np.float64)
     return values.reshape(-1, values.shape[-1])
 

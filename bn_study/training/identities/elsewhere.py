@@ -1,4 +1,4 @@
-"""Facts that need no normaliser of the network: nonlinearities of a standard normal, and code samples of a source."""
+"""Facts that need no normalizer: nonlinearities of standard normal values, and code samples of a source."""
 
 import ast
 
@@ -11,28 +11,28 @@ from bn_study.training.identities.case import Case, Fact
 
 SAMPLE = """model.add(Conv2D(6, 5, input_shape=(28, 28, 3)
                  activation='relu'))"""
-"""As in the source's convolutional network: a comma is missing after `input_shape`."""
+"""From the source's convolutional network, where a comma is missing after `input_shape`."""
 
 
 def standard_normal(case: Case) -> Fact:
-    """The probe `saturation` on values N(0, 1) into the nonlinearities, against the integrals; absolute errors."""
+    """Absolute errors of the probe `saturation` for nonlinearities of N(0, 1), against the integrals."""
     z = stats.norm.ppf((np.arange(200_000) + 0.5) / 200_000).astype(np.float32)[:, None]
-    seen = {name: dict(described(name, np.asarray(keras.layers.Activation(name)(z)), 20)) for name in SLOPES}
-    yield "tanh_saturation", "", float(abs(seen["tanh"]["share"] - 2 * stats.norm.sf(np.arctanh(0.9))))
-    for name, (slope, most) in SLOPES.items():
+    records = {name: dict(described(name, np.asarray(keras.layers.Activation(name)(z)), 20)) for name in SLOPES}
+    yield "tanh_saturation", "", float(abs(records["tanh"]["share"] - 2 * stats.norm.sf(np.arctanh(0.9))))
+    for name, (slope, largest) in SLOPES.items():
         expected, _ = integrate.quad(lambda x, slope=slope: slope(x) * stats.norm.pdf(x), -12, 12)
-        yield f"{name}_derivative", "", float(abs(most * seen[name]["derivative"] - expected))
+        yield f"{name}_derivative", "", float(abs(largest * records[name]["derivative"] - expected))
 
 
 SLOPES = {
     "tanh": (lambda x: 1 / np.cosh(x) ** 2, 1.0),
     "sigmoid": (lambda x: 1 / (2 * np.cosh(x / 2)) ** 2, 0.25),
 }
-"""f'(x), and the largest it can be."""
+"""f'(x), and its maximum."""
 
 
 def code_samples(case: Case) -> Fact:
-    """Whether a sample like the source's parses (1 or 0), and output ranks of two networks, 2 for a classifier."""
+    """Whether a sample like the source's parses (1 or 0), and the output ranks of two networks (a classifier has 2)."""
     try:
         ast.parse(SAMPLE)
         yield "sample_parses", "", 1.0

@@ -35,10 +35,10 @@ def build(
     norm: (name, seed) -> Normalizer. Inputs of any shape are flattened.
 
     residual: from the second hidden layer on, where it is as wide as the one before, z <- z + norm(W f(z) + b), or
-    z + W norm(f(z)) + b with the normaliser after the activation: the stream z is what enters the nonlinearities, and
-    no activation or normaliser stands on it (He et al. 2016, arXiv 1603.05027, Fig. 4d). Sites of such a layer:
-    `linear` the branch before its normaliser, `pre` the stream after the addition, `post` and `out` f of it. With ReLU
-    and He's initialisation the variance of the stream doubles in each layer; normalised branches add one to it in each.
+    z + W norm(f(z)) + b with the normalizer after the activation: the stream z is what enters the nonlinearities, and
+    no activation or normalizer stands on it (He et al. 2016, arXiv 1603.05027, Fig. 4d). Sites of such a layer:
+    `linear` the branch before its normalizer, `pre` the stream after the addition, `post` and `out` f of it. With ReLU
+    and He's initialization the variance of the stream doubles in each layer; normalized branches add one to it in each.
     """
     chain = Chain(
         data.shape, norm, seed, activation, initializer, initializer_scale, initializer_bias, dropout, dropout_position,

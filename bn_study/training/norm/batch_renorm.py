@@ -13,15 +13,15 @@ STATISTICS = True
 
 
 class BatchRenormalization(BatchNormalization):
-    """Batch normalization whose training outputs are corrected towards what inference would put out.
+    """Batch normalization whose training outputs are corrected toward the outputs of inference.
 
     Alg. 1: x_hat = (x - mu_B) / sigma_B * r + d, with r = sigma_B / sigma within 1/r_max .. r_max and
-    d = (mu_B - mu) / sigma within -d_max .. d_max, both taken as constants by the gradient; mu and sigma are the moving
-    averages before this batch. Every sigma contains epsilon, as in the paper, and it is sigma that is averaged: the
-    variable for the variance holds sigma^2 - epsilon, so that inference is the same as batch normalization's.
+    d = (mu_B - mu) / sigma within -d_max .. d_max. The gradient treats r and d as constants. mu and sigma are the
+    moving averages before this batch. As in the paper, every sigma includes epsilon, and the average is over sigma: the
+    moving variance stores sigma^2 - epsilon, so that inference is the same as in batch normalization.
 
-    r_max and d_max begin at 1 and 0, which is batch normalization, and rise linearly from step `warm_up` until
-    `r_steps` and `d_steps`. The layer counts its training steps itself.
+    The bounds on r and d start at 1 and 0, which is batch normalization, and rise linearly from step `warm_up` to their
+    final values at `r_steps` and `d_steps`. The layer counts its training steps itself.
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class BatchRenormalization(BatchNormalization):
         groups = tuple(range(len(grouped.shape) - 1))
         self._average(self.moving_mean, ops.mean(mean, axis=groups))
         averaged = moving_sigma * self.momentum + ops.mean(sigma, axis=groups) * (1.0 - self.momentum)
-        self.moving_variance.assign(ops.maximum(averaged**2 - self.epsilon, 0.0))  # rounding may go below
+        self.moving_variance.assign(ops.maximum(averaged**2 - self.epsilon, 0.0))  # rounding may give less than 0
         self.steps.assign(self.steps + 1)
         return ops.reshape(grouped * factor + shift, ops.shape(inputs))
 
     def _risen(self, until: int):
-        """How much of its final distance a bound has gone at this step, 0 .. 1."""
+        """Progress of a bound toward its final value at this step, 0 .. 1."""
         if until <= self.warm_up:
             return ops.cast(self.steps >= self.warm_up, "float32")
         return ops.clip(ops.cast(self.steps - self.warm_up, "float32") / (until - self.warm_up), 0.0, 1.0)
@@ -79,7 +79,7 @@ def layer(
     r_steps: Natural,
     d_steps: Natural,
 ) -> Normalizer:
-    """Batch Renormalization, by the whole batch or by groups of consecutive examples."""
+    """Batch Renormalization over the whole batch or over groups of consecutive examples."""
     return BatchRenormalization(
         name=name, placement=placement, group_size=group_size, momentum=momentum, epsilon=epsilon, center=center,
         scale=scale, r_max=r_max, d_max=d_max, warm_up=warm_up, r_steps=r_steps, d_steps=d_steps,

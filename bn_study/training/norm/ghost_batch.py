@@ -1,4 +1,4 @@
-"""Ghost batch normalization (Hoffer et al. 2017): statistics over groups that are smaller than the batch."""
+"""Ghost batch normalization (Hoffer et al. 2017): statistics over groups smaller than the batch."""
 
 from typing import Literal
 
@@ -13,11 +13,11 @@ STATISTICS = True
 
 
 class GhostBatchNormalization(BatchNormalization):
-    """Batch normalization in which every `group_size` consecutive examples of a training batch have statistics of
-    their own, so that the size of the groups and that of the optimizer's batch can be told apart.
+    """Batch normalization with separate statistics for every `group_size` consecutive examples of a training batch.
 
-    The moving averages are of the groups' means and biased variances, averaged over the groups of a batch. Re-estimated
-    statistics are of all examples together, as they are for batch normalization.
+    This separates the normalization batch from the optimizer's batch. The moving averages track the groups' means and
+    biased variances, averaged over the groups of a batch. Re-estimated statistics are over all examples together, as
+    in batch normalization.
     """
 
     def __init__(self, *, group_size: int, **options) -> None:
@@ -43,7 +43,7 @@ def layer(
     center: bool,
     scale: bool,
 ) -> Normalizer:
-    """Batch normalization by the statistics of groups of consecutive examples."""
+    """Batch normalization over groups of consecutive examples."""
     return GhostBatchNormalization(
         name=name, placement=placement, group_size=group_size, momentum=momentum, epsilon=epsilon, center=center,
         scale=scale,

@@ -14,10 +14,10 @@ STATISTICS = False
 
 
 class GroupNormalization(Normalizer):
-    """Normalise each example by mean and variance over groups of neighbouring features and, of an image, all pixels.
+    """Normalize each example by mean and variance over groups of neighboring features and all pixels of an image.
 
-    One group is layer normalization. Batch mates play no part, so training and inference are the same. A bias before
-    it is not cancelled unless a group is one feature, but beta does its work, and it is customary to leave it out.
+    One group is layer normalization. Other examples of the batch do not matter, so training and inference are the same.
+    A bias before it is canceled only if groups have one feature, but beta replaces it, and it is usually left out.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class GroupNormalization(Normalizer):
         features: Any = shape[-1]  # known, unlike the size of the batch
         if features % self.groups:
             raise UsageError(
-                f"norm.groups={self.groups}: {self.name} has {features} features, which so many groups cannot share; "
+                f"norm.groups={self.groups}: {self.name} has {features} features, which is no multiple of it; "
                 "give a number that divides them, or other widths"
             )
         self.gamma = self.add_weight(name="gamma", shape=(features,), initializer="ones") if self.scale else None

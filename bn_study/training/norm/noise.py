@@ -1,4 +1,4 @@
-"""The noise of `noisy_batch` without the normalisation (Santurkar et al. 2018): their control."""
+"""The noise of `noisy_batch` without the normalization: the control of Santurkar et al. 2018."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ STATISTICS = False
 
 
 class Noise(Normalizer):
-    """Adds noise in training and passes its input on at inference. The layer before keeps its bias."""
+    """Adds noise in training; the identity in inference. The layer before it keeps its bias."""
 
     noisy = True
 
@@ -39,6 +39,6 @@ def layer(
     mean_spread: NonNegative,
     scale_spread: NonNegative,
 ) -> Normalizer:
-    """Noise of a distribution that changes in every step, the same as `noisy_batch` adds for this seed."""
+    """Noise whose distribution changes at every step; for the same seed it is the noise of `noisy_batch`."""
     noise = DistributionNoise(mean_range, scale_range, mean_spread, scale_spread)
     return Noise(name=name, placement=placement, noise=noise, seed=seed)

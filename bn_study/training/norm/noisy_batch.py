@@ -14,7 +14,7 @@ STATISTICS = True
 
 
 class NoisyBatchNormalization(BatchNormalization):
-    """Adds noise to what batch normalization puts out, in training; at inference it is batch normalization."""
+    """Batch normalization that adds noise to its outputs in training, but not in inference."""
 
     noisy = True
 
@@ -42,7 +42,7 @@ def layer(
     mean_spread: NonNegative,
     scale_spread: NonNegative,
 ) -> Normalizer:
-    """Batch normalization, then noise of a distribution that changes in every step."""
+    """Batch normalization, then noise whose distribution changes at every step."""
     noise = DistributionNoise(mean_range, scale_range, mean_spread, scale_spread)
     return NoisyBatchNormalization(
         name=name, placement=placement, momentum=momentum, epsilon=epsilon, center=center, scale=scale, noise=noise,

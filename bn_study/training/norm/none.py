@@ -1,4 +1,4 @@
-"""No normalisation, for the arm without it."""
+"""No normalization, for the arm without it."""
 
 from bn_study.training.network import Normalizer
 
@@ -7,12 +7,12 @@ STATISTICS = False
 
 
 class Identity(Normalizer):
-    """Passes its input on. Its place is after the activation, where the layer before keeps its bias."""
+    """The identity. Its placement is after the activation, so the layer before it keeps its bias."""
 
     def call(self, inputs, training=False):
         return inputs
 
 
 def layer(name: str, seed: int) -> Normalizer:
-    """A layer that does nothing."""
+    """The identity."""
     return Identity(name=name)

@@ -48,7 +48,7 @@ def record(
     `activation/mean`, `std`, `skewness`, `kurtosis` (excess), `q5` .. `q95`; at `post` also `saturated` (share of
     values; sigmoid and tanh) and `dead` (share of units whose standard deviation over examples is below 0.01);
     vectors `histogram` (counts) and `edges`; with `units` also `unit_q<quantile>`, a value per unit. A feature map
-    counts as one unit. Statistics of a normaliser are re-estimated ones.
+    counts as one unit. Statistics of a normalizer are re-estimated ones.
     """
     observed = evaluation.sites("test", images)
     for site, tensor in observed.items():

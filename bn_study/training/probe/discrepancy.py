@@ -1,4 +1,4 @@
-"""How far a normaliser's output in training is from its output in inference, for want of equal statistics."""
+"""How far a normalizer's output in inference is from its output in training, because the statistics differ."""
 
 from collections.abc import Iterator
 
@@ -28,8 +28,8 @@ def record(
 ) -> Iterator[tuple[str, str, float | np.ndarray]]:
     """Take fixed training batches, of training's size, through the network in training and in inference mode.
 
-    Inference uses the moving averages as training left them; training mode is the normaliser's own but for dropout and
-    noise, which are off. Per normaliser that has statistics, at `layer<i>/norm` (`input/norm` on the network's input):
+    Inference uses the moving averages as training left them; training mode is the normalizer's own but for dropout and
+    noise, which are off. Per normalizer that has statistics, at `layer<i>/norm` (`input/norm` on the network's input):
 
     * vector `discrepancy/unit_output`, per unit: mean of |output in training - output in inference| over all examples,
       in units of the standard deviation of the output in inference, which is taken to be at least 0.01;
@@ -37,10 +37,10 @@ def record(
     * `discrepancy/estimate_spread`: mean over units of that difference's standard deviation over all examples, in the
       same units: how much statistics that change from batch to batch move an output, without its constant bias;
     * `discrepancy/variance_ratio`: mean over units of max(v/w, w/v), where v is the moving variance and w the variance
-      of the normaliser's input on `images` test examples in inference mode (Li et al. 2019), each plus epsilon, as the
-      normaliser divides by it. Dropout before the normaliser moves it away from 1.
+      of the normalizer's input on `images` test examples in inference mode (Li et al. 2019), each plus epsilon, as the
+      normalizer divides by it. Dropout before the normalizer moves it away from 1.
 
-    A feature map counts as one unit. A network without such normalisers yields nothing.
+    A feature map counts as one unit. A network without such normalizers yields nothing.
     """
     if not network.normalizers:
         return
@@ -50,9 +50,9 @@ def record(
     for first in range(count):
         inputs = part.inputs[first::count][: evaluation.batch_size]
         with keras.StatelessScope(), network.as_training():  # one for each batch: what it stores is not for the next
-            training.append(network.normalised(inputs, training=False))
-        inference.append(network.normalised(inputs, training=False))
-    shown = network.normalised(evaluation.evaluator.slice("test", images).inputs, training=False)
+            training.append(network.normalized(inputs, training=False))
+        inference.append(network.normalized(inputs, training=False))
+    shown = network.normalized(evaluation.evaluator.slice("test", images).inputs, training=False)
     for layer in network.normalizers:
         site = layer.name.replace("_norm", "/norm")
         known = np.concatenate([_flat(one[layer.name][1]) for one in inference])

@@ -25,7 +25,7 @@ def record(
 ) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield `drift/unit_mean` and `drift/unit_variance` (biased), vectors of a value per unit, per layer and site.
 
-    Over fixed test examples, a normaliser judged with re-estimated statistics; a feature map counts as one unit. Cheap
+    Over fixed test examples, a normalizer judged with re-estimated statistics; a feature map counts as one unit. Cheap
     enough to be looked at often, on a CNN too.
     """
     for site, values in evaluation.sites("test", images).items():

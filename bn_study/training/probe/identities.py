@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 from bn_study.plan.declared import Observed, Record
 from bn_study.training.evaluation import Evaluation
-from bn_study.training.identities import bias, elsewhere, standardisation, statistics
+from bn_study.training.identities import bias, elsewhere, standardization, statistics
 from bn_study.training.identities.case import Case
 from bn_study.training.network import Network
 
 OF_NORMALISER = (
-    standardisation.moments,
-    standardisation.shape,
-    standardisation.value_range,
-    standardisation.in_inference,
-    standardisation.in_training,
+    standardization.moments,
+    standardization.shape,
+    standardization.value_range,
+    standardization.in_inference,
+    standardization.in_training,
     bias.outputs,
     bias.gradients,
     bias.trajectory,
@@ -23,7 +23,7 @@ OF_NORMALISER = (
     statistics.scaled_weights,
     statistics.moving_variance,
 )
-OF_ANYTHING = (standardisation.centred_scaling, elsewhere.standard_normal, elsewhere.code_samples)
+OF_ANYTHING = (standardization.centred_scaling, elsewhere.standard_normal, elsewhere.code_samples)
 
 
 ANYTHING = (
@@ -64,7 +64,7 @@ def record(network: Network, evaluation: Evaluation) -> Iterator[tuple[str, str,
     Standardisation, in training: `mean` - beta, `std` / |gamma| - sqrt(variance/(variance+epsilon)); `skewness` and
     `kurtosis` of output - of input, for two heaps. In inference: `inference_formula`*, `inference_affine`* (a blend's
     output is the outputs' blend), `inference_alone`* (without batch mates).
-    Bias before the normaliser: `bias_output`*, `bias_inference`*, `bias_gradient` (|dL/db| / |dL/dW|),
+    Bias before the normalizer: `bias_output`*, `bias_inference`*, `bias_gradient` (|dL/db| / |dL/dW|),
     `bias_trajectory`* (kernels after 200 steps of SGD with and without it).
     Statistics: `map_statistics`* and `map_count` (entries too many) of feature maps, `unit_...` of units;
     `shift_equivariance`* of feature maps (sites `training`, `inference`); `undone`* by gamma and beta; `scale_output`*
@@ -73,9 +73,9 @@ def record(network: Network, evaluation: Evaluation) -> Iterator[tuple[str, str,
     Standard normal values: `tanh_saturation`, `tanh_derivative`, `sigmoid_derivative`, as `saturation` reports them.
 
     And numbers that are no errors, which show what is not so: `bimodal_kurtosis_gap`, about 2 (|excess kurtosis| of
-    normalised heaps, 0 for a standard normal); `outside_unit_interval`, a share of outputs; `centred_scaling_negative`,
+    normalized heaps, 0 for a standard normal); `outside_unit_interval`, a share of outputs; `centred_scaling_negative`,
     a share of (x-mean)/(max-min); `training_mates`, the change of an example's output with its batch mates;
-    `bias_control`, as `bias_gradient` with a tanh before the normaliser; `sample_parses`, 0; `sample_output_rank`, 4,
+    `bias_control`, as `bias_gradient` with a tanh before the normalizer; `sample_parses`, 0; `sample_output_rank`, 4,
     and `sample_mlp_rank`, 3, of classifiers that should have 2.
     """
     case = Case(network, evaluation)

@@ -34,7 +34,7 @@ def record(
     * `landscape/smoothness`: the largest ‖∇L(θ) - ∇L(θ - ηg)‖ / (η‖g‖), an effective β;
 
     and the same with `relative_` before the last part of the name, for steps of length ‖ηg‖ = displacement · ‖θ‖:
-    weights that are followed by a normaliser may be scaled freely, and with them what a given η means. Smoothness is
+    weights that are followed by a normalizer may be scaled freely, and with them what a given η means. Smoothness is
     then the largest ‖∇L(θ) - ∇L(θ - ηg)‖ / ‖g‖ for each unit of relative displacement.
     """
     surface = Surface(network, evaluation)

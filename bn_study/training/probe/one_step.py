@@ -28,7 +28,7 @@ def record(
     """Take a step of plain gradient descent at each rate, from the same place, and look at the same batch again.
 
     One fixed batch of training examples, of training's size, in training mode but for dropout and noise, which are
-    off: before and after the step a normaliser uses the batch's own statistics. Yield
+    off: before and after the step a normalizer uses the batch's own statistics. Yield
 
     * vector `one_step/relative_loss`: loss after / loss before, a value per rate in ascending order, at most 1e30;
     * `one_step/largest_rate`: the largest rate at which, and at all smaller ones, that ratio is at most `limit`

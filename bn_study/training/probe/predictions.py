@@ -20,7 +20,7 @@ def records(seen: Observed, *, images: Count) -> Iterator[Record]:
 def record(network: Network, evaluation: Evaluation, *, images: Count) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield the vectors `predictions/input`, `predictions/target` and `predictions/output`, in order of the input.
 
-    Of fixed test examples, a normaliser judged with re-estimated statistics; for a regression on one number, and
+    Of fixed test examples, a normalizer judged with re-estimated statistics; for a regression on one number, and
     nothing for any other data.
     """
     part = evaluation.evaluator.slice("test", images)

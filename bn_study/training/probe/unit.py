@@ -37,7 +37,7 @@ def record(
 ) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield the vectors `unit/histogram` (counts) and `unit/edges`, over their range, of one unit of each layer.
 
-    Over fixed test examples, a normaliser judged with re-estimated statistics. Of a feature map all pixels count. A
+    Over fixed test examples, a normalizer judged with re-estimated statistics. Of a feature map all pixels count. A
     layer with fewer units than `unit` shows its last one; where values are not finite nothing is recorded.
     """
     for site, tensor in evaluation.sites("test", images).items():

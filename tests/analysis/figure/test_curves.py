@@ -101,20 +101,20 @@ def test_the_numbers_are_means_with_t_intervals(tmp_path):
     assert len(axes.collections) == 2 and axes.get_ylabel() == "test accuracy"
 
 
-def test_normalisers_have_their_own_colours_where_nothing_else_varies(tmp_path):
+def test_normalizers_have_their_own_colors_where_nothing_else_varies(tmp_path):
     picture, axes = drawn(tables_of(sweep()), tmp_path)
     assert looks(axes) == [("#000000", "--", "o"), ("#0072b2", "-", "o")]
     assert legend(picture) == ["norm=none", "norm=batch"]
 
 
-def test_the_colour_stands_for_the_other_settings(tmp_path):
+def test_the_color_stands_for_the_other_settings(tmp_path):
     picture, axes = drawn(tables_of(sweep(rates=(0.03, 0.3))), tmp_path)
     assert looks(axes) == [(color, dashes, "o") for dashes in ("--", "-") for color in ("#0072b2", "#d55e00")]
     arms = [f"norm={norm} optimizer.learning_rate={rate}" for norm in ("none", "batch") for rate in ("0.03", "0.3")]
     assert legend(picture) == arms
 
 
-def test_several_normalisers_never_look_the_same(tmp_path):
+def test_several_normalizers_never_look_the_same(tmp_path):
     _, axes = drawn(tables_of(sweep(norms=("none", "batch", "layer"), rates=(0.03, 0.3, 1))), tmp_path)
     assert len(set(looks(axes))) == 9
     _, axes = drawn(tables_of(sweep(rates=np.geomspace(0.01, 1, 15))), tmp_path)

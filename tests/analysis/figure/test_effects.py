@@ -118,7 +118,7 @@ def test_margins_are_dashed(tmp_path, test, margins):
     assert low < -0.5 and high > 1.3
 
 
-def test_outcomes_have_a_word_and_a_colour(tmp_path):
+def test_outcomes_have_a_word_and_a_color(tmp_path):
     picture = drawn(MANY, tmp_path)
     chips = {text.get_text(): text.get_bbox_patch() for text in picture.texts if text.get_bbox_patch() is not None}
     assert set(chips) == {"supported", "contradicted", "inconclusive", "missing"}

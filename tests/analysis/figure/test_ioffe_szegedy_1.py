@@ -119,7 +119,7 @@ def test_the_numbers_are_those_of_the_tables():
 def test_the_picture_shows_them(tmp_path):
     tables = tables_of(both(8, steps=50000))
     data = data_of(figure, tables, grid="figure1")
-    picture, (left, plain, normalised) = drawn(tables, tmp_path)
+    picture, (left, plain, normalized) = drawn(tables, tmp_path)
     assert picture.get_size_inches().tolist() == [6.75, 2.2]
     for line, norm, color, dashes in zip(
         lines(left), ("none", "batch"), ("#000000", "#0072b2"), ("--", "-"), strict=True
@@ -130,23 +130,23 @@ def test_the_picture_shows_them(tmp_path):
     assert [text.get_text() for text in left.get_legend().get_texts()] == ["Without BN", "With BN"]
     assert left.get_ylim() == (0.7, 1.0)
     assert [text.get_text() for text in left.get_xticklabels()] == ["10K", "20K", "30K", "40K", "50K"]
-    for axes, panel in ((plain, "b"), (normalised, "c")):
+    for axes, panel in ((plain, "b"), (normalized, "c")):
         for line, quantile in zip(lines(axes), (15, 50, 85), strict=True):
             wanted = data[(data["panel"] == panel) & (data["series"] == f"p{quantile}")]
             np.testing.assert_array_equal(line.get_ydata(), wanted["value"])
         assert axes.get_ylim() == (-2.7, 2.7) and axes.get_xlim() == left.get_xlim()
         assert not any(text.get_text() for text in axes.get_xticklabels())
-    assert texts(plain) == "drift 15.9" and texts(normalised) == "drift 7.93, plain/BN 2"
-    assert "Without BN" in plain.get_xlabel() and "With BN" in normalised.get_xlabel()
+    assert texts(plain) == "drift 15.9" and texts(normalized) == "drift 7.93, plain/BN 2"
+    assert "Without BN" in plain.get_xlabel() and "With BN" in normalized.get_xlabel()
 
 
 def test_nothing_is_clipped_and_no_texts_overlap(tmp_path):
-    picture, (left, plain, normalised) = drawn(tables_of(both(3, steps=50000)), tmp_path)
+    picture, (left, plain, normalized) = drawn(tables_of(both(3, steps=50000)), tmp_path)
     with _style.style():
         canvas = FigureCanvasAgg(picture)
         canvas.draw()
         renderer = canvas.get_renderer()
-        labels = [left.xaxis.label, left.yaxis.label, plain.xaxis.label, normalised.xaxis.label]
+        labels = [left.xaxis.label, left.yaxis.label, plain.xaxis.label, normalized.xaxis.label]
         ticks = [tick for axes in picture.axes for tick in axes.get_xticklabels()]
         for axes in picture.axes:  # a locator also makes ticks beyond the axis, which are not drawn
             low, high = axes.get_ylim()
@@ -170,13 +170,13 @@ def test_two_runs_have_no_band(tmp_path):
 
 def test_a_diverged_run_is_marked_where_it_ends(tmp_path):
     tables = tables_of([a_run("none", 0, diverged_at=220), a_run("batch", 0)])
-    _, (left, plain, normalised) = drawn(tables, tmp_path)
+    _, (left, plain, normalized) = drawn(tables, tmp_path)
     last = tables.curves[(tables.curves["run"] == tables.runs["run"][0][-HASH:]) & (tables.curves["step"] == 200)]
     (cross,) = crosses(left)
     assert cross.get_xdata()[0] == 220 and to_hex(cross.get_color()) == "#000000"
     assert cross.get_ydata()[0] == pytest.approx(last.loc[last["name"] == "test/accuracy", "value"].iloc[0])
-    assert len(crosses(plain)) == 1 and not crosses(normalised)
-    assert texts(plain) == "" and texts(normalised) == "drift 4"
+    assert len(crosses(plain)) == 1 and not crosses(normalized)
+    assert texts(plain) == "" and texts(normalized) == "drift 4"
     text = caption_of(figure, tables, grid="figure1")
     assert "1 of 2 runs diverged" in text and "✕" in text
 
@@ -229,9 +229,9 @@ def test_a_regression_has_no_accuracy(tmp_path):
 def test_limits_widen_where_the_data_do_not_fit(tmp_path, monkeypatch):
     monkeypatch.setitem(FINAL, "none", 0.33)
     monkeypatch.setitem(SCALE, "none", 9.0)
-    _, (left, plain, normalised) = drawn(tables_of(both(2)), tmp_path)
+    _, (left, plain, normalized) = drawn(tables_of(both(2)), tmp_path)
     assert left.get_ylim() == (0.1, 1.0)
-    assert plain.get_ylim() == normalised.get_ylim() and plain.get_ylim()[1] > 9.0
+    assert plain.get_ylim() == normalized.get_ylim() and plain.get_ylim()[1] > 9.0
 
 
 def test_where_another_setting_varies_its_first_value_is_shown():

@@ -99,13 +99,13 @@ def test_the_numbers_are_means_with_t_intervals(tmp_path):
     np.testing.assert_allclose(whiskers, means[["low", "high"]])
 
 
-def test_normalisers_have_their_own_colours(tmp_path):
+def test_normalizers_have_their_own_colors(tmp_path):
     picture = drawn(sweep(), tmp_path)
     looks = [(to_hex(line.get_color()), line.get_linestyle()) for line in lines(picture.axes[0])]
     assert looks == [("#000000", "--"), ("#0072b2", "-")] and legend(picture) == ["norm=none", "norm=batch"]
 
 
-def test_what_else_varies_makes_arms_but_not_what_goes_with_a_normaliser(tmp_path):
+def test_what_else_varies_makes_arms_but_not_what_goes_with_a_normalizer(tmp_path):
     widths = [*sweep(("none",)), *(run | {"run": f"{run['run']}x", "model.widths": "[8]"} for run in sweep(("none",)))]
     assert legend(drawn(widths, tmp_path)) == ["model.widths=[8,6]", "model.widths=[8]"]
     tuned = [run | {"optimizer.momentum": 0.5 if run["norm"] == "none" else 0.9} for run in sweep()]
@@ -114,7 +114,7 @@ def test_what_else_varies_makes_arms_but_not_what_goes_with_a_normaliser(tmp_pat
     assert "sweep: norm=none optimizer.momentum=0.5, norm=batch optimizer.momentum=0.9" in text
 
 
-def test_several_metrics_of_one_arm_are_told_apart_by_colour(tmp_path):
+def test_several_metrics_of_one_arm_are_told_apart_by_color(tmp_path):
     picture = drawn(sweep(("batch",)), tmp_path, **TWO)
     (axes,) = picture.axes
     assert len({to_hex(line.get_color()) for line in lines(axes)}) == 2

@@ -175,7 +175,7 @@ def test_pool_by_hand(npz):
     assert np.allclose(data.train.inputs[0, :, :, 0], np.array([[1, 8], [2.5, 255]]) / 255, rtol=1e-6)
 
 
-def test_pool_of_colour_images(npz):
+def test_pool_of_color_images(npz):
     pixels = images(20, 6, 4, 3)
     data = load("arrays", path=npz(x_train=images(40, 6, 4, 3), x_test=pixels), validation=10, pool=2, scaling="raw")
     for row, column, channel in np.ndindex(3, 2, 3):
