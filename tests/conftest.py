@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 for _name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
@@ -70,6 +72,36 @@ def specify():
         return run.spec
 
     return specify
+
+
+@pytest.fixture
+def copy(home, tmp_path):
+    """`copy(files)` -> a function that calls bn-study in a copy of the harness to which these files were added."""
+
+    def copy(files):
+        for folder in ("bn_study", "conf"):
+            shutil.copytree(home / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        (tmp_path / "experiments").mkdir()
+        for path, content in files.items():
+            assert not (tmp_path / path).exists()
+            (tmp_path / path).write_text(content.lstrip())
+        places = {"PYTHONPATH": tmp_path, "BN_STUDY_HOME": tmp_path, "BN_STUDY_RESULTS": tmp_path / "results"}
+        environment = os.environ | {name: str(place) for name, place in places.items()}
+
+        def call(*words, code=0):
+            answer = subprocess.run(
+                [sys.executable, "-m", "bn_study", *words],
+                cwd=tmp_path,
+                env=environment,
+                capture_output=True,
+                text=True,
+            )
+            assert answer.returncode == code, answer.stdout + answer.stderr
+            return answer.stdout + answer.stderr
+
+        return call
+
+    return copy
 
 
 BROWSER = (

@@ -1,10 +1,6 @@
 """For each line of README's table "Adding a part": its files are added to a copy, nothing else, and a user uses it."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 
 import pytest
 
@@ -21,6 +17,9 @@ import numpy as np
 from bn_study.plan.types import Count, NonNegative
 from bn_study.training.data import Data, Split
 from bn_study.training.files import digest
+
+TASK = "classification"
+NOTE = ""
 
 
 def load(*, train: Count, validation: Count, test: Count, noise: NonNegative) -> Data:
@@ -44,9 +43,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bn_study.plan.declared import Observed, Record
 from bn_study.plan.types import Count
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
+
+
+def records(seen: Observed, *, order: Count) -> Iterator[Record]:
+    """The norm of each layer."""
+    for site in (*seen.sites, "output/linear"):
+        if site.endswith("/linear"):
+            yield Record("kernels/norm", site)
 
 
 def {parts.FUNCTIONS["probe"].rpartition("/")[2]}(
@@ -266,36 +273,6 @@ def user(row):
     if row == "figure":
         return f"{tiny}figures: {{all: {{kind: seeds, grid: main}}}}\n"
     return tiny.replace("test: equivalence", "test: majority").replace("margin: 0.99", "margin: 0.5")
-
-
-@pytest.fixture
-def copy(home, tmp_path):
-    """`copy(files)` -> a function that calls bn-study in a copy of the harness to which these files were added."""
-
-    def copy(files):
-        for folder in ("bn_study", "conf"):
-            shutil.copytree(home / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-        (tmp_path / "experiments").mkdir()
-        for path, content in files.items():
-            assert not (tmp_path / path).exists()
-            (tmp_path / path).write_text(content.lstrip())
-        places = {"PYTHONPATH": tmp_path, "BN_STUDY_HOME": tmp_path, "BN_STUDY_RESULTS": tmp_path / "results"}
-        environment = os.environ | {name: str(place) for name, place in places.items()}
-
-        def call(*words, code=0):
-            answer = subprocess.run(
-                [sys.executable, "-m", "bn_study", *words],
-                cwd=tmp_path,
-                env=environment,
-                capture_output=True,
-                text=True,
-            )
-            assert answer.returncode == code, answer.stdout + answer.stderr
-            return answer.stdout + answer.stderr
-
-        return call
-
-    return copy
 
 
 def test_every_line_of_the_table_is_tried(home):

@@ -32,6 +32,7 @@ USES = {
     "figure": EXPERIMENT.replace("MEASURE", "final").replace("TEST", "exact").replace("KIND", "foo"),
 }
 NORM = '''"""A norm."""
+STATISTICS = False
 def layer(name, seed, *, epsilon: Positive):
     """It."""
 '''

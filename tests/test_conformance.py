@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 
 from bn_study.analysis.needed import LAYERS
 from bn_study.plan import parts
+from bn_study.plan.declared import layer_sites
 from bn_study.plan.spec import Part
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.program import build_network
@@ -102,7 +103,7 @@ def test_what_a_figure_draws_of_a_run_is_what_it_says_it_needs(name):
     options = {key: EXAMPLES.get(key) for key in parts.parameters("figure", name)}
     drawing = parts.call("figure", parts.checked("figure", name, options))
     run = {"run": "some-run-s0-0123456789", "grids": "sweep", "seed": 0, "status": "complete", "norm": "batch",
-           "steps": 9, "model.widths": "[8,6]"}  # fmt: skip
+           "steps": 9, "model": "mlp", "model.widths": "[8,6]"}  # fmt: skip
     needs = {(need.name, re.sub(r"layer\d+/", LAYERS, need.site), need.vector) for need in drawing.needs()}
     curves = drawing.curves(pd.DataFrame([run]))
     drawn = {(one.name, re.sub(r"layer\d+/", LAYERS, one.site), one.unit is not None) for one in curves[run["run"]]}
@@ -140,9 +141,7 @@ def test_model_has_the_same_kernels_whatever_the_normalizer_and_its_sites_in_ord
         for mine, first in zip(network.linear, networks[0].linear, strict=True):
             np.testing.assert_array_equal(mine.kernel.numpy(), first.kernel.numpy())
         layers = len(network.linear) - 1
-        assert list(network.sites) == [
-            f"layer{index}/{site}" for index in range(1, layers + 1) for site in ("linear", "pre", "post", "out")
-        ]
+        assert list(network.sites) == layer_sites(layers)
     other = built(home, digits, model, "none", seed=5)
     assert not np.array_equal(other.linear[0].kernel.numpy(), networks[0].linear[0].kernel.numpy())
 

@@ -46,6 +46,13 @@ def missing(value: Any) -> bool:
     return value is None or value is pd.NA or value == "" or (isinstance(value, float) and math.isnan(value))
 
 
+def option(value: Any) -> Any:
+    """A part's option from a cell of a table: a list is JSON text there, and a number may be text; None if missing."""
+    if isinstance(value, str):
+        return json.loads(value) if value.startswith("[") else _scalar(value)
+    return None if missing(value) else value
+
+
 def written(value: Any) -> str:
     """A value as one would write it on the command line."""
     found = comparable(value)

@@ -13,7 +13,7 @@ import pandas as pd
 from bn_study.analysis.arms import grouped, left_open
 from bn_study.analysis.needed import LAYERS, Needed
 from bn_study.analysis.rounding import rounded, rounded_table
-from bn_study.analysis.settings import RESULTS, comparable, lacks, rank, where, written
+from bn_study.analysis.settings import RESULTS, comparable, lacks, option, rank, where, written
 from bn_study.analysis.stats import t_interval
 from bn_study.analysis.tables import EVERY, HASH, Curve
 from bn_study.plan import declared, parts
@@ -141,10 +141,7 @@ def depth(run: Mapping[str, Any]) -> int:
     model = run.get("model")
     if model not in parts.names("model"):
         return 0
-    given = {key: run.get(f"model.{key}") for key in parts.parameters("model", model)}
-    options = {
-        key: json.loads(one) if isinstance(one, str) and one.startswith("[") else one for key, one in given.items()
-    }
+    options = {key: option(run.get(f"model.{key}")) for key in parts.parameters("model", model)}
     return declared.layers(model, options)
 
 

@@ -67,7 +67,7 @@ def layers(model: str, options: Mapping[str, Any]) -> int:
 
 def sites(model: str, options: Mapping[str, Any]) -> tuple[str, ...]:
     """The sites of the hidden layers that a model declares for its options."""
-    return tuple(declaration("model", model, "sites")(**options))
+    return tuple(_called("model", model, "sites", (), options))
 
 
 def observed(dataset: Part, model: Part, norm: Part) -> Observed:
@@ -84,7 +84,15 @@ def observed(dataset: Part, model: Part, norm: Part) -> Observed:
 def records(probe: Part, seen: Observed) -> list[Record]:
     """What a probe records of a network, as it declares it."""
     options = {key: value for key, value in probe.args.items() if key != "every"}
-    return list(declaration("probe", probe.name, "records")(seen, **options))
+    return _called("probe", probe.name, "records", (seen,), options)
+
+
+def _called(kind: str, name: str, what: str, positional: tuple[Any, ...], options: Mapping[str, Any]) -> list[Any]:
+    """All that a declared function yields. Raises UsageError if it fails."""
+    try:
+        return list(declaration(kind, name, what)(*positional, **options))
+    except (TypeError, NameError, ValueError, LookupError, AttributeError) as error:
+        raise UsageError(f"{parts.file(kind, name)}: {what} fails: {error}") from None
 
 
 @cache

@@ -51,3 +51,9 @@ def test_a_model_with_other_sites_than_it_declares_is_refused(specify, monkeypat
     monkeypatch.setattr(declared, "sites", lambda model, options: ("layer1/pre",))
     with pytest.raises(UsageError, match=r"model=mlp: .* differ in .*layer1/linear"):
         build_network(spec, Programs().data(spec.dataset))
+
+
+def test_a_declaration_that_fails_is_said_in_a_line(monkeypatch):
+    monkeypatch.setattr(declared, "declaration", lambda kind, name, what: lambda *, widths: [])
+    with pytest.raises(UsageError, match=r"bn_study/training/model/mlp\.py: sites fails: .*'dropout'"):
+        declared.sites("mlp", {"widths": [6], "dropout": 0.0})
