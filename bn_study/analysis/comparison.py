@@ -32,7 +32,7 @@ class At:
     @property
     def needed(self) -> Needed:
         """The record that it reads."""
-        return Needed(self.metric, self.site, int(self.when) if self.when.isdecimal() else None)
+        return Needed(self.metric, self.site)
 
     def of(self, curve: pd.DataFrame) -> float:
         """curve: step and value of a run's record, in order of steps. NaN where it has none.

@@ -81,7 +81,6 @@ def test_a_tuning_by_what_no_run_records(changed):
     [
         (("compare", "--by", "norm", "--metric", "test/acuracy"), "did you mean test/accuracy"),
         (("compare", "--by", "norm", "--metric", "activation/std@layer3/per"), "did you mean layer3/pre"),
-        (("compare", "--by", "norm", "--at", "7"), "the nearest measuring point is 0"),
         (("figure", "curves", "--metric", "test/acuracy"), "did you mean test/accuracy"),
         (("figure", "activations", "--metric", "activation@pst"), "did you mean layer*/p"),
         (("figure", "gradients"), "add the probe gradients"),

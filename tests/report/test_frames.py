@@ -195,7 +195,7 @@ def test_what_diverged_is_counted_in_words(place, call):
     ("words", "message"),
     [
         (["--by", "nrm"], "unknown setting 'nrm'; did you mean norm?"),
-        (["--by", "norm", "--metric", "test/acuracy"], "unknown metric 'test/acuracy'; did you mean test/accuracy?"),
+        (["--by", "norm", "--metric", "test/acuracy"], "unknown record 'test/acuracy'; did you mean test/accuracy?"),
         (["--by", "norm", "--at", "end"], "give last, best or a step"),
         (["--by", "norm", "--at", "51"], "no run was measured at this step; the nearest are 0, 50, 100"),
         (["--by", "norm", "--against", "norm=group"], "unknown arm 'norm=group'"),

@@ -254,7 +254,7 @@ def test_the_curves_it_asks_for_are_few():
     assert {(curve.name, curve.site) for curve in typical} == {
         (f"activation/unit_q{one}", "layer3/pre") for one in (15, 50, 85)
     }
-    without = tables_of(both(8, **{"model.widths": None})).runs
+    without = tables_of(both(8, model="of another study")).runs
     assert {len(curves) for curves in curves_of(figure, without, grid="figure1").values()} == {1}
 
 
