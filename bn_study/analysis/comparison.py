@@ -1,4 +1,4 @@
-"""Arms side by side: means of one number per run with their intervals, and differences of arms, paired by seed."""
+"""Compare arms: the mean of one number per run with its interval, and differences between arms, paired by seed."""
 
 import heapq
 import math
@@ -23,7 +23,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class At:
-    """Which of the numbers that a run recorded is compared: the last, the best, or that of a step."""
+    """Which recorded number of a run is compared: the last, the best, or the number at a step."""
 
     metric: str
     site: str
