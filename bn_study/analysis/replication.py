@@ -73,9 +73,9 @@ class Shift:
 
 @dataclass(frozen=True)
 class Replication:
-    """What the rows that were trained again say of an experiment.
+    """The result of comparing the rows of an experiment that were trained again.
 
-    outside: how many of the new rows lie outside of their arms. strays: how many of the committed ones do, and of how
+    outside: how many of the new rows lie outside their arms. strays: how many of the committed rows do, and out of how
         many; not counted where none of the new ones does. p: that chance picks so many of the new ones.
     shifts: the measures that moved. sensitive: whether there are rows enough for a shift to be found at all.
     """
