@@ -11,11 +11,11 @@ from bn_study.errors import UsageError
 from bn_study.plan import parts
 
 LEVEL = "level"
-"""Depends on the data set, so it comes from the claim or the tuning entry."""
+"""The level depends on the data set, so the claim or the tuning entry gives it."""
 
 
 def checked(name: str, function: Callable[..., float], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The keyword-only arguments of a function but for its level, coerced. Raises UsageError, naming it as `name`."""
+    """Coerce the keyword-only arguments of a function, except its level. Raises UsageError that calls it `name`."""
     arguments = _arguments(function)
     try:
         return arguments.model_validate(dict(given)).model_dump()

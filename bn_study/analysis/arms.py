@@ -1,8 +1,8 @@
-"""Arms: runs that are replicates of each other, since they differ in nothing but the seed.
+"""Arms: groups of runs that are replicates of each other, because they differ only in the seed.
 
-Three ways lead to them. A claim names its arms by selectors and holds other settings fixed (`arms`). A figure, a
-comparison or a report makes them of a whole sweep, by the settings that vary in it or by some that a user names
-(`by_settings`). A replication and a sample count all settings (`numbered`, `of_planned`).
+There are three ways to form arms. A claim names its arms by selectors and holds other settings fixed (`arms`). A
+figure, a comparison or a report divides a whole sweep by the settings that vary, or by settings that a user names
+(`by_settings`). A replication and a sample compare all settings (`numbered`, `of_planned`).
 """
 
 from collections import Counter
@@ -18,18 +18,18 @@ from bn_study.plan.experiment import Factors, PlannedRun, Tuned
 
 CONSTANT = "constant"
 Values = tuple[tuple[str, Hashable], ...]
-"""Settings with a value each, which is None where an arm has no such option."""
+"""Setting -> value. The value is None where an arm has no such option."""
 
 
-# --- of a sweep, by settings ------------------------------------------------------------------------------------------
+# --- arms of a sweep, by settings -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class SweepArm:
-    """The runs of a table that have the same values of the settings that tell its arms apart.
+    """The runs of a table that have equal values of the settings that distinguish its arms.
 
-    label: these values in words of the command line; "" for the only arm. norm: of its first run. others: the values
-    but for that of `norm`; None where the arm has no such option.
+    label: these values as on the command line; "" for a single arm. norm: the normalizer of the first run. others: the
+    values except that of `norm`; a value is None where the arm has no such option.
     """
 
     label: str
@@ -39,9 +39,9 @@ class SweepArm:
 
 
 def by_settings(rows: pd.DataFrame, names: Sequence[str] | None = None) -> list[SweepArm]:
-    """The arms of a table of runs in order of their settings, plain nets first; each in order of seeds.
+    """The arms of a table of runs, sorted by their settings, plain nets first. Runs are sorted by seed.
 
-    names: the settings that tell arms apart; None for all that vary (see `varying`).
+    names: the settings that distinguish arms; None for all settings that vary (see `varying`).
     """
     others = varying(rows) if names is None else [name for name in names if name != "norm"]
     by_norm = names is None or "norm" in names
@@ -56,7 +56,7 @@ def by_settings(rows: pd.DataFrame, names: Sequence[str] | None = None) -> list[
 
 
 def grouped(rows: pd.DataFrame, names: Sequence[str]) -> list[tuple[Values, pd.DataFrame]]:
-    """The rows by their values of some settings, in order of these, plain nets first; all in one group without any."""
+    """Group rows by their values of some settings, sorted, plain nets first. Without settings there is one group."""
     places: dict[tuple[Hashable, ...], list[int]] = {}
     keys: Iterable[tuple[Hashable, ...]] = zip(*(map(comparable, rows[name]) for name in names), strict=True)
     for place, key in enumerate(keys if names else [()] * len(rows)):
@@ -66,12 +66,12 @@ def grouped(rows: pd.DataFrame, names: Sequence[str]) -> list[tuple[Values, pd.D
 
 
 def label(values: Values) -> str:
-    """`norm=batch steps=100`, without the options that there are none of."""
+    """`norm=batch steps=100`. Options that the arm does not have are left out."""
     return " ".join(f"{name}={written(value)}" for name, value in values if value is not None)
 
 
 def varying(rows: pd.DataFrame) -> list[str]:
-    """The settings in which runs differ, but for `norm`, the seed, and what follows from the choice of a part."""
+    """The settings in which runs differ, except `norm`, the seed, and options that follow from the choice of a part."""
     return [name for name in setting_names(rows) if name != "norm" and _varies(rows, name) and not follows(rows, name)]
 
 
@@ -80,7 +80,7 @@ def _varies(rows: pd.DataFrame, name: str) -> bool:
 
 
 def follows(rows: pd.DataFrame, option: str) -> bool:
-    """Whether the part that an option belongs to varies, and has one value of the option wherever it is chosen."""
+    """Whether an option follows from its part: the part varies, and each choice of it has a single value here."""
     part = option.partition(".")[0]
     if part == option or part not in rows:
         return False
@@ -89,7 +89,7 @@ def follows(rows: pd.DataFrame, option: str) -> bool:
 
 
 def bound_to_norm(runs: pd.DataFrame, factor: str) -> list[str]:
-    """The settings that have one value with each normalizer, but not with all: a learning rate tuned for each."""
+    """The settings that are constant for each normalizer but differ between them, such as a tuned learning rate."""
     settings = [name for name in setting_names(runs) if name not in ("norm", factor)]
     norms = [comparable(one) for one in runs["norm"]]
     found = []
@@ -101,32 +101,32 @@ def bound_to_norm(runs: pd.DataFrame, factor: str) -> list[str]:
 
 
 def _without(rows: pd.DataFrame, own: pd.DataFrame, option: str) -> bool:
-    """Whether an arm's part has no such option, rather than the value null of it."""
+    """Whether an arm's part lacks the option, as opposed to having the value null for it."""
     part = option.partition(".")[0]
     return part != option and part in rows and lacks(where(rows, {part: own[part].iloc[0]}), option)
 
 
 def numbered(rows: pd.DataFrame) -> np.ndarray:
-    """A number for each row, equal where all settings but the seed are."""
+    """Number each row; rows that differ only in the seed have the same number."""
     keys = [tuple(map(comparable, row)) for row in rows[setting_names(rows)].itertuples(index=False)]
     known = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     return np.array([known[key] for key in keys], int)
 
 
 def of_planned(runs: Iterable[PlannedRun]) -> list[list[PlannedRun]]:
-    """Planned runs by arm, in order of seeds."""
+    """Group planned runs by arm, sorted by seed."""
     arms: dict[str, list[PlannedRun]] = {}
     for run in runs:
         arms.setdefault(replace(run.spec, seed=0).id, []).append(run)
     return [sorted(arm, key=lambda run: run.spec.seed) for arm in arms.values()]
 
 
-# --- of a claim, by selectors -----------------------------------------------------------------------------------------
+# --- arms of a claim, by selectors ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Arm:
-    """The rows of one selector at the values a claim holds fixed; `waits`: why it has none before tuning is done."""
+    """The rows of one selector at the values that a claim fixes. waits: why there are none before tuning is done."""
 
     selector: str
     weight: float
@@ -137,9 +137,9 @@ class Arm:
 def arms(table: pd.DataFrame, contrast: dict[str, float], at: Factors, tuned: Mapping[str, Tuned] | None) -> list[Arm]:
     """The arms of a contrast, each at its values `at`.
 
-    at: factor -> value, or name of an entry of `tuned`, which gives each row the value chosen for its arm. With
-    `tuned=None` values that come from tuning are left open (to look at a plan before tuning); `at` then holds only
-    the fixed ones.
+    at: factor -> value, or the name of an entry of `tuned`, which gives each row the value chosen for its arm. With
+    `tuned=None` the values that come from tuning stay open, so that a plan can be checked before tuning; `at` then
+    holds only fixed values.
     """
     weights = {selector: weight for selector, weight in contrast.items() if selector != CONSTANT}
     return [_arm(table, selector, weight, at, tuned or {}) for selector, weight in weights.items()]
@@ -162,7 +162,7 @@ def _arm(table: pd.DataFrame, selector: str, weight: float, at: Factors, tuned: 
 
 
 def tuning_keys(rows: pd.DataFrame, entry: Tuned) -> list[tuple[Hashable, ...]]:
-    """For each row its values of the factors that a tuning entry distinguishes."""
+    """The values that each row has for the factors that a tuning entry distinguishes."""
     columns = [[None] * len(rows) if one not in rows else [comparable(v) for v in rows[one]] for one in entry.per]
     return list(zip(*columns, strict=True)) if columns else [()] * len(rows)
 
@@ -172,7 +172,7 @@ def comparable_choices(entry: Tuned) -> dict[tuple[Hashable, ...], Factors]:
 
 
 def contexts(found: list[Arm], factors: list[str]) -> list[Factors]:
-    """Every combination of values of the context factors that an arm has, in order of value; `[{}]` without factors."""
+    """Every combination of context values that an arm has, sorted by value; `[{}]` without context factors."""
     if not factors:
         return [{}]
     combinations: dict[tuple[Hashable, ...], None] = {}
@@ -184,12 +184,12 @@ def contexts(found: list[Arm], factors: list[str]) -> list[Factors]:
 
 
 def narrowed(arm: Arm, context: Factors) -> pd.DataFrame:
-    """The arm's rows with a context's values; a factor that the arm lacks is no condition."""
+    """The arm's rows that have a context's values. A factor that the arm lacks does not restrict them."""
     return where(arm.rows, {factor: value for factor, value in context.items() if not lacks(arm.rows, factor)})
 
 
 def in_context(arm: Arm, context: Factors, over: str | None) -> pd.DataFrame:
-    """The arm's rows in a context: a row a seed, and a value of the factor `over`.
+    """The arm's rows in a context: one row for each seed and value of the factor `over`.
 
     Raises UsageError if the claim leaves another factor open.
     """
@@ -200,21 +200,21 @@ def in_context(arm: Arm, context: Factors, over: str | None) -> pd.DataFrame:
 
 
 def ambiguous(selector: str, rows: pd.DataFrame, over: str | None) -> str:
-    """Why an arm's rows in a context are not a row a seed (and a value of the factor `over`), in words, or ""."""
+    """Why an arm has several rows for one seed (and value of the factor `over`) in a context, in words, or ""."""
     left = left_open(rows, over)
     return f"{selector} has several runs of one seed; name {' or '.join(left)} in `at` or `contexts`" if left else ""
 
 
 def points(rows: pd.DataFrame, over: str | None) -> list[tuple[int, Hashable]]:
-    """Seed and value of the factor `over` of each row; the latter None if there is no such factor."""
+    """Seed and value of the factor `over` of each row. The value is None if there is no such factor."""
     factor = [comparable(one) for one in rows[over]] if over in rows else [None] * len(rows)
     return list(zip(map(int, rows.get("seed", [])), factor, strict=True))
 
 
 def left_open(rows: pd.DataFrame, over: str | None = None) -> list[str]:
-    """The settings in which rows of one seed differ (the part, not its options); none where there is a row a seed.
+    """The settings in which rows of the same seed differ; empty if each seed has one row.
 
-    over: a factor that may differ.
+    Where a part differs, its options are not listed. over: a factor that may differ.
     """
     place = points(rows, over)
     count = Counter(place)

@@ -1,4 +1,4 @@
-"""What can be known to be wrong with an experiment's claims, tuning and figures before anything is trained."""
+"""Find errors in an experiment's claims, tuning and figures before anything is trained."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,10 +17,10 @@ from bn_study.plan.experiment import Claim, Experiment, Factors, Tune
 
 
 def check(experiment: Experiment) -> None:
-    """Raises UsageError naming the experiment file and the claim, tuning entry or figure.
+    """Raises UsageError that names the experiment file and the claim, tuning entry or figure.
 
     Measures and levels are always checked. Arms, contexts and tuned factors are looked up in the grids only if no
-    override changed the experiment: an override may remove an arm, which makes a verdict `missing`.
+    override changed the experiment, because an override may remove an arm; the verdict is then `missing`.
     """
     for name, figure in experiment.figures.items():
         with _place(experiment, f"figures.{name}"):
@@ -48,7 +48,7 @@ def _place(experiment: Experiment, entry: str) -> Iterator[None]:
 
 
 def _check_figure(name: str, figure: Factors, experiment: Experiment, strict: bool) -> None:
-    """The options that mean the same in every figure (grid, grids, beside, claims, factor), and what it reads."""
+    """Check the options that every figure shares (grid, grids, beside, claims, factor) and the records it reads."""
     kind = str(figure.get("kind"))
     part = parts.checked("figure", kind, {key: one for key, one in figure.items() if key != "kind"}, f"figures.{name}")
     options = part.args
@@ -152,7 +152,7 @@ def _check_over(over: Over, claim: Claim, table: pd.DataFrame, arms: list[Arm]) 
 
 
 def _check_arm(arm: Arm, context: dict[str, Any], over: str | None) -> None:
-    """A context must hold a cell a seed (and a value of the factor `over`); what tuning will fix has the value None."""
+    """A context must have one cell for each seed (and value of `over`). A value that tuning will choose is None."""
     named = {key: value for key, value in context.items() if value is not None}
     rows = narrowed(arm, named)
     if rows.empty:
@@ -194,7 +194,7 @@ def _check_levels(measure: Measure, level: Mapping[str, float], table: pd.DataFr
 
 
 def _check_records(reader: Measure, grids: Sequence[str], experiment: Experiment) -> None:
-    """An override may move measuring points or leave out layers; a value that is not there is then missing."""
+    """Check that grids record what a measure reads. An override may remove records; their values are then missing."""
     check_needed(reader.name, reader.needs(), planned(experiment, grids), names_only=bool(experiment.changed))
 
 

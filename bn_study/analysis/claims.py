@@ -1,7 +1,7 @@
 """Runs + a claim -> Verdict: supported, contradicted, inconclusive or missing, with the interval and a reason in words.
 
-The README says the rules in short. Each context (a value of the claim's context factors) has a verdict of its
-own; `says` decides what they add up to.
+The README summarizes the rules. Each context (a combination of values of the claim's context factors) has its own
+verdict; `says` decides how the verdicts of the contexts combine.
 """
 
 import math
@@ -25,9 +25,9 @@ NO_EFFECT = estimate([], replaced=False)
 
 @dataclass(frozen=True)
 class _Context:
-    """One context on its way to a Row: its effect with open values replaced against the claim, and in its favor.
+    """One context before its Row: the effect with missing values imputed against the claim, and in its favor.
 
-    pairs: what each arm contributed, by seed, and the paired differences that stand against the claim.
+    pairs: what each arm contributed, by seed, and the paired differences that count against the claim.
     """
 
     name: str
@@ -49,7 +49,7 @@ def verdicts(
     sanity: str = "",
     firsts: Firsts = UNKNOWN,
 ) -> dict[str, Verdict]:
-    """The verdict on every claim of an experiment, in the order of its file."""
+    """The verdict on every claim of an experiment, in the order of the experiment file."""
     return {name: verdict(name, experiment, runs, tuned, sanity, firsts) for name in experiment.claims}
 
 
@@ -63,12 +63,12 @@ def verdict(
 ) -> Verdict:
     """The verdict on one claim.
 
-    runs: the table of `tables.runs_table`; runs that the grid asks for and the table lacks make the verdict `missing`.
+    runs: the table of `tables.runs_table`. If it lacks runs that the grid asks for, the verdict is `missing`.
     tuned: what the tuning entries chose. A gate is another claim of the experiment, which must be supported.
-    sanity: why no verdict can be given at all, because a sanity check failed (report/sanity_checks.py), or "".
-    firsts: when claims were stated and runs trained; it bears on `stated` alone.
-    Raises UsageError where the claim leaves a factor of its grid open, unless overrides may have opened it: then it is
-    `missing`.
+    sanity: why a failed sanity check (report/sanity_checks.py) rules out any verdict, or "".
+    firsts: when claims were stated and runs trained; it affects only `stated`.
+    Raises UsageError if the claim leaves a factor of its grid open. If overrides may have opened the factor, the
+    verdict is `missing` instead.
     """
     claim, measure = experiment.claims[name], parse(experiment.claims[name].measure)
     table = of_grids(runs, claim.grids)
@@ -102,7 +102,7 @@ def _tuned(claim: Claim, experiment: Experiment, tuned: Mapping[str, Tuned]) -> 
 
 
 def _gate(gates: Mapping[str, Verdict], context: Factors, sanity: str) -> str:
-    """Why the gates of a claim fail in a context, or "": each must be supported, there if it has that context."""
+    """Why a claim's gates fail in a context, or "". A gate that has that context must be supported in it."""
     reasons = [sanity] if sanity else []
     for name, gate in gates.items():
         outcome = gate.outcome_in(_name(context))
@@ -114,7 +114,7 @@ def _gate(gates: Mapping[str, Verdict], context: Factors, sanity: str) -> str:
 def _opened(
     claim: Claim, measure: Measure, experiment: Experiment, planned: list[Arm], context: Factors
 ) -> _Context | None:
-    """The verdict is missing in a context where overrides give several values to a setting that the claim fixes."""
+    """The verdict is missing in a context where overrides give a setting several values but the claim needs one."""
     if not experiment.changed:
         return None
     tuned = [factor for factor, value in claim.at.items() if value in list(experiment.tune)]
@@ -180,7 +180,7 @@ def _context(
 
 
 def _edges(claim: Claim, selector: str, rows: pd.DataFrame, tuned: Mapping[str, Tuned]) -> list[str]:
-    """The tuned values of an arm that lie at the edge of their grid, in words."""
+    """The tuned values of an arm that lie at an edge of the tuning grid, in words."""
     reasons = []
     for factor, value in claim.at.items():
         if isinstance(value, str) and value in tuned and len(rows):
@@ -193,11 +193,11 @@ def _edges(claim: Claim, selector: str, rows: pd.DataFrame, tuned: Mapping[str, 
 
 
 def _censored(test: str, measure: Measure, values: list[contrast.Values]) -> str:
-    """Why stand-ins outweigh what was measured, or "".
+    """Why censored or imputed values outweigh the measured ones, or "".
 
-    A run's length and chance are bounds, so one arm may consist of them. The worst value of either arm says nothing of
-    the size of an effect: an arm that mostly consists of it would look equal to the other one. Nor does it say that
-    what must hold in every run holds in this one.
+    A run's length and chance level are bounds, so one arm may consist of them. The worst value of either arm says
+    nothing about the size of an effect: an arm that mostly consists of it would look equal to the other arm. It does
+    not show either that a condition on every run holds in this run.
     """
     lost = [one.selector for one in values if len(one.replaced) > len(one.values) / 2]
     if parts.find("test", test).EVERY_SEED and measure.replacement == "worst" and any(one.replaced for one in values):
@@ -212,7 +212,7 @@ def _censored(test: str, measure: Measure, values: list[contrast.Values]) -> str
 
 
 def _ends(test: str, down: pd.Series, up: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """The differences that stand against the claim, and those in its favor; the test says which."""
+    """The differences that count against the claim, and those in its favor. The test says which end is which."""
     against = parts.find("test", test).AGAINST
     if against == "low" or (against == "far" and abs(down.mean()) > abs(up.mean())):
         return down, up
@@ -220,7 +220,7 @@ def _ends(test: str, down: pd.Series, up: pd.Series) -> tuple[pd.Series, pd.Seri
 
 
 def _rows(claim: Claim, found: list[_Context]) -> tuple[Row, ...]:
-    """Holm over the contexts that count, then each context's decision."""
+    """Adjust p over the contexts that count (Holm), then decide in each context."""
     counting = [one for one in found if not (one.missing or one.gate or one.undefined)]
     against = dict(zip((one.name for one in counting), holm([one.against.p for one in counting]), strict=True))
     favor = dict(zip((one.name for one in counting), holm([one.favor.p for one in counting]), strict=True))
@@ -257,7 +257,7 @@ def _finding(claim: Claim, one: _Context, p: float, p_favour: float) -> Finding:
     finding = decide(claim.test, one.against, p, claim.margin)
     other = decide(claim.test, one.favor, p_favour, claim.margin)
     if finding.outcome == "contradicted" and other.outcome != "contradicted":
-        # A value that was chosen against the claim must not be what refutes it.
+        # A value that was imputed against the claim must not be the reason why the claim is refuted.
         return Finding("inconclusive", "the outcome depends on the values imputed for diverged runs")
     return finding
 

@@ -1,4 +1,4 @@
-"""Arms side by side: means of one number per run with their intervals, and differences of arms, paired by seed."""
+"""Compare arms: the mean of one number per run with its interval, and differences between arms, paired by seed."""
 
 import heapq
 import math
@@ -23,7 +23,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class At:
-    """Which of the numbers that a run recorded is compared: the last, the best, or that of a step."""
+    """Which recorded number of a run is compared: the last, the best, or the number at a step."""
 
     metric: str
     site: str
@@ -35,9 +35,9 @@ class At:
         return Needed(self.metric, self.site)
 
     def of(self, curve: pd.DataFrame) -> float:
-        """curve: step and value of a run's record, in order of steps. NaN where it has none.
+        """The number that is compared, NaN if the run has none. curve: step and value of its record, sorted by step.
 
-        The best is the largest value, of a loss or an error the smallest.
+        The best value is the largest; for a loss or an error it is the smallest.
         """
         values = curve["value"].to_numpy(float)
         if not len(values):
@@ -60,9 +60,9 @@ def parsed(metric: str, when: str) -> At:
 
 
 def values(runs: pd.DataFrame, records: pd.DataFrame, at: At) -> pd.Series:
-    """The number of each run, by its id; NaN for a run that diverged or recorded none.
+    """The number of each run, by run id; NaN for a run that diverged or recorded none.
 
-    Raises UsageError if no run recorded the metric, or none at the step.
+    Raises UsageError if no run recorded the metric, or none recorded it at the step.
     """
     own = records[(records["name"] == at.metric) & (records["site"] == at.site)].sort_values("step", kind="stable")
     if own.empty:
@@ -84,12 +84,12 @@ def values(runs: pd.DataFrame, records: pd.DataFrame, at: At) -> pd.Series:
 
 
 def compare(runs: pd.DataFrame, numbers: pd.Series, by: Sequence[str], against: str | None) -> pd.DataFrame:
-    """A row for each arm in each context, with its difference to another arm.
+    """A row for each arm in each context, with its difference to a reference arm.
 
-    numbers: see `values`. by: settings whose values make arms; options of a part that is among them go with it. What
-    else varies but the seed makes contexts. against: the arm to take differences to, as `norm=none`; None: the first.
-    difference: arm - against, mean over the seeds that have a number in both, with its 95 % t-interval; diverged runs
-    have none and are counted. Raises UsageError for a setting or arm that is none.
+    numbers: see `values`. by: the settings that make arms; the options of a part follow the part. All other settings
+    that vary, except the seed, make contexts. against: the reference arm, such as `norm=none`; None: the first arm.
+    difference: arm - against, the mean over the seeds that have a number in both, with its 95 % t-interval. Diverged
+    runs have no number and are counted. Raises UsageError for an unknown setting or arm.
     """
     known = setting_names(runs)
     for factor in by:
@@ -127,5 +127,5 @@ def _row(
 
 
 def _by_seed(arm: pd.DataFrame, numbers: pd.Series) -> pd.Series:
-    """The numbers of an arm's runs by seed; runs that differ in nothing that is compared are averaged."""
+    """The numbers of an arm's runs by seed. Runs of the same seed that differ in no compared setting are averaged."""
     return pd.Series(numbers[arm["run"]].to_numpy(), index=arm["seed"]).dropna().groupby(level=0).mean()

@@ -1,8 +1,8 @@
-"""Contrasts: which rows of a table are an arm, and the paired differences between arms.
+"""Contrasts: which rows of a table form an arm, and the paired differences between arms.
 
-A table is either the runs of an experiment (`analysis/tables.py`) or the cells of a grid (`cells_table`): a row each,
-a column per setting by dotted name. Values are compared as they are written in YAML, so that a table read back from
-CSV, where a list is JSON text and a missing option an empty field, selects the same rows.
+A table holds either the runs of an experiment (`analysis/tables.py`) or the cells of a grid (`cells_table`), one per
+row, with a column for each setting by dotted name. Values are compared as written in YAML. So a table that is read back
+from CSV, where a list is JSON text and a missing option is an empty field, selects the same rows.
 """
 
 import math
@@ -17,12 +17,12 @@ from bn_study.analysis.measures import Measure
 from bn_study.analysis.over import Over
 from bn_study.analysis.rounding import DIGITS
 
-ROUNDED = 10.0 ** (1 - DIGITS) / 2  # what rounding changes at most of a number, relative to it
+ROUNDED = 10.0 ** (1 - DIGITS) / 2  # the largest relative change by rounding
 
 
 @dataclass(frozen=True)
 class Values:
-    """One arm's measure in one context: scaled values by seed, the seeds whose value was replaced, the words for it.
+    """One arm's measure in one context: scaled values by seed, the seeds with a censored or imputed value, and why.
 
     NaN marks a seed whose replacement depends on the other arms (`replacement == "worst"`).
     """
@@ -36,12 +36,12 @@ class Values:
 
 
 def values(arm: Arm, rows: pd.DataFrame, measure: Measure, level: Mapping[str, float]) -> Values:
-    """Read an arm's measure off its rows (columns: seed, status, dataset, steps, classes and the measure's label).
+    """Read an arm's measure from its rows (columns: seed, status, dataset, steps, classes and the measure's label).
 
-    A run that did not reach the level counts with its length, an accuracy of a diverged run with chance, any other
-    measure of a diverged run is left to `differences`. `undefined` counts runs that finished without a value, for
-    which nothing can stand. With a measure over a factor, a seed's runs make one number; that some of them diverged is
-    what it is about, so nothing is replaced.
+    A run that did not reach the level is censored at its length. The accuracy of a diverged run is imputed as chance.
+    `differences` imputes any other measure of a diverged run. `undefined` counts runs that finished without a value;
+    they cannot be imputed. A measure over a factor makes one number of a seed's runs. Whether some of them diverged is
+    part of that measure, so nothing is imputed.
     """
     if measure.over is not None:
         return _values_over(arm, rows, measure, measure.over, level)
@@ -90,9 +90,9 @@ def _values_over(arm: Arm, rows: pd.DataFrame, measure: Measure, over: Over, lev
 def differences(found: list[Values], constant: float, *, sign: int) -> pd.Series:
     """Weighted sums over arms, one per seed that every arm has (the index), plus the constant.
 
-    sign: towards which side values without a natural floor are replaced. -1 takes for each arm the finite value of
-    any arm that makes the sum smallest: the smallest one where the arm's weight is positive, the largest where it is
-    negative. +1 makes it largest. Empty if a value is missing and no arm has a finite one.
+    sign: the direction in which values without a natural floor are imputed. -1 makes the sum smallest: it takes the
+    smallest finite value of any arm where the arm's weight is positive, and the largest where it is negative. +1 makes
+    the sum largest. The result is empty if a value is missing and no arm has a finite one.
     """
     finite = np.concatenate([one.values.dropna().to_numpy() for one in found])
     total: pd.Series | float = constant
@@ -107,10 +107,10 @@ def differences(found: list[Values], constant: float, *, sign: int) -> pd.Series
 
 
 def resolution(found: list[Values], *, logarithmic: bool) -> float:
-    """How far two differences may lie apart that were equal before the measures were rounded.
+    """The largest distance of two differences that were equal before the measures were rounded.
 
-    A measure moves by up to half a unit of its last digit, ROUNDED of itself, and its logarithm by that much without
-    regard to its size; each of two differences is a weighted sum over arms.
+    Rounding moves a measure by up to half a unit of its last digit: by ROUNDED times its size, and its logarithm by a
+    fixed amount. Each of the two differences is a weighted sum over arms.
     """
     moved = ROUNDED / math.log(2) if logarithmic else ROUNDED
     sizes = [1.0 if logarithmic else one.values.abs().fillna(0.0).max() for one in found]

@@ -1,4 +1,4 @@
-"""Tables as CSV files that give back exactly what was written."""
+"""Write tables as CSV files and read them back exactly."""
 
 import csv
 from pathlib import Path
@@ -10,19 +10,19 @@ from bn_study.analysis.settings import missing
 from bn_study.errors import UsageError
 
 TEXT = ("run", "grids", "status", "commit", "numerics", "stated", "attached_later", "measured", "name", "site")
-"""Columns that are text whatever they look like (a commit may be all digits), with "" where there is nothing."""
+"""Columns that are always text, because a commit may be all digits. An empty field is ""."""
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Numbers are written as their shortest exact text, lines end in a line feed."""
+    """Write each number as its shortest exact text, and end lines with a line feed."""
     table.to_csv(path, index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """The table as written, bit for bit.
+    """The table as it was written, bit for bit.
 
-    A column becomes whole numbers, floats or truth values only if that gives back its text exactly; otherwise it stays
-    text. Only an empty field is missing, so that the normalizer `none` is a name.
+    A column becomes integers, floats or booleans only if they write back to the same text; otherwise it stays text.
+    Only an empty field is missing, so the normalizer `none` stays a name.
     """
     try:
         texts = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[])
@@ -32,7 +32,7 @@ def read_csv(path: Path) -> pd.DataFrame:
 
 
 def column(values: list[Any], text: bool) -> pd.Series:
-    """Values of one column with the type that `_typed` gives them back with."""
+    """The values of one column with the type that `_typed` reads them as."""
     if text:
         return pd.Series(values, dtype=str)
     values = [None if missing(value) else value for value in values]

@@ -1,4 +1,4 @@
-"""What is to be said about runs that a figure or a report shows: their data, networks and budget."""
+"""Describe the runs that a figure or a report shows: their data, networks and budget."""
 
 import hashlib
 
@@ -16,7 +16,7 @@ def run_set(runs: pd.DataFrame) -> str:
 
 
 def described(runs: pd.DataFrame) -> str:
-    """What a caption owes its reader about the runs: data, seeds, budget, rates, network, and how many diverged."""
+    """What a caption must say about the runs: data, seeds, budget, rates, network, and how many diverged."""
     if runs.empty:
         return "No run is there yet."
     seeds = runs["seed"].nunique()
@@ -31,19 +31,19 @@ def described(runs: pd.DataFrame) -> str:
 
 
 def data(runs: pd.DataFrame) -> str:
-    """`mnist binarized at 0.5`, and what a reader might take the data for, and should not."""
+    """`mnist binarized at 0.5`, with the data set's note on how it could be mistaken."""
     names = ", ".join(f"{name} ({note(name)})" if note(name) else name for name in _values(runs, "dataset"))
     values = _values(runs, "dataset.binarize")
     return names + (f" binarized at {', '.join(values)}" if values else "")
 
 
 def note(dataset: str) -> str:
-    """What a reader might take a data set for, and should not, as its file declares it."""
+    """What a reader could mistake a data set for, as the data set's file declares it."""
     return parts.declared("dataset", dataset, "NOTE") if dataset in parts.names("dataset") else ""
 
 
 def limits(runs: pd.DataFrame) -> str:
-    """How many runs diverged, and for which networks alone the rest holds."""
+    """How many runs diverged, and to which networks the other results are limited."""
     lost = int((runs["status"] == "diverged").sum())
     return (
         f"{lost or 'None'} of {len(runs)} runs diverged. "
@@ -64,6 +64,6 @@ def activation(runs: pd.DataFrame) -> str:
 
 
 def _values(runs: pd.DataFrame, setting: str) -> list[str]:
-    """The different values of a setting, in order, as one would write them."""
+    """The different values of a setting, sorted, as a user would write them."""
     found = {comparable(value): value for value in runs.get(setting, []) if comparable(value) is not None}
     return [written(value) for value in sorted(found.values(), key=rank)]

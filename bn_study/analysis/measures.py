@@ -20,9 +20,9 @@ SCALES: dict[str, Callable[[float], float]] = {"log2": math.log2, "log10": math.
 
 @dataclass(frozen=True)
 class Measure:
-    """A checked measure: its name, its arguments but for the level, the scale it is contrasted on.
+    """A checked measure: its name, its arguments except the level, and the scale of its contrasts.
 
-    over: what a seed's runs over one factor make of it; the scale is then that number's.
+    over: how the runs of a seed over one factor are combined into one number; the scale then applies to that number.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Measure:
 
     @property
     def needs_level(self) -> bool:
-        """Whether a claim has to give one, for the measure or for what is taken over a factor."""
+        """Whether a claim has to give a level, for the measure or for the number over a factor."""
         return self._takes_level or (self.over is not None and self.over.needs_level)
 
     @property
@@ -46,10 +46,10 @@ class Measure:
 
     @property
     def replacement(self) -> Literal["length", "chance", "worst"]:
-        """What stands for a run without a value.
+        """What replaces the missing value of a run.
 
-        length: the run's steps, as for a censored time; a measure that counts steps declares it. chance: 1 / classes,
-        for an accuracy. worst: an extreme of the finite values of either arm, for whatever has no natural floor.
+        length: the run's steps, a censored time; a measure that counts steps declares it. chance: 1 / classes, imputed
+        for an accuracy. worst: an extreme of the finite values of either arm, imputed where there is no natural floor.
         """
         declared = getattr(parts.find("measure", self.name), "REPLACEMENT", None)
         if declared is not None:
@@ -63,22 +63,22 @@ class Measure:
         return f"{self.name}({','.join(f'{key}={_word(args[key])}' for key in sorted(args))})"
 
     def of(self, run: StoredRun, level: float | None) -> float:
-        """The unscaled value; NaN for a diverged run, whatever it recorded; what stands for it is decided later."""
+        """The unscaled value. It is NaN for a diverged run, whatever the run recorded; it is imputed later."""
         if diverged(run):
             return math.nan
         args = {**self.args, **({arguments.LEVEL: level} if self._takes_level else {})}
         return parts.call("measure", Part(self.name, args), run)
 
     def needs(self) -> list[Needed]:
-        """The records that it reads of a run."""
+        """The records that it reads from a run."""
         return parts.find("measure", self.name).needs(**self.args)
 
     def words(self, level: float | None) -> str:
-        """The measure with its scale and all, to be read."""
+        """The whole measure with its scale, for a reader."""
         return " ".join(filter(None, [self.scale, self.over.words() if self.over else "", self.label(level)]))
 
     def scaled(self, value: float) -> float:
-        """The value on the measure's scale; NaN where it has no logarithm."""
+        """The value on the measure's scale; NaN if the scale is logarithmic and the value has no logarithm."""
         if self.scale is None or math.isnan(value):
             return value
         return SCALES[self.scale](value) if value > 0 else math.nan

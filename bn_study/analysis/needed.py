@@ -1,16 +1,16 @@
-"""What is read of a run's records, said before there is a run: measures and figures declare it, `plan` looks it up."""
+"""The records that measures and figures will read. They declare them, so that `plan` can check before a run exists."""
 
 from dataclasses import dataclass
 
 LAYERS = "layer*/"
-"""Begins a site that stands for the same place in every hidden layer: `layer*/pre`."""
+"""The start of a site that means the same site of every hidden layer: `layer*/pre`."""
 
 
 @dataclass(frozen=True)
 class Needed:
     """A record that must be there.
 
-    site: "" for none. step: a measuring point, None for whichever is last. vector: whether a value per unit is read.
+    site: "" for none. step: a measuring point, None for the last. vector: whether a value per unit is read.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The numbers of a table of runs as arrays, arm by arm, and what one more run of an arm may show."""
+"""The numbers of a table of runs as arrays, by arm, and the range of values that is plausible for another run."""
 
 import itertools
 import math
@@ -20,19 +20,19 @@ from bn_study.plan import parts
 from bn_study.plan.experiment import Experiment
 
 LEVEL = 0.005
-"""The error rate of the rule for rows, and of the one for shifts (replication.py)."""
+"""The error rate of the rule for rows, and the error rate of the rule for shifts (replication.py)."""
 FEWEST = 6
 """Committed runs that an arm must have for a prediction interval: three seeds show no spread."""
 SINGLE = 1e-5
-"""Relative difference that is single precision's rounding, added up over a layer."""
+"""Relative difference that single-precision rounding, summed over a layer, can explain."""
 DIVERGED = "diverged"
 
 
 @dataclass(frozen=True)
 class Interval:
-    """What one more run of an arm may show. without: whether no value at all is plausible, too.
+    """The plausible values of one more run of an arm. without: whether a missing value is plausible, too.
 
-    low, high: NaN if a value is not. enough: whether there are runs enough to say what is not plausible.
+    low, high: NaN if no value is plausible. enough: whether there are enough runs to call a value implausible.
     """
 
     low: float
@@ -48,10 +48,10 @@ class Interval:
 
 
 def interval(reference: np.ndarray, floor: float, quantile: float) -> Interval:
-    """From the committed numbers of an arm, NaN for a run without one.
+    """The interval from the committed numbers of an arm, which are NaN for a run without a number.
 
-    Their range, and the prediction interval for one more of as many normal values. floor: the standard deviation where
-    all are equal. quantile: the one-sided probability outside.
+    It covers their range and the prediction interval for one more value, assuming normal values. floor: the standard
+    deviation to use where all numbers are equal. quantile: the one-sided probability outside the interval.
     """
     there = present(reference)
     without, enough = there.size < reference.size, there.size >= FEWEST - 1
@@ -85,9 +85,9 @@ def _equal(values: np.ndarray) -> bool:
 class Numbers:
     """An experiment's rows as arrays.
 
-    labels: of the M measures. committed: (N, M), NaN where a run has no value. asked: (N, M), whether it was asked for
-    one. arm: (N,), equal for rows of one arm. again: (K, M), the rows trained again. rows: (K,), which committed ones
-    they repeat. tolerances: (M,), NaN but for measures of exact claims.
+    labels: names of the M measures. committed: (N, M), NaN where a run has no value. asked: (N, M), whether a value was
+    asked for. arm: (N,), equal for rows of the same arm. again: (K, M), the rows that were trained again. rows: (K,),
+    the committed rows that they repeat. tolerances: (M,), NaN except for measures of exact claims.
     """
 
     labels: Sequence[str]
@@ -106,21 +106,21 @@ class Numbers:
 
     @cached_property
     def free(self) -> np.ndarray:
-        """(M,): the places of the measures that have no tolerance."""
+        """The indices of the measures that have no tolerance."""
         return np.flatnonzero(np.isnan(self.tolerances))
 
     @cached_property
     def quantile(self) -> float:
-        """One-sided probability outside of an interval, the level shared by all numbers that are looked at."""
+        """One-sided probability outside an interval: the error rate divided among all numbers that are compared."""
         return LEVEL / 2 / max(int(self.asked[self.rows][:, self.free].sum()), 1)
 
     def reference(self, arm: int, measure: int) -> np.ndarray:
-        """The committed numbers of an arm, NaN among them."""
+        """The committed numbers of an arm, including NaN."""
         return self.committed[(self.arm == arm) & self.asked[:, measure], measure]
 
     @cached_property
     def floors(self) -> np.ndarray:
-        """(M,): the standard deviation that an arm of equal values is given, the median of all other arms'."""
+        """(M,): the standard deviation for an arm of equal values, which is the median over all other arms."""
         found = []
         for measure in range(len(self.labels)):
             there = [present(self.reference(arm, measure)) for arm in np.unique(self.arm)]
@@ -130,7 +130,7 @@ class Numbers:
 
     @cached_property
     def strays(self) -> tuple[int, int]:
-        """How many committed rows lie outside of what the others of their arms make plausible, and of how many."""
+        """The number of committed rows that the other rows of their arms make implausible, and the number checked."""
         stray, judged = np.zeros(len(self.arm), bool), np.zeros(len(self.arm), bool)
         for arm, measure in itertools.product(np.unique(self.arm), self.free):
             rows = np.flatnonzero((self.arm == arm) & self.asked[:, measure])
@@ -161,7 +161,7 @@ def arrays(experiment: Experiment, committed: pd.DataFrame, again: pd.DataFrame)
 
 
 def compared(experiment: Experiment) -> dict[str, Measure]:
-    """The measure of each column of an experiment's table; on a logarithmic scale if a claim or tuning uses one."""
+    """The measure of each column of an experiment's table, on a logarithmic scale if a claim or tuning uses one."""
     found: dict[str, Measure] = {}
     for one in tables.asked(experiment):
         for level in {None, *one.level.values()}:
@@ -177,7 +177,7 @@ def _long_tailed(measure: Measure) -> bool:
 
 
 def exact(experiment: Experiment) -> dict[str, float]:
-    """The columns that exact claims are about, and their tolerances."""
+    """The columns that exact claims test, with their tolerances."""
     found: dict[str, float] = {}
     for claim in experiment.claims.values():
         if parts.find("test", claim.test).EVERY_SEED:
@@ -195,7 +195,7 @@ def _values(table: pd.DataFrame, labels: Sequence[str], measures: Mapping[str, M
 
 
 def _value(row: Mapping[Any, Any], label: str, measure: Measure) -> float:
-    """With what stands for a missing value in claims; NaN where nothing does."""
+    """The values, with missing ones censored or imputed as in claims; NaN where claims do not replace them."""
     number, lost = math.nan if missing(row[label]) else float(row[label]), row["status"] == DIVERGED
     if measure.replacement == "length" and (lost or math.isnan(number)):
         number = float(row["steps"])

@@ -1,8 +1,8 @@
-"""Numbers that a seed's runs over one factor make together: the largest usable learning rate, the width of a range.
+"""One number from a seed's runs over a factor, such as the largest usable learning rate or the width of a range.
 
-A claim asks for one with `over: {factor: optimizer.learning_rate, take: largest_usable, fraction: 0.9}` beside its
-measure. Each function gets the factor's values in ascending order and the measure's value at each (NaN where a run
-diverged and nothing stands for it); larger is better.
+A claim asks for it with `over: {factor: optimizer.learning_rate, take: largest_usable, fraction: 0.9}` beside its
+measure. Each function gets the factor's values in ascending order and the measure's value at each. The measure is NaN
+where a run diverged and its value is not imputed. Larger is better.
 """
 
 import math
@@ -20,17 +20,17 @@ from bn_study.plan.types import Fraction, Number
 
 
 def largest_usable(factor: np.ndarray, values: np.ndarray, *, fraction: Fraction) -> float:
-    """The largest value of the factor up to which, from the best one on, all reach `fraction` of the best."""
+    """The largest factor value such that all from the best value up to it reach `fraction` of the best measure."""
     if np.isnan(values).all():
         return math.nan
     return float(factor[_around_best(values, fraction * np.nanmax(values))[-1]])
 
 
 def usable_decades(factor: np.ndarray, values: np.ndarray, *, level: Number) -> float:
-    """How many decades of the factor around its best value reach `level`; each value stands for its surroundings.
+    """The number of decades of the factor around its best value that reach `level`. Each value covers its surroundings.
 
-    A value of a grid in half decades counts for half a decade; 0 if not even the best one reaches the level. NaN with
-    fewer than two values.
+    In a grid with steps of half a decade each value counts as half a decade. 0 if even the best value does not reach
+    the level. NaN with fewer than two values.
     """
     if len(values) < 2:
         return math.nan
@@ -61,12 +61,12 @@ TAKES: dict[str, Callable[..., float]] = {
     one.__name__: one for one in (largest_usable, usable_decades, area, deviation, spearman)
 }
 LOGARITHMIC = ("usable_decades", "area")
-"""Those that look at the factor's logarithm: it must be above 0."""
+"""The functions that use the factor's logarithm, so the factor must be above 0."""
 
 
 @dataclass(frozen=True)
 class Over:
-    """A checked `over`: the factor, the function's name, its arguments but for the level."""
+    """A checked `over`: the factor, the function's name, and its arguments except the level."""
 
     factor: str
     take: str
@@ -99,7 +99,7 @@ def parse_over(entry: Mapping[str, Any]) -> Over:
 
 
 def _around_best(values: np.ndarray, level: float) -> np.ndarray:
-    """The indices around the best value at which all values reach the level; the best one always counts."""
+    """The contiguous indices around the best value where the values reach the level. The best index always counts."""
     best = int(np.nanargmax(values))
     below = np.flatnonzero(~(values >= level))
     first = max((one for one in below if one < best), default=-1) + 1

@@ -1,4 +1,4 @@
-"""Which records the runs of grids will have, from what parts declare; and whether what is read is among them."""
+"""Which records the runs of grids will have, as their parts declare, and whether they include what will be read."""
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,9 +26,9 @@ class Planned:
 
 
 def planned(experiment: Experiment, grids: Sequence[str]) -> Planned | None:
-    """The records of all cells of some grids. None if what decides them waits for a tuning.
+    """The records of all cells of some grids. None if a setting that decides them waits for tuning.
 
-    Cells share the parts they are made of, so each combination of parts is looked at once.
+    Cells share parts, so each combination of parts is checked only once.
     """
     steps: dict[Record, set[int]] = {}
     combinations: dict[tuple[int, ...], Any] = {}
@@ -52,7 +52,7 @@ def planned(experiment: Experiment, grids: Sequence[str]) -> Planned | None:
 def check_needed(reader: str, needs: Iterable[Needed], there: Planned | None, names_only: bool = False) -> None:
     """Raises UsageError with the nearest name for the first need that no run will meet.
 
-    reader: who reads it, for the message. there: None if it is not known yet. names_only: not at which site or step.
+    reader: who reads it, for the message. there: None if not known yet. names_only: do not check the site and the step.
     """
     for need in needs if there is not None else ():
         assert there is not None
@@ -76,7 +76,7 @@ def check_needed(reader: str, needs: Iterable[Needed], there: Planned | None, na
 
 
 def _known(cell: Cell) -> Any:
-    """What decides the records of a cell that waits for a tuning; None if it is this that waits."""
+    """The settings that decide the records of a cell that waits for tuning; None if one of them waits itself."""
     fields = cell.fields or {}
     known = SimpleNamespace(**fields, probes=fields.get("probe"))
     parts_known = all(isinstance(fields.get(kind), Part) for kind in ("dataset", "model", "norm"))
@@ -91,7 +91,7 @@ def _at(site: str, needed: str) -> bool:
 
 
 def _not_recorded(reader: str, need: Needed, there: Planned) -> str:
-    """Records are called after their probe, but for those of `curves`, which are called after the split."""
+    """A record's name starts with its probe. Records of `curves` start with the split instead."""
     kind = need.name.partition("/")[0]
     near = ["curves"] if kind in SPLITS else difflib.get_close_matches(kind, parts.names("probe"), n=1, cutoff=0.7)
     known = {one.name for one in there.steps if one.vector == need.vector}

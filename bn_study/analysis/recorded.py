@@ -1,4 +1,4 @@
-"""What a run recorded, by name and site, for measures to read. Raises UsageError for what the run did not record."""
+"""Read what a run recorded, by name and site. Raises UsageError for a record that the run does not have."""
 
 import math
 import re
@@ -21,7 +21,7 @@ def diverged(run: StoredRun) -> bool:
 def points(run: StoredRun, metric: str) -> tuple[np.ndarray, np.ndarray]:
     """Steps and values of a metric that belongs to no site, both of shape (points,).
 
-    A net whose normalizers have no statistics records one accuracy, which is the one by any source of them.
+    If the network's normalizers have no statistics, it records a single accuracy, which counts for every source.
     """
     if (metric, "") not in run.scalars:
         plain = re.sub("_(moving|moving_unbiased|batch)$", "", metric)

@@ -1,15 +1,16 @@
-"""Rows of an experiment that were trained again, against the committed ones: identical, in agreement, or different.
+"""Compare rows that were trained again with the committed rows: identical, in agreement, or different.
 
-Training is chaotic: where only the last bits of its arithmetic differ, a run soon is another draw from its arm (its
-settings without the seed). So this is a test and no tolerance, in two parts that share an error rate of 1 %:
+Training is chaotic: if only the last bits of its arithmetic differ, a run soon becomes another draw from its arm (its
+settings without the seed). So the comparison is a test, not a tolerance. It has two parts that share an error rate of
+1 %:
 
-rows    A number that is not what was committed lies outside if it is neither in the range of its arm's committed runs
-        nor in the prediction interval that Student's t gives for one more of them. Seeds are not normal, so some
-        committed rows lie outside of their own arms, too: rows differ if more of the new ones do than chance picks.
-shifts  Given the seed, which of two such runs is the committed one is a coin's toss. So no measure may move to one side
-        over all rows: a sign-flip test of all measures together.
+rows    A number that differs from the committed one lies outside if it is neither in the range of its arm's committed
+        runs nor in Student's t prediction interval for one more run. Seeds are not normal, so some committed rows lie
+        outside their own arms, too: rows differ if more of the new rows lie outside than chance explains.
+shifts  Given the seed, either of two such runs is equally likely to be the committed one. So no measure may move to one
+        side over all rows: a sign-flip test of all measures together.
 
-docs/verdicts.md says why it is built so, and how often it errs.
+docs/verdicts.md explains the design, and how often the test errs.
 """
 
 import math
@@ -37,9 +38,9 @@ Outcome = Literal["identical", "agrees", "differs", "untold"]
 
 @dataclass(frozen=True)
 class Outside:
-    """A number of a row that its arm does not make plausible, on its scale.
+    """A number of a row that is implausible for its arm, on the measure's scale.
 
-    low, high: what it had to lie between. enough: whether the arm has runs enough to say so.
+    low, high: the interval it had to lie in. enough: whether the arm has enough runs for this conclusion.
     """
 
     label: str
@@ -51,9 +52,9 @@ class Outside:
 
 @dataclass(frozen=True)
 class Row:
-    """What came of a row: `untold` is one of which the committed runs are too few to tell.
+    """The outcome of a row. `untold`: there are too few committed runs for a decision.
 
-    outside: the numbers of one that differs or is untold.
+    outside: the implausible numbers of a row that differs or is untold.
     """
 
     run: str
@@ -63,7 +64,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Shift:
-    """A measure that moved to one side: on average by `mean` standard deviations of its arms."""
+    """A measure that moved to one side, on average by `mean` standard deviations of its arms."""
 
     label: str
     mean: float
@@ -72,9 +73,9 @@ class Shift:
 
 @dataclass(frozen=True)
 class Replication:
-    """What the rows that were trained again say of an experiment.
+    """The result of comparing the rows of an experiment that were trained again.
 
-    outside: how many of the new rows lie outside of their arms. strays: how many of the committed ones do, and of how
+    outside: how many of the new rows lie outside their arms. strays: how many of the committed rows do, and out of how
         many; not counted where none of the new ones does. p: that chance picks so many of the new ones.
     shifts: the measures that moved. sensitive: whether there are rows enough for a shift to be found at all.
     """
@@ -106,7 +107,7 @@ def judge(experiment: Experiment, committed: pd.DataFrame, again: pd.DataFrame) 
 
 
 def _identical(old: pd.Series, new: pd.Series) -> bool:
-    """Whether all that was asked of both is equal as it is written."""
+    """Whether all values that both rows were asked for are equal as written."""
     labels = sorted(set(old["measured"].split()) & set(new["measured"].split()))
     return old["status"] == new["status"] and all(_written(old[one]) == _written(new[one]) for one in labels)
 
@@ -119,7 +120,7 @@ def _written(value: Any) -> float | None:
 
 
 def judged(numbers: Numbers, runs: Sequence[str], identical: Sequence[bool], lost: np.ndarray) -> Replication:
-    """The rule. lost: (K,), 1 where a run diverged that had not, -1 where one did not that had, 0 elsewhere."""
+    """Apply the rule. lost: (K,), 1 where only the new run diverged, -1 where only the committed one did, else 0."""
     rows = [
         Row(run, "identical") if same else _row(numbers, place, run)
         for place, (run, same) in enumerate(zip(runs, identical, strict=True))
@@ -136,7 +137,7 @@ def judged(numbers: Numbers, runs: Sequence[str], identical: Sequence[bool], los
 
 
 def _row(numbers: Numbers, place: int, run: str) -> Row:
-    """Of one row alone: a number outside of a tolerance differs, one outside of its arm tells nothing by itself."""
+    """Judge a single row: a number outside a tolerance differs; a number outside its arm proves nothing by itself."""
     index = numbers.rows[place]
     wrong, beyond = [], []
     for measure in map(int, np.flatnonzero(numbers.asked[index] & ~numbers.same[place])):
@@ -169,9 +170,9 @@ def shifts(numbers: Numbers, lost: np.ndarray) -> tuple[Shift, ...]:
 
 
 def standardized(numbers: Numbers) -> np.ndarray:
-    """New minus committed in standard deviations of the arm: (K, M), 0 where either is missing or nothing moved.
+    """New minus committed in standard deviations of the arm: (K, M), 0 where either is missing or both are equal.
 
-    Old and new runs of the arm make the standard deviation together, so that exchanging a pair changes signs only.
+    The standard deviation uses old and new runs of the arm together, so that exchanging a pair changes only signs.
     """
     old, new = numbers.committed[numbers.rows], numbers.again
     usable = ~numbers.same & np.isnan(numbers.tolerances) & np.isfinite(old) & np.isfinite(new)

@@ -1,4 +1,4 @@
-"""How many digits a number has where it is judged, written or drawn.
+"""Round numbers before they are judged, written or drawn.
 
 Processors differ in the last places of sums and logarithms, because they add in vectors of different widths. Every
 number that a report writes passes through `rounded` first, so that the committed files are the same on every machine.
@@ -9,11 +9,11 @@ from collections.abc import Collection
 import pandas as pd
 
 DIGITS = 9
-"""Significant digits of a committed number: far more than runs repeat to, far fewer than processors agree on."""
+"""Significant digits of a committed number: far more than repeated runs agree on, far fewer than processors do."""
 
 
 def rounded(value: float, digits: int = DIGITS) -> float:
-    """A number with so many significant digits, as its decimal text gives it back. NaN and infinities stay."""
+    """The number rounded to `digits` significant digits, as read from its decimal text. NaN and infinities stay."""
     return float(f"{value:.{digits}g}") + 0.0  # negative zero becomes zero: its sign is a matter of rounding too
 
 

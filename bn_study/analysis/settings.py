@@ -24,7 +24,7 @@ RESULTS = (
     *("run", "grids", "seed", "status", "diverged_at", "classes"),
     *("commit", "dirty", "numerics", "stated", "measured"),
 )
-"""The columns of a table of runs that are no settings; a measure's column has brackets in its name."""
+"""The columns of a table of runs that are not settings. A measure's column has brackets in its name."""
 
 
 def setting_names(table: pd.DataFrame) -> list[str]:
@@ -33,7 +33,7 @@ def setting_names(table: pd.DataFrame) -> list[str]:
 
 
 def comparable(value: Any) -> Hashable:
-    """A value with its spelling removed: `3`, `3.0` and `"3"` are one, as are `None`, NaN and an empty field."""
+    """A value without its spelling: `3`, `3.0` and `"3"` are equal, and so are `None`, NaN and an empty field."""
     value = plain(value.item() if isinstance(value, np.generic) else value)
     if isinstance(value, str) and value.startswith("["):
         return tuple(comparable(one) for one in json.loads(value))
@@ -54,7 +54,7 @@ def option(value: Any) -> Any:
 
 
 def written(value: Any) -> str:
-    """A value as one would write it on the command line."""
+    """A value as a user would write it on the command line."""
     found = comparable(value)
     if found is None:
         return "null"
@@ -91,7 +91,7 @@ def cells_table(grids: Sequence[Grid]) -> pd.DataFrame:
 
 
 def of_grids(runs: pd.DataFrame, grids: Sequence[str]) -> pd.DataFrame:
-    """The rows of a table of runs that these grids ask for, with the column `grid`; a row for each grid that does."""
+    """Rows that these grids ask for, with the column `grid`. A run that several grids ask for has a row for each."""
     found = [runs[[grid in one.split() for one in runs["grids"]]].assign(**{GRID: grid}) for grid in grids if len(runs)]
     return pd.concat(found, ignore_index=True) if found else runs
 

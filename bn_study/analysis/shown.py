@@ -1,4 +1,4 @@
-"""What figures and reports show: the tables, runs that they choose of these, and curves of runs."""
+"""What figures and reports show: the tables, the runs that they select, and the curves of these runs."""
 
 import json
 import math
@@ -90,14 +90,14 @@ def curve(tables: Tables, run: str, name: str, site: str | None = None) -> pd.Da
 
 
 def on_the_way(line: pd.DataFrame, row: Mapping[str, Any]) -> pd.DataFrame:
-    """A curve without the run's last step, where accuracy is of the whole split and not of some fixed examples."""
+    """A curve without the run's last step, whose accuracy uses the whole split instead of fixed examples."""
     return line[line["step"] < row["steps"]]
 
 
 def mean_curve(lines: Iterable[pd.DataFrame]) -> Iterator[dict[str, Any]]:
-    """The mean of runs' curves, a point a step: step, value, low and high of its interval, n runs.
+    """The mean of runs' curves, one point per step: step, value, low and high of its interval, n runs.
 
-    The mean is rounded, so that what is looked for in it (where it reaches a level) is found alike on every machine.
+    The mean is rounded, so that the step where it reaches a level is the same on every machine.
     """
     means = pd.concat(list(lines)).groupby("step")["value"].agg(["mean", "std", "count"])
     for step, value, deviation, count in means.itertuples():
@@ -146,6 +146,6 @@ def depth(run: Mapping[str, Any]) -> int:
 
 
 def hidden(widths: object) -> list[int]:
-    """The widths of the hidden layers, of which a table holds the JSON text; none where a model has no such setting."""
+    """The widths of the hidden layers from their JSON text in a table; empty if the model has no such setting."""
     found = json.loads(widths) if isinstance(widths, str) and widths.startswith("[") else []
     return [int(one) for one in found]

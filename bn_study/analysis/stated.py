@@ -1,6 +1,6 @@
-"""Whether a claim was stated before its runs were trained: what is known of both, and the word for it.
+"""Whether a claim was stated before its runs were trained: the known dates, and the word for the result.
 
-Where a claim and the runs come from, git or files, is the matter of bn_study/firsts.py.
+report/firsts.py reads the dates, from git or from files.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ COMMIT_LENGTH = 10
 
 @dataclass(frozen=True)
 class Firsts:
-    """When each thing happened first, as far as it is known.
+    """When claims and runs appeared first, as far as known.
 
     stated: by hash of a claim. rules: by hash of a claim, the version of the decision rule when it was stated.
     attached: by claim and statement. trained: by run (its id), settings and seed, whatever the recipe.
@@ -30,7 +30,7 @@ class Firsts:
 
 
 UNKNOWN = Firsts()
-"""Of runs and claims of which nothing is known but what the runs say themselves."""
+"""For runs and claims about which only the runs' own records are known."""
 
 
 def stated(name: str, tested: str, runs: pd.DataFrame, firsts: Firsts) -> str:

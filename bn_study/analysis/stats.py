@@ -19,14 +19,14 @@ from bn_study.plan import parts
 from bn_study.plan.spec import Part
 
 RULE = 2
-"""The version of the decision rule: this module, claims.py and test/. It is raised when a change can make another
-verdict of the same values; CHANGELOG.md says why, and which verdicts it changed."""
+"""The version of the decision rule: this module, claims.py and test/. It is raised when a change can turn the same
+values into another verdict. CHANGELOG.md says why, and which verdicts changed."""
 SIGNIFICANCE = 0.05
 CONFIDENCE = 0.95
 NEGLIGIBLE_CONFIDENCE = 0.90  # two one-sided tests at 5 % are a 90 % interval inside the margins (Schuirmann 1987)
 EXACT_SEEDS = 16  # up to here all 2**n sign flips are enumerated
 ROUNDING = 1e-12  # differences that agree to this relative precision are equal: arithmetic alone moves them so far
-FLIPS = 1 << 14  # of several measures together: so many are drawn where there are more
+FLIPS = 1 << 14  # the number drawn for several measures together if there are more
 
 Outcome = Literal["supported", "contradicted", "inconclusive", "missing"]
 
@@ -58,7 +58,7 @@ class Finding:
 
 
 def estimate(differences: Sequence[float] | np.ndarray, *, replaced: bool, resolution: float = 0.0) -> Estimate:
-    """Paired Student-t intervals and p; p is the exact sign-flip's where a value was replaced or all are equal.
+    """Paired Student-t intervals and p. p is from the sign-flip test if a value was replaced or all are equal.
 
     differences: one per seed, finite. With fewer than two of them there is no interval and no p (NaN). If all are
     equal, the interval is the point. resolution: how far apart equal differences may lie, because what they are
@@ -109,8 +109,8 @@ def sign_flip(differences: np.ndarray) -> float:
 def sign_flips(moved: np.ndarray) -> np.ndarray:
     """p of each measure's mean under random signs of whole rows, adjusted for all measures: (K, M) -> (M,).
 
-    The largest of all measures' statistics under the same flips is what each is held against, so measures that go
-    together cost nothing (Westfall & Young 1993). Exact where there are few enough flips.
+    Each measure's statistic is compared with the largest statistic of all measures under the same flips, so correlated
+    measures cost no power (Westfall & Young 1993). The test is exact if there are few enough flips.
     """
     size = np.sqrt((moved**2).sum(axis=0))
     scaled = moved / np.where(size > 0, size, 1.0)
@@ -121,11 +121,11 @@ def sign_flips(moved: np.ndarray) -> np.ndarray:
 
 @cache
 def _signs(count: int) -> np.ndarray:
-    """All signs of so many differences, (flips, count), or FLIPS that are drawn where there are more."""
+    """All signs of `count` differences, (flips, count). If there are more than FLIPS, that many are drawn."""
     if 2**count <= FLIPS:
         return 1.0 - 2.0 * ((np.arange(2**count)[:, None] >> np.arange(count)) & 1)
     signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(FLIPS, count))
-    signs[0] = 1.0  # what was seen is one of them
+    signs[0] = 1.0  # the observed signs are among them
     return signs
 
 

@@ -88,7 +88,7 @@ def _score(entry: Tune, measure: Measure, row: dict[str, Any]) -> float:
 
 
 def _mean(scores: list[float]) -> float:
-    """Exactly summed and then rounded, so that ties depend neither on the order of seeds nor on the processor."""
+    """Sum exactly and then round, so that ties depend neither on the order of seeds nor on the processor."""
     return rounded(math.fsum(scores) / len(scores))
 
 

@@ -1,4 +1,4 @@
-"""Verdicts: what a claim's contexts add up to, and how they are tabled."""
+"""Verdicts: how a claim's contexts are combined, and the table of the results."""
 
 import math
 from collections.abc import Mapping
@@ -13,10 +13,11 @@ from bn_study.analysis.stats import RULE, Outcome
 
 @dataclass(frozen=True)
 class Pairs:
-    """What a verdict in one context was reached from.
+    """The data behind the verdict in one context.
 
-    values: of each arm, by seed, on the measure's scale, with the stand-ins that are the same for both ends. constant:
-    of the contrast. differences: the weighted sums by seed; where a value was open, with what stands against the claim.
+    values: each arm's values by seed, on the measure's scale, with the imputed values that do not depend on the end.
+    constant: the contrast's constant. differences: the weighted sums by seed, with missing values imputed against the
+    claim.
     """
 
     values: tuple[Values, ...]
@@ -80,7 +81,7 @@ class Verdict:
     rule: int = RULE
 
     def outcome_in(self, context: str) -> Outcome:
-        """In a context, in whatever order its factors are named; the whole claim's where it has no such context."""
+        """The outcome in a context, with its factors in any order; the whole claim's if it has no such context."""
         here = sorted(context.split())
         return next((row.outcome for row in self.rows if sorted(row.context.split()) == here), self.outcome)
 
@@ -104,7 +105,7 @@ def verdicts_table(found: Mapping[str, Verdict]) -> pd.DataFrame:
 
 
 def aggregate(says: str, rows: tuple[Row, ...]) -> tuple[Outcome, str]:
-    """What the contexts add up to, and why.
+    """The combined outcome of the contexts, and why.
 
     Contexts whose gates failed do not count; with fewer than half left the claim is inconclusive.
     always: supported if every context is, contradicted by one. can: supported by one, contradicted if every context is.

@@ -16,7 +16,7 @@ from bn_study.plan.spec import Part
 COUNTS = ("workers", "threads")
 SECONDS = ("timeout", "checkpoint", "heartbeat_timeout", "mirror_wait")
 OPTIONAL = ("workers", "timeout")
-"""They may be null."""
+"""The settings that may be null."""
 NAMES = ("launcher", "numerics", *COUNTS, *SECONDS, "mirror")
 """The entries of conf/config.yaml that belong to a call; so do overrides that begin with `launcher.` or `mirror.`."""
 

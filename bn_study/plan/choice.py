@@ -1,4 +1,4 @@
-"""A part that a configuration chooses: its file in conf/ and its file in the package must both be there and agree."""
+"""Check a part that a configuration chooses: its files in conf/ and in the package must exist and agree."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -36,7 +36,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Observed:
-    """What a probe is given to look at, as far as its records depend on it.
+    """What a probe observes, as far as its records depend on it.
 
     sites: of the hidden layers, as the model declares them. normalizers: the sites of those that have statistics, such
     as `layer1/norm`. norm: the normalizer's name. task: `either` where only the data tell.
@@ -55,7 +55,7 @@ class Observed:
 
 
 def layer_sites(layers: int) -> list[str]:
-    """All sites of so many hidden layers."""
+    """All sites of a number of hidden layers."""
     return [f"layer{layer}/{site}" for layer in range(1, layers + 1) for site in SITES]
 
 
@@ -71,7 +71,7 @@ def sites(model: str, options: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def observed(dataset: Part, model: Part, norm: Part) -> Observed:
-    """What the probes of a run look at."""
+    """What the probes of a run observe."""
     places = sites(model.name, model.args)
     normalizers: list[str] = []
     if declaration("norm", norm.name, "STATISTICS"):

@@ -1,4 +1,4 @@
-"""Parts by name: which there are, what arguments they take, and a run made of checked ones.
+"""Parts by name: which parts exist, which arguments they take, and how these are checked.
 
 A part is a file in a part folder. Its arguments are the keyword-only parameters of one function, or the fields of one
 dataclass. They are read by parsing the source: importing a layer or a probe would import TensorFlow, which takes
@@ -37,7 +37,7 @@ FUNCTIONS = {
 """Kind of part -> the half it belongs to and the function or frozen dataclass that its files define."""
 
 BRITISH = {"colour": "color"}
-"""Spellings of options that are understood too."""
+"""Alternative spellings of options that are accepted."""
 
 ALSO = {
     "dataset": ("TASK", "NOTE"),

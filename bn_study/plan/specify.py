@@ -1,4 +1,4 @@
-"""A complete configuration -> the run it describes, entry by entry: each is checked once, and many runs share it."""
+"""A complete configuration -> the run it describes. Each entry is checked once, because many runs share it."""
 
 from collections.abc import Mapping
 from functools import cache

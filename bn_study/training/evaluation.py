@@ -1,4 +1,4 @@
-"""A look at a network between two training steps, which changes no variable and draws no random number.
+"""Evaluate a network between two training steps without changing a variable or drawing a random number.
 
 A normalizer's statistics at inference are a choice, and the choice is a metric of one run, never an arm of its own:
 
@@ -35,7 +35,7 @@ class Evaluator:
         targets = tf.TensorSpec((None, *data.train.targets.shape[1:]), data.train.targets.dtype)
         statistics = [tf.TensorSpec(variable.shape, tf.float32) for variable in self.variables]
         self.score = tf.function(self._score, input_signature=(inputs, targets, statistics))
-        # random numbers are others under XLA, and noise is to be shown as the training loop draws it
+        # XLA draws different random numbers, and this noise must be the noise that the training loop draws
         xla = network.xla and network.noisy
         self.observe = tf.function(self._observe, input_signature=(inputs, statistics), jit_compile=xla or None)
         self.estimate = tf.function(self._estimate, input_signature=(inputs,))
@@ -84,7 +84,7 @@ class Evaluator:
 
 
 class Evaluation:
-    """What a probe may look at, at one measuring point.
+    """What a probe may read at one measuring point.
 
     step: the optimizer step it follows. final: whether it is the run's last one.
     """

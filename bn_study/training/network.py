@@ -37,7 +37,7 @@ class Dense(keras.layers.Layer):
             self.bias = self.add_weight(name="bias", shape=(self.units,), initializer=self.bias_initializer)
 
     def _transposed(self, shape: tuple[int, int], dtype: str) -> Any:
-        """Initialisers tell inputs from units by their order."""
+        """Initializers distinguish inputs from units by their order."""
         return ops.transpose(self.kernel_initializer(shape[::-1], dtype))
 
     def call(self, inputs):
@@ -46,7 +46,7 @@ class Dense(keras.layers.Layer):
 
 
 class Normalizer(keras.layers.Layer):
-    """What a file in norm/ returns: a layer that knows its place and its statistics.
+    """What a file in norm/ returns: a layer that knows its placement and its statistics.
 
     placement: before the activation or after it.
     replaces_bias: whether the Wx+b right before it can do without b: its mean is subtracted again, or beta does the
@@ -80,7 +80,7 @@ class Normalizer(keras.layers.Layer):
 
 @dataclass(frozen=True)
 class Network:
-    """A Keras model and the places in it that probes look at.
+    """A Keras model and the sites in it that probes measure.
 
     model: inputs -> logits (batch, classes), or values (batch, 1) for regression.
     sites: `layer<i>/<site>` -> symbolic tensor, from the first hidden layer to the last. Sites of a layer: `linear`
@@ -107,7 +107,7 @@ class Network:
 
     @cached_property
     def normalizers(self) -> list[Normalizer]:
-        """Those that have statistics."""
+        """The normalizers that have statistics."""
         return [layer for layer in self.every_normalizer if layer.statistics]
 
     @cached_property

@@ -25,7 +25,7 @@ CHUNK = {True: 500, False: 50}
 
 
 def shared(spec: RunSpec) -> str:
-    """The key under which runs share a program: all of a run but what the compiled functions get as values."""
+    """The key under which runs share a program: the whole run except what the compiled functions get as values."""
     return dataclasses.replace(
         spec,
         optimizer=_without(spec.optimizer, RATE_OPTIONS),
@@ -83,11 +83,11 @@ class Program:
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """All that a step changes: of the network, the seed generators' among them, and of the optimizer."""
+        """All variables that a step changes: the network's, including its seed generators', and the optimizer's."""
         return [*self.network.model.variables, *self.optimizer.variables]
 
     def state(self) -> dict[str, np.ndarray]:
-        """The values of all variables, by place."""
+        """The values of all variables, by their position."""
         return {f"variable/{place}": variable.numpy() for place, variable in enumerate(self.variables)}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:

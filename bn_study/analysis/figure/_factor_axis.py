@@ -36,7 +36,7 @@ def place_values(axes: Axes, swept: list[Any], descending: bool) -> dict[Any, fl
 
 
 def _ticks(axes: Axes, at: dict[Any, float]) -> None:
-    """A tick at each value; where that is too much text only powers of ten have their number, or else it is turned."""
+    """Set a tick at each value. If that is too much text, label only powers of ten, or else turn the labels."""
     long = sum(len(written(one)) + 1 for one in at) > CROWD
     powers = [one for one in at if isinstance(one, (int, float)) and one > 0 and math.log10(one).is_integer()]
     named = powers if long and len(powers) > 1 else list(at)
@@ -49,7 +49,7 @@ def _ticks(axes: Axes, at: dict[Any, float]) -> None:
 
 
 def limit_to_means(axes: Axes, means: pd.DataFrame, bounded: bool) -> None:
-    """From the means, and intervals as far as they do not dwarf them; if bounded within 0 and 1."""
+    """Set the limits from the means, and from intervals that do not dwarf them. bounded: stay within 0 and 1."""
     values = means["value"].dropna()
     if values.empty:
         axes.set_ylim(0, 1)

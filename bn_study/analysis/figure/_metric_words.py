@@ -1,4 +1,4 @@
-"""What metrics are called in captions and at axes."""
+"""Names of metrics in captions and on axes."""
 
 SOURCES = {
     "": "statistics re-estimated on training data",
@@ -21,7 +21,7 @@ def shared(metrics: list[str]) -> str:
 
 
 def judged(metrics: list[str]) -> str:
-    """Of which statistics each metric is, in words, if they have names for that."""
+    """Which statistics each metric uses, in words, if its name says so."""
     found = {}
     for metric in metrics:
         kind = metric.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""How every figure looks, and how it is saved so that the same numbers give the same bytes."""
+"""The style of every figure, and how it is saved so that the same numbers give the same bytes."""
 
 import math
 import textwrap
@@ -89,7 +89,7 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
 
 
 def save_as(figure: Figure, path: Path) -> None:
-    """Write one file, of the kind that its name says."""
+    """Write one file in the format of its suffix."""
     _settle(figure)
     _write(figure, path)
 
@@ -105,7 +105,7 @@ def _settle(figure: Figure) -> None:
 
 
 def _write(figure: Figure, path: Path) -> None:
-    """Without dates and versions, which change where the picture does not."""
+    """Write without dates and versions, which change even if the picture does not."""
     metadata = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}
     unsaid: dict[str, Any] = metadata.get(path.suffix, {"CreationDate": None, "Creator": None, "Producer": None})
     with style():
@@ -198,7 +198,7 @@ def log_step_ticks(axes: Axes, first: int, steps: int) -> None:
 
 
 def say(axes: Axes, text: str) -> None:
-    """Words in the middle of a panel that has nothing to show."""
+    """Write text in the middle of an empty panel."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color="0.4")
 
 

@@ -115,7 +115,7 @@ class Drawing:
 
 
 def _draw_panel(axes: Axes, data: pd.DataFrame, colors: dict[str, str]) -> dict[str, Any]:
-    """Draws one panel; its lines by their arms."""
+    """Draw one panel and return its lines by arm."""
     handles = {}
     for (arm, norm), own in data[data["series"] != "diverged"].groupby(["arm", "norm"], sort=False):
         lines = {series: line.set_index("step")["value"] for series, line in own.groupby("series")}

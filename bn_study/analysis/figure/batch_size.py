@@ -63,7 +63,7 @@ class Drawing:
     metrics: list[str]
 
     def needs(self) -> list[Needed]:
-        """The metrics, of which the last value is drawn."""
+        """The metrics whose last values are drawn."""
         return [Needed(metric) for metric in self.metrics]
 
     def curves(self, runs: pd.DataFrame) -> dict[str, list[Curve]]:

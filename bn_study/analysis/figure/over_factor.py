@@ -66,7 +66,7 @@ class Drawing:
     panels: str | None = None
 
     def needs(self) -> list[Needed]:
-        """The metrics, of which the last value is drawn."""
+        """The metrics whose last values are drawn."""
         named = [metric.partition("@") for metric in self.metrics]
         return [Needed(name, site) for name, _, site in named]
 
@@ -182,7 +182,7 @@ def _usable(rows: list[dict[str, Any]], fraction: float) -> Iterator[dict[str, A
 
 
 def _arms(runs: pd.DataFrame, factor: str, by: list[str] | None) -> Iterator[tuple[str, pd.DataFrame]]:
-    """What the lines of a panel stand for: everything that varies but the factor, and what goes with an arm."""
+    """The arms of a panel's lines: all settings that vary, except the factor and settings bound to an arm."""
     options = [name for name in runs if name.startswith(f"{factor}.")]
     left = runs.drop(columns=[*bound_to_norm(runs, factor), *options], errors="ignore").assign(**{factor: None})
     for arm in by_settings(left if by is None else runs, by):

@@ -143,7 +143,7 @@ class Drawing:
         return [" ".join(word for word in arm.split() if not word.startswith("norm")) for arm in means["arm"]]
 
     def _draw_panel(self, axes: Axes, data: pd.DataFrame, looks: dict[Any, tuple[str, str]]) -> dict[str, Any]:
-        """Draws one panel; its lines by their names in the legend."""
+        """Draw one panel and return its lines by their names in the legend."""
         means = data[data["series"] == "mean"]
         handles: dict[str, Any] = {}
         if means.empty:

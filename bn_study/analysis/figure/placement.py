@@ -41,7 +41,7 @@ class Drawing:
     metrics: list[str]
 
     def needs(self) -> list[Needed]:
-        """The metrics, of which the last value is drawn."""
+        """The metrics whose last values are drawn."""
         return [Needed(metric) for metric in self.metrics]
 
     def curves(self, runs: pd.DataFrame) -> dict[str, list[Curve]]:
@@ -124,7 +124,7 @@ def _rows(runs: pd.DataFrame, grid: str, metric: str) -> Iterator[dict[str, Any]
 
 
 def _draw_means(axes: Axes, data: pd.DataFrame) -> dict[str, float]:
-    """Draws the dots; the height of each activation's middle row."""
+    """Draw the dots, and return the height of each activation's middle row."""
     labels, middles = {}, {}
     height = 0.0
     for activation, rows in data[data["series"] == "mean"].groupby("activation", sort=False):

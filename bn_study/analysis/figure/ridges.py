@@ -131,7 +131,7 @@ def _metric(tables: Tables, arm: pd.DataFrame, norm: str, metric: str) -> Iterat
 
 
 def _densities(tables: Tables, arms: dict[str, pd.DataFrame], site: str) -> Iterator[dict[str, Any]]:
-    """Of one layer, over an axis that all arms share."""
+    """The densities of one layer, over an axis that all arms share."""
     runs = {norm: _typical(arm)["run"] for norm, arm in arms.items()}
     found = {norm: list(_histograms(tables, run, site)) for norm, run in runs.items()}
     if not (axis := _axis([(counts, edges) for one in found.values() for _, counts, edges in one])).size:

@@ -11,9 +11,9 @@ from bn_study.store.stored_run import StoredRun
 
 
 def measure(run: StoredRun, *, name: str, site: str, start: Natural, end: Natural, log: bool) -> float:
-    """The mean of a record over the measuring points from step `start` to step `end`; log: of its decimal logarithm.
+    """The mean of a record over the measuring points from step `start` to step `end`. log: average log10 of the record.
 
-    NaN if there is no such point, or where a value has no logarithm or is not finite.
+    NaN if there is no such point, if a value is not finite, or if its logarithm does not exist.
     """
     steps, recorded = values(run, name, site)
     shown = recorded[(start <= steps) & (steps <= end)]
@@ -23,5 +23,5 @@ def measure(run: StoredRun, *, name: str, site: str, start: Natural, end: Natura
 
 
 def needs(*, name: str, site: str, start: Natural, end: Natural, log: bool) -> list[Needed]:
-    """The record, at whichever points lie between the steps."""
+    """The record, at the measuring points between the steps."""
     return [Needed(name, site)]

@@ -7,7 +7,7 @@ from bn_study.store.stored_run import StoredRun
 
 
 def measure(run: StoredRun, *, metrics: dict[str, Number]) -> float:
-    """The weighted sum of several metrics' last values, as the accuracy with one source of statistics minus another."""
+    """The weighted sum of the last values of several metrics, for example the difference of two accuracies."""
     return sum(weight * last(run, metric) for metric, weight in metrics.items())
 
 

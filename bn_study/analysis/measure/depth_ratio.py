@@ -17,8 +17,8 @@ def measure(
 ) -> float:
     """The decimal logarithm of a record at layer `first` over the one at layer `last` (None: the last hidden layer).
 
-    absolute: its size without its sign: how far from 1 the ratio is, in decades. A record of exactly 0 counts as the
-    smallest normal float32, so that what vanished altogether has a ratio too.
+    absolute: the absolute value of the logarithm, which is the distance of the ratio from 1 in decades. A record of
+    exactly 0 counts as the smallest normal float32, so that a record that vanished has a ratio too.
     """
     sites = layer_sites(run, name, site)
     ends = (value_at(run, name, sites.get(one, f"layer{one}/{site}"), step) for one in (first, last or max(sites)))

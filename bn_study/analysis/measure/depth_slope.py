@@ -13,10 +13,10 @@ from bn_study.store.stored_run import StoredRun
 def measure(
     run: StoredRun, *, name: str, site: str, step: Natural | None, log: bool, first: Count, last: Count | None
 ) -> float:
-    """By how much a record grows with each hidden layer: least-squares slope over the layers `first` to `last`.
+    """How much a record grows with each hidden layer: the least-squares slope over the layers `first` to `last`.
 
-    log: of its decimal logarithm; a layer without one makes the slope NaN. last: None for the last hidden layer. NaN
-    with fewer than two layers.
+    log: fit the decimal logarithm; the slope is NaN if a layer has none. last: None for the last hidden layer. The
+    slope is NaN with fewer than two layers.
     """
     sites = layer_sites(run, name, site)
     layers = [layer for layer in sorted(sites) if first <= layer <= (last or max(sites))]
@@ -29,5 +29,5 @@ def measure(
 
 
 def needs(*, name: str, site: str, step: Natural | None, log: bool, first: Count, last: Count | None) -> list[Needed]:
-    """The record in every hidden layer; the slope leaves out layers that the network lacks."""
+    """The record in every hidden layer. The slope leaves out layers that the network does not have."""
     return [Needed(name, LAYERS + site, step)]

@@ -9,7 +9,7 @@ from bn_study.store.stored_run import StoredRun
 
 
 def measure(run: StoredRun, *, name: str, site: str, step: Natural | None) -> float:
-    """The mean of a record over all hidden layers. `site` is the part after the layer's name, as in `path_growth`."""
+    """The mean of a record over all hidden layers. site: the part after the layer's name, as in `path_growth`."""
     return float(np.mean([value_at(run, name, one, step) for one in layer_sites(run, name, site).values()]))
 
 

@@ -15,8 +15,9 @@ RECORDS = ("drift/unit_mean", "drift/unit_variance")
 def measure(run: StoredRun, *, site: str, start: Natural, end: Natural) -> float:
     """How far a unit's mean and standard deviation move between measuring points, in the unit's standard deviations.
 
-    The sum over points of |change of the mean| + |change of the standard deviation|, divided by the time's mean of the
-    standard deviation, mean over units. Source: the moments of Santurkar et al. 2018, Fig. 8.
+    For each unit, |change of the mean| + |change of the standard deviation| is summed over the measuring points and
+    divided by the standard deviation's mean over time. The result is the mean over units. Source: the moments of
+    Santurkar et al. 2018, Fig. 8.
     """
     means, variances = (vectors(run, name, site, start, end, "the probe drift") for name in RECORDS)
     deviations = np.sqrt(variances)
@@ -28,5 +29,5 @@ def measure(run: StoredRun, *, site: str, start: Natural, end: Natural) -> float
 
 
 def needs(*, site: str, start: Natural, end: Natural) -> list[Needed]:
-    """Both moments of every unit, at whichever points lie between the steps."""
+    """Both moments of every unit, at the measuring points between the steps."""
     return [Needed(name, site, vector=True) for name in RECORDS]

@@ -13,10 +13,10 @@ from bn_study.store.stored_run import StoredRun
 
 
 def measure(run: StoredRun, *, site: str, quantiles: Quantiles, start: Natural, end: Natural, relative: bool) -> float:
-    """By how much drift grows with depth: least-squares slope of log2 path_length over the index of the hidden layer.
+    """How much drift grows with depth: the least-squares slope of log2 path_length over the index of the hidden layer.
 
-    `site` is the part after the layer's name: `pre` takes every `layer<i>/pre` that was recorded. 0.14 is ten percent
-    more drift with each layer. NaN with fewer than two layers, or where a layer's path has no logarithm.
+    site: the part after the layer's name; `pre` means every `layer<i>/pre` that was recorded. A slope of 0.14 means ten
+    percent more drift with each layer. NaN with fewer than two layers, or if a layer's path has no logarithm.
     """
     matches = (re.fullmatch(rf"layer(\d+)/{re.escape(site)}", one) for one in {other for _, other in run.arrays})
     layers = sorted(int(match[1]) for match in matches if match)
@@ -31,5 +31,5 @@ def measure(run: StoredRun, *, site: str, quantiles: Quantiles, start: Natural, 
 
 
 def needs(*, site: str, quantiles: Quantiles, start: Natural, end: Natural, relative: bool) -> list[Needed]:
-    """The percentiles of every unit in every hidden layer, at whichever points lie between the steps."""
+    """The percentiles of every unit in every hidden layer, at the measuring points between the steps."""
     return unit_paths.needed(LAYERS + site, quantiles)

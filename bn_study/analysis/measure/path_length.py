@@ -9,14 +9,15 @@ from bn_study.store.stored_run import StoredRun
 def measure(run: StoredRun, *, site: str, quantiles: Quantiles, start: Natural, end: Natural, relative: bool) -> float:
     """How far the distribution of a unit's values moved: the sum of |p_q(t) - p_q(t-1)|, mean over units and quantiles.
 
-    t runs over the measuring points from step `start` to step `end` (to the run's last, if it is shorter). `relative`
-    divides each unit's path by its own width, the mean over time of its largest minus its smallest quantile; units
-    without width are left out. In the units of the activation, or of its width. NaN with fewer than two points.
+    t runs over the measuring points from step `start` to step `end`, or to the last one of a shorter run. `relative`
+    divides each unit's path by the unit's width, which is the mean over time of its largest minus its smallest
+    quantile; units without width are left out. The unit is that of the activation, or the width if `relative`. NaN with
+    fewer than two points.
     Source: the percentiles of Ioffe & Szegedy 2015, Fig. 1b and 1c.
     """
     return unit_paths.path_length(run, site, quantiles, start, end, relative)
 
 
 def needs(*, site: str, quantiles: Quantiles, start: Natural, end: Natural, relative: bool) -> list[Needed]:
-    """The percentiles of every unit, at whichever points lie between the steps."""
+    """The percentiles of every unit, at the measuring points between the steps."""
     return unit_paths.needed(site, quantiles)

@@ -13,7 +13,7 @@ REPLACEMENT = "length"
 
 
 def measure(run: StoredRun, *, metric: str, level: Number) -> float:
-    """The first of two consecutive measuring points at or above `level`; NaN if there is none or the run diverged."""
+    """The step of the first of two consecutive points at or above `level`; NaN if not reached or the run diverged."""
     steps, values = points(run, metric)
     above = values >= level
     first = np.flatnonzero(above[:-1] & above[1:])

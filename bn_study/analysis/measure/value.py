@@ -7,9 +7,9 @@ from bn_study.store.stored_run import StoredRun
 
 
 def measure(run: StoredRun, *, name: str, site: str, step: Natural | None) -> float:
-    """What was recorded under a name and site ("" for none) at a step, which must be a measuring point; None: the last.
+    """The value recorded under a name and site ("" for none) at a step; None: the last step.
 
-    NaN if the run ended before.
+    The step must be a measuring point. NaN if the run ended before it.
     """
     return value_at(run, name, site, step)
 

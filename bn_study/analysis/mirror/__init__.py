@@ -1,6 +1,7 @@
-"""One small file per place where people look at runs: a stored run -> Weights & Biases, TensorBoard.
+"""One small file per viewer to which stored runs are exported: Weights & Biases, TensorBoard.
 
 A mirror's file defines export(run, folder, *, ...) -> the path that it wrote, with options from conf/mirror/, and LOOK,
-the command that shows what is in {folder}. It imports its library within the function. Files are the record, mirrors
-are copies: what is exported again is replaced. Files whose names begin with an underscore are shared by mirrors.
+the command that shows what is in {folder}. It imports its library within the function. The files of the store are the
+record, and mirrors are copies: exporting a run again replaces its copy. Files whose names begin with an underscore are
+shared by mirrors.
 """

@@ -1,4 +1,4 @@
-"""What a mirror is given."""
+"""The run that a mirror exports."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ Row = tuple[int, str, str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """A run with what it recorded so far.
+    """A run and its records so far.
 
-    experiment: the name that groups it. settings: flat, by dotted name. scalars: by step and name, which is
-    `test/accuracy`, or with the site behind `activation/std/layer1/pre`. histograms: by step and name, counts (n,) and
-    edges (n + 1,). status: complete, diverged or running.
+    experiment: the name that groups it. settings: flat, by dotted name. scalars: by step and name, such as
+    `test/accuracy`; a site follows the name, as in `activation/std/layer1/pre`. histograms: by step and name, counts
+    (n,) and edges (n + 1,). status: complete, diverged or running.
     """
 
     id: str
@@ -49,7 +49,7 @@ def of(stored: StoredRun, experiment: str) -> Run:
 
 
 def under_way(spec: RunSpec, state: Mapping[str, np.ndarray], experiment: str) -> Run:
-    """A run as its checkpoint has it (training/checkpoint.py). Its status is `running`."""
+    """A run from its checkpoint (store/checkpoint.py). Its status is `running`."""
     ends = np.cumsum(state["vectors/length"])[:-1]
     values = {
         "scalars": state["scalars/value"].tolist(),
@@ -79,7 +79,7 @@ def _name(name: str, site: str) -> str:
 
 
 def _histograms(rows: Iterable[Row]) -> dict[int, dict[str, tuple[np.ndarray, np.ndarray]]]:
-    """Of those vectors that are counts and edges of the same thing."""
+    """Histograms, from the vectors that are counts and edges of the same values."""
     vectors = {(int(step), name, site): np.asarray(value, float) for step, name, site, value in rows}
     found: dict[int, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
     for (step, name, site), counts in vectors.items():

@@ -1,4 +1,4 @@
-"""TensorBoard: an event file a run, with scalars, histograms and HParams. TensorFlow is not imported."""
+"""TensorBoard: one event file per run, with scalars, histograms and HParams. TensorFlow is not imported."""
 
 import io
 import shutil
@@ -14,10 +14,11 @@ LOOK = "tensorboard --logdir {folder}"
 
 
 def export(run: Run, folder: Path, *, histograms: bool) -> Path:
-    """Write `<folder>/<experiment>/<id>/`, in place of what is there; `tensorboard --logdir <folder>` shows it.
+    """Write `<folder>/<experiment>/<id>/`, replacing what is there; `tensorboard --logdir <folder>` shows it.
 
-    histograms: whether to write those of layers too. What is not finite is left out, as charts cannot show it. A file
-    that has the beginning of the run already is continued, because a TensorBoard that is open reads on where it was.
+    histograms: whether to write the layers' histograms too. Values that are not finite are left out, because charts
+    cannot show them. A file that already has the beginning of the run is continued, because an open TensorBoard goes on
+    reading where it stopped.
     """
     from tensorboard.summary.writer.record_writer import RecordWriter
 
@@ -27,7 +28,7 @@ def export(run: Run, folder: Path, *, histograms: bool) -> Path:
         writer.write(event.SerializeToString(deterministic=True))
     content = buffer.getvalue()
     place = folder / run.experiment / run.id
-    # the number stands for the time of writing, which would make other bytes of the same run
+    # the number replaces the time of writing, so that the same run always gives the same bytes
     path = place / "events.out.tfevents.0000000000.bn_study"
     there = path.read_bytes() if path.exists() else b""
     if not (there and content.startswith(there)):
@@ -55,7 +56,7 @@ def _events(run: Run, histograms: bool) -> Iterator[Any]:
 
 
 def _hparams(run: Run) -> Iterator[Any]:
-    """The settings of the run as hyper-parameters, its last values as metrics."""
+    """The run's settings as hyperparameters, and its last values as metrics."""
     from google.protobuf.struct_pb2 import Value
     from tensorboard.plugins.hparams import api_pb2, metadata
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionStartInfo
@@ -105,7 +106,7 @@ def _scalar(name: str, value: float) -> Any:
 
 
 def _histogram(name: str, counts: np.ndarray, edges: np.ndarray) -> Any:
-    """Rows of left end, right end and count, as TensorBoard's histograms are."""
+    """Rows of left end, right end and count, which is TensorBoard's format of a histogram."""
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.plugins.histogram.metadata import create_summary_metadata
 

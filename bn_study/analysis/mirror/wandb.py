@@ -1,4 +1,4 @@
-"""Weights & Biases: offline unless there is a key, with nothing of this machine or its code but the run itself."""
+"""Weights & Biases: offline unless there is a key. Only the run is sent, nothing about this machine or its code."""
 
 import os
 import shutil
@@ -15,15 +15,15 @@ LOOK = "wandb sync {folder}/wandb/offline-run-*   (runs exported without a key)"
 
 
 def export(run: Run, folder: Path, *, project: str, histograms: bool) -> Path:
-    """Write a W&B run of our id and name into `<folder>`, in place of an offline one that is there.
+    """Write a W&B run with our id and name into `<folder>`, replacing an offline run that is there.
 
-    Online if WANDB_MODE says so, or if there is a key (WANDB_API_KEY, or one for the server in ~/.netrc) and it does
-    not say otherwise; else offline, and `wandb sync` sends it. WANDB_BASE_URL names a server of one's own.
-    project: where it goes; its group is the experiment. histograms: whether to log those of layers too.
-    Every measuring point is logged with its step; the summary holds the last values, how the run ended and, if it
-    diverged, at which step. Metadata, code and console are not captured.
+    The run is online if WANDB_MODE says so. If WANDB_MODE is not set, it is online if there is a key (WANDB_API_KEY, or
+    a key for the server in ~/.netrc). Otherwise it is offline, and `wandb sync` sends it later. WANDB_BASE_URL names a
+    private server. project: the W&B project; the group is the experiment. histograms: whether to log the layers'
+    histograms too. Every measuring point is logged with its step. The summary holds the last values, how the run ended
+    and, if it diverged, at which step. Metadata, code and console are not captured.
 
-    Raises UsageError if W&B is switched off, by WANDB_MODE=disabled or WANDB_DISABLED.
+    Raises UsageError if W&B is switched off by WANDB_MODE=disabled or WANDB_DISABLED.
     """
     if off := _switched_off():
         raise UsageError(f"nothing exported: {off}; unset it")
@@ -58,7 +58,7 @@ def export(run: Run, folder: Path, *, project: str, histograms: bool) -> Path:
 
 
 def _switched_off() -> str:
-    """What of the environment does so, "" if nothing."""
+    """The environment variable that switches W&B off, or ""."""
     if os.environ.get("WANDB_MODE") == "disabled":
         return "WANDB_MODE=disabled"
     asked = os.environ.get("WANDB_DISABLED", "")

@@ -10,7 +10,7 @@ CAPTION = "A claim of superiority asks for an effect beyond the margin"
 
 
 def decide(effect: Estimate, p: float, *, margin: Positive) -> Finding:
-    """Supported: there is an effect of at least the margin. Contradicted: it is negligible or reversed. p is Holm's."""
+    """Supported: the effect is at least the margin. Contradicted: it is negligible or reversed. p: Holm-adjusted."""
     if effect.low > 0 and effect.mean >= margin and p <= SIGNIFICANCE:
         return Finding("supported", f"mean {effect.mean:.3g} reaches the margin {margin:g}, interval above 0")
     if -margin < effect.low90 and effect.high90 < margin:

@@ -55,7 +55,7 @@ def submissions(store: Store) -> list[Submission]:
             if about["ids"] and {"experiment", "hash", "request", "submitted", "workers"} <= set(about):
                 found.append(Submission(path.parent, about))
         except (OSError, ValueError, KeyError, TypeError):
-            continue  # a submission that did not come about
+            continue  # the submission failed
     return sorted(found, key=lambda job: (job.about["submitted"], job.call))
 
 

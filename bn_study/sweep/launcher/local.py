@@ -26,9 +26,9 @@ HERE = True
 TIMEOUT = True
 WORKERS = None
 POLL = 0.25
-"""Seconds between looks at the workers."""
+"""Seconds between checks of the workers."""
 IDLE_DEATHS = 2
-"""A worker that dies so often in a row without a run is not replaced: the reason is no run's."""
+"""A worker that dies this often in a row without holding a run is not replaced, because no run is the reason."""
 WORKER = (*child.PYTHON, "-m", "bn_study.sweep.worker")
 _CAUSE = re.compile(r"^(?:F\d+ .*?\] (.+)|(\w*Error: .+))$", re.MULTILINE)
 """In a log: what a compiled library or Python said of its end."""
@@ -75,7 +75,7 @@ def watch(call: Call, numbers: Iterable[int], progress: Progress, stops: Sequenc
 
 
 class _Worker:
-    """A place for a worker process, and whoever has it now."""
+    """A slot for a worker process, and the process that fills it now."""
 
     def __init__(self, call: Call, number: int) -> None:
         self.call, self.number, self.store = call, number, call.study.store

@@ -41,7 +41,7 @@ HERE = False
 TIMEOUT = True
 WORKERS = "array"
 POLL = 0.25
-"""Seconds between looks at the store."""
+"""Seconds between checks of the store."""
 GONE = 5.0
 """A job counts as gone after this many seconds outside the queue: while it is requeued it is briefly not listed."""
 PREEMPTION = 5.0

@@ -34,7 +34,7 @@ def build(
 ) -> Network:
     """Blocks of 3x3 convolutions that keep the size, each ended by 2x2 pooling; then fully connected layers.
 
-    norm: (name, seed) -> Normalizer. Raises UsageError for data that are no images, or too small for so many poolings.
+    norm: (name, seed) -> Normalizer. Raises UsageError if the data are not images, or too small for all poolings.
     """
     if len(data.shape) != 3:
         raise UsageError(

@@ -13,13 +13,13 @@ from bn_study.training.network import Network
 
 QUANTILES = (5, 15, 50, 85, 95)
 SATURATED = {"sigmoid": lambda value: abs(2 * value - 1) > 0.9, "tanh": lambda value: abs(value) > 0.9}
-"""A bounded nonlinearity is saturated where it is within a twentieth of its range from either end."""
+"""A bounded nonlinearity is saturated where its value is within a twentieth of its range from either end."""
 
 
 def records(
     seen: Observed, *, images: Count, sites: list[Literal["linear", "pre", "post", "out"]], units: bool, bins: Count
 ) -> Iterator[Record]:
-    """The statistics of every site asked for; with `units` the quantiles of each unit as well."""
+    """The statistics of every requested site, and with `units` the quantiles of each unit."""
     for site in seen.sites:
         kind = site.split("/")[1]
         if kind not in sites:
@@ -48,7 +48,7 @@ def record(
     `activation/mean`, `std`, `skewness`, `kurtosis` (excess), `q5` .. `q95`; at `post` also `saturated` (share of
     values; sigmoid and tanh) and `dead` (share of units whose standard deviation over examples is below 0.01);
     vectors `histogram` (counts) and `edges`; with `units` also `unit_q<quantile>`, a value per unit. A feature map
-    counts as one unit. Statistics of a normalizer are re-estimated ones.
+    counts as one unit. Normalizers use re-estimated statistics.
     """
     observed = evaluation.sites("test", images)
     for site, tensor in observed.items():

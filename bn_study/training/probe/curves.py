@@ -1,4 +1,4 @@
-"""Loss and accuracy as training goes on."""
+"""Loss and accuracy during training."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -16,7 +16,7 @@ def records(
     sources: list[Literal["reestimated", "moving", "moving_unbiased", "batch"]],
     full: list[Literal["reestimated", "moving", "moving_unbiased", "batch"]],
 ) -> Iterator[Record]:
-    """Loss and accuracy of each split with each source; those that are not in `sources` only at the end."""
+    """Loss and accuracy of each split with each source. Sources outside `sources` only at the end."""
     quantities = ("loss",) if seen.task == "regression" else ("loss", "accuracy")
     for split in ("train", "validation", "test"):
         for source in seen.sources:
@@ -34,8 +34,8 @@ def record(
 ) -> Iterator[tuple[str, str, float]]:
     """Yield `<split>/loss` and `<split>/accuracy` (classifiers only), with `_<source>` for other sources of statistics.
 
-    The plain name means re-estimated statistics. On the way `images` fixed examples of each split and the given
-    sources; at the end every source, those in `full` with all of validation and test.
+    The plain name means re-estimated statistics. During training the probe uses `images` fixed examples of each split
+    and the given sources. At the end it uses every source; those in `full` use all of validation and test.
     """
     wanted = [source for source in evaluation.sources if evaluation.final or source in sources]
     for split in ("train", "validation", "test"):

@@ -1,4 +1,4 @@
-"""How far a normalizer's output in inference is from its output in training, because the statistics differ."""
+"""How far a normalizer's output in inference differs from its output in training, because the statistics differ."""
 
 from collections.abc import Iterator
 
@@ -12,11 +12,11 @@ from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
 
 STILL = 0.01
-"""Output's standard deviation below which a unit counts as one that does not move; differences are in units of it."""
+"""The smallest standard deviation of the output that differences are divided by; below it a unit counts as constant."""
 
 
 def records(seen: Observed, *, images: Count, batches: Count) -> Iterator[Record]:
-    """Three numbers and a value per unit for each normalizer that has statistics."""
+    """Three numbers and one vector over units for each normalizer that has statistics."""
     for site in seen.normalizers:
         yield Record("discrepancy/unit_output", site, vector=True)
         for name in ("output", "estimate_spread", "variance_ratio"):
@@ -26,10 +26,10 @@ def records(seen: Observed, *, images: Count, batches: Count) -> Iterator[Record
 def record(
     network: Network, evaluation: Evaluation, *, images: Count, batches: Count
 ) -> Iterator[tuple[str, str, float | np.ndarray]]:
-    """Take fixed training batches, of training's size, through the network in training and in inference mode.
+    """Pass fixed training batches of the training batch size through the network in training and in inference mode.
 
-    Inference uses the moving averages as training left them; training mode is the normalizer's own but for dropout and
-    noise, which are off. Per normalizer that has statistics, at `layer<i>/norm` (`input/norm` on the network's input):
+    Inference uses the moving averages as training left them. Training mode is the normalizer's own, with dropout and
+    noise off. For each normalizer that has statistics, at `layer<i>/norm` (`input/norm` on the network's input):
 
     * vector `discrepancy/unit_output`, per unit: mean of |output in training - output in inference| over all examples,
       in units of the standard deviation of the output in inference, which is taken to be at least 0.01;

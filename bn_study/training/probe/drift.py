@@ -1,4 +1,4 @@
-"""The first two moments of every unit, whose movement from look to look is the drift of a layer's distribution."""
+"""The first two moments of every unit. Their change between measuring points is the drift of a layer's distribution."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -13,7 +13,7 @@ from bn_study.training.network import Network
 
 
 def records(seen: Observed, *, images: Count, sites: list[Literal["linear", "pre", "post", "out"]]) -> Iterator[Record]:
-    """Both moments of every unit at the sites asked for."""
+    """Both moments of every unit at the requested sites."""
     for site in seen.sites:
         if site.split("/")[1] in sites:
             yield Record("drift/unit_mean", site, vector=True)
@@ -25,8 +25,8 @@ def record(
 ) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield `drift/unit_mean` and `drift/unit_variance` (biased), vectors of a value per unit, per layer and site.
 
-    Over fixed test examples, a normalizer judged with re-estimated statistics; a feature map counts as one unit. Cheap
-    enough to be looked at often, on a CNN too.
+    The moments are over fixed test examples, and normalizers use re-estimated statistics. A feature map counts as one
+    unit. The probe is cheap enough to run often, also on a CNN.
     """
     for site, values in evaluation.sites("test", images).items():
         if site.split("/")[1] in sites:

@@ -19,10 +19,10 @@ def records(seen: Observed) -> Iterator[Record]:
 
 
 def record(network: Network, evaluation: Evaluation) -> Iterator[tuple[str, str, float]]:
-    """Yield `gradient/weight`, the norm of the loss' gradient by a layer's kernel, and `gradient/delta`, by its Wx+b.
+    """Yield `gradient/weight` and `gradient/delta`: the norms of the loss gradient by a layer's kernel and by its Wx+b.
 
-    One fixed batch of training examples, of training's size, in training mode but for dropout and noise, which are
-    off. The norm by Wx+b is over batch and units together; it vanishes where the one by the kernel may not.
+    The gradient is of one fixed batch of the training batch size, in training mode with dropout and noise off. The norm
+    by Wx+b is over batch and units together. It can vanish where the norm by the kernel does not.
     """
     part = evaluation.evaluator.slice("train", evaluation.batch_size)
     kernels = [layer.kernel for layer in network.linear]

@@ -37,9 +37,9 @@ def record(
 ) -> Iterator[tuple[str, str, float | np.ndarray]]:
     """Yield the vector `histograms/counts`, of `bins` equal parts of a range, and the share `histograms/outside` of it.
 
-    At `input`, `layer<i>/linear` and `layer<i>/post`, over all units of fixed test examples together; a normalizer is
-    judged with re-estimated statistics. The ranges, [low, high], are the same at every step and in every network, so
-    that histograms can be compared, as in M. Zhou's (Morvan's) batch normalization tutorial.
+    The sites are `input`, `layer<i>/linear` and `layer<i>/post`. A histogram is over all units of fixed test examples
+    together, and normalizers use re-estimated statistics. The ranges, [low, high], are the same at every step and in
+    every network, so that histograms can be compared, as in M. Zhou's (Morvan's) batch normalization tutorial.
     """
     ranges = {"linear": linear_range, "post": post_range}
     inputs = evaluation.evaluator.slice("test", images).inputs

@@ -13,7 +13,7 @@ from bn_study.training.surface import Surface
 
 
 def records(seen: Observed, *, step_sizes: list[Positive], displacements: list[Positive]) -> Iterator[Record]:
-    """Six numbers for each way to measure a step."""
+    """Six numbers for each way of measuring a step: by step size and by relative displacement."""
     for kind in ("", "relative_"):
         for name in (
             "loss_low", "loss_high", "loss_range", "predictiveness_low", "predictiveness_high", "smoothness"
@@ -24,18 +24,17 @@ def records(seen: Observed, *, step_sizes: list[Positive], displacements: list[P
 def record(
     network: Network, evaluation: Evaluation, *, step_sizes: list[Positive], displacements: list[Positive]
 ) -> Iterator[tuple[str, str, float]]:
-    """From the parameters θ go against the gradient g by several step sizes η, and look at loss and gradient there.
+    """Evaluate loss and gradient at θ - ηg for the parameters θ, their gradient g and several step sizes η.
 
-    One fixed batch of training examples, of training's size, in training mode but for dropout and noise, which are
-    off. Yield
+    They are of one fixed batch of the training batch size, in training mode with dropout and noise off. Yield
 
     * `landscape/loss_low`, `loss_high` and `loss_range`, high - low: of the loss at θ - ηg;
     * `landscape/predictiveness_low`, `predictiveness_high`: of ‖∇L(θ) - ∇L(θ - ηg)‖, over all trainable variables;
     * `landscape/smoothness`: the largest ‖∇L(θ) - ∇L(θ - ηg)‖ / (η‖g‖), an effective β;
 
-    and the same with `relative_` before the last part of the name, for steps of length ‖ηg‖ = displacement · ‖θ‖:
-    weights that are followed by a normalizer may be scaled freely, and with them what a given η means. Smoothness is
-    then the largest ‖∇L(θ) - ∇L(θ - ηg)‖ / ‖g‖ for each unit of relative displacement.
+    and the same with `relative_` before the last part of the name, for steps of length ‖ηg‖ = displacement · ‖θ‖. These
+    are needed because weights before a normalizer can be scaled freely, which changes the effect of a given η.
+    Smoothness is then the largest ‖∇L(θ) - ∇L(θ - ηg)‖ / ‖g‖ per unit of relative displacement.
     """
     surface = Surface(network, evaluation)
     start = surface.start

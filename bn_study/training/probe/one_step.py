@@ -11,9 +11,9 @@ from bn_study.training.network import Network
 from bn_study.training.surface import Surface
 
 LARGEST = 1e30
-"""Stands for a loss that is no longer a number, and for any larger ratio."""
+"""Recorded instead of a ratio that is larger or not a number."""
 TINIEST = 1e-37
-"""Stands for a loss of 0 before the step."""
+"""Replaces a loss of 0 before the step."""
 
 
 def records(seen: Observed, *, rates: list[Positive], limit: Positive) -> Iterator[Record]:
@@ -25,14 +25,14 @@ def records(seen: Observed, *, rates: list[Positive], limit: Positive) -> Iterat
 def record(
     network: Network, evaluation: Evaluation, *, rates: list[Positive], limit: Positive
 ) -> Iterator[tuple[str, str, float | np.ndarray]]:
-    """Take a step of plain gradient descent at each rate, from the same place, and look at the same batch again.
+    """Take a step of plain gradient descent at each rate from the same parameters, and evaluate the same batch again.
 
-    One fixed batch of training examples, of training's size, in training mode but for dropout and noise, which are
-    off: before and after the step a normalizer uses the batch's own statistics. Yield
+    The batch is fixed and has the training batch size. The mode is training with dropout and noise off, so a normalizer
+    uses the batch's own statistics before and after the step. Yield
 
     * vector `one_step/relative_loss`: loss after / loss before, a value per rate in ascending order, at most 1e30;
     * `one_step/largest_rate`: the largest rate at which, and at all smaller ones, that ratio is at most `limit`
-      (divergence is more than 1,000 in the paper); a tenth of the smallest rate if it is none of them.
+      (the paper calls more than 1,000 divergence); a tenth of the smallest rate if there is no such rate.
     """
     surface = Surface(network, evaluation)
     before, gradients = surface.slope(surface.start)

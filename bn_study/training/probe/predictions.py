@@ -20,8 +20,8 @@ def records(seen: Observed, *, images: Count) -> Iterator[Record]:
 def record(network: Network, evaluation: Evaluation, *, images: Count) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield the vectors `predictions/input`, `predictions/target` and `predictions/output`, in order of the input.
 
-    Of fixed test examples, a normalizer judged with re-estimated statistics; for a regression on one number, and
-    nothing for any other data.
+    They are of fixed test examples, and normalizers use re-estimated statistics. Only a regression on one number has
+    them; other data yield nothing.
     """
     part = evaluation.evaluator.slice("test", images)
     if evaluation.data.classes is not None or part.inputs.shape[1:] != (1,):

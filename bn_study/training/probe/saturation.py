@@ -1,4 +1,4 @@
-"""Where the values of every nonlinearity lie in its range, and what is left of its slope."""
+"""Where the values of every nonlinearity lie in its range, and how much of its slope remains."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from bn_study.training.network import Network
 
 
 def records(seen: Observed, *, images: Count, bins: Count) -> Iterator[Record]:
-    """What has a meaning for the nonlinearity, where it ends."""
+    """The numbers that are defined for the nonlinearity, at its output."""
     names = ["dead"]
     names += ["share", "asymmetry"] if seen.activation in ("sigmoid", "tanh") else []
     names += ["derivative", "entropy"] if seen.activation in ("sigmoid", "tanh", "relu") else []

@@ -19,7 +19,7 @@ def records(
     unit: Natural,
     bins: Count,
 ) -> Iterator[Record]:
-    """The histogram and its edges at the sites asked for."""
+    """The histogram and its edges at the requested sites."""
     for site in seen.sites:
         if site.split("/")[1] in sites:
             yield Record("unit/histogram", site, vector=True)
@@ -37,8 +37,8 @@ def record(
 ) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield the vectors `unit/histogram` (counts) and `unit/edges`, over their range, of one unit of each layer.
 
-    Over fixed test examples, a normalizer judged with re-estimated statistics. Of a feature map all pixels count. A
-    layer with fewer units than `unit` shows its last one; where values are not finite nothing is recorded.
+    The values are over fixed test examples, and normalizers use re-estimated statistics. All pixels of a feature map
+    count. A layer with too few units records its last unit. If values are not finite, nothing is recorded.
     """
     for site, tensor in evaluation.sites("test", images).items():
         values = tensor[..., min(unit, tensor.shape[-1] - 1)].astype(np.float64)
