@@ -102,7 +102,7 @@ def _tuned(claim: Claim, experiment: Experiment, tuned: Mapping[str, Tuned]) -> 
 
 
 def _gate(gates: Mapping[str, Verdict], context: Factors, sanity: str) -> str:
-    """Why a claim's gates fail in a context, or "". A gate that has that context must be supported in it."""
+    """Why a claim's gates fail in a context, or "". A gate without that context must be supported as a whole."""
     reasons = [sanity] if sanity else []
     for name, gate in gates.items():
         outcome = gate.outcome_in(_name(context))

@@ -91,7 +91,7 @@ def _at(site: str, needed: str) -> bool:
 
 
 def _not_recorded(reader: str, need: Needed, there: Planned) -> str:
-    """A record's name starts with its probe. Records of `curves` start with the split instead."""
+    """The message for a missing record. Record names start with the probe, but those of `curves` with the split."""
     kind = need.name.partition("/")[0]
     near = ["curves"] if kind in SPLITS else difflib.get_close_matches(kind, parts.names("probe"), n=1, cutoff=0.7)
     known = {one.name for one in there.steps if one.vector == need.vector}

@@ -1,4 +1,4 @@
-"""Store -> the two tables from which everything else is drawn: runs (a row per run) and curves (a row per record).
+"""Store -> the two tables that everything else is drawn from: runs (a row per run) and curves (a row per record).
 
 Both are written as CSV and always read back before use, so that a report redrawn from the committed files is the
 same. A planned run comes from the store; if it is not there, a committed row of it serves, provided that it holds every
@@ -28,11 +28,11 @@ from bn_study.store.stored_run import DamagedRun, StoredRun
 
 CURVES = ("run", "step", "name", "site", "unit", "value")
 FINALS = ("test/accuracy", "test/loss")
-"""What every run is asked the last value of, if it recorded it."""
+"""Metrics whose last value is read from every run that recorded them."""
 Points = dict[tuple[str, str, Any], list[tuple[int, float]]]
 """By name, site and unit: step and value."""
 EVERY: Literal["every"] = "every"
-"""Of a vector all values, a histogram's counts for instance; `unit` in curves.csv is then the place in the vector."""
+"""All values of a vector, such as a histogram's counts; `unit` in curves.csv is then the index in the vector."""
 DRAWN = 6  # significant digits of the curves, which are drawn and not tested
 HASH = 10  # the hex digits at the end of a run's id: enough to name it in the curves
 
@@ -43,7 +43,7 @@ class Asked:
 
     metric: a record that the run may lack; then the measure has no value. "": a missing record is an error.
     moved: whether overrides may have moved the measuring points; one that is not there is then no value, else an error.
-    drawn: whether only a figure wants it, which shows what there is: a committed row without it still serves.
+    drawn: whether only a figure reads it. A figure shows what exists, so a committed row without it is still used.
     """
 
     grid: str

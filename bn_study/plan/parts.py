@@ -34,7 +34,7 @@ FUNCTIONS = {
     "launcher": "sweep/run",
     "verb": "cli/command",
 }
-"""Kind of part -> the half it belongs to and the function or frozen dataclass that its files define."""
+"""Kind of part -> the room it belongs to and the function or frozen dataclass that its files define."""
 
 BRITISH = {"colour": "color"}
 """Alternative spellings of options that are accepted."""

@@ -1,8 +1,8 @@
 """Evaluate a network between two training steps without changing a variable or drawing a random number.
 
-A normalizer's statistics at inference are a choice, and the choice is a metric of one run, never an arm of its own:
+A normalizer's statistics at inference are a choice. Each choice gives a metric of the same run, never a separate arm:
 
-* `reestimated`: of training examples, taken through the network as it is now (all normalizers using these examples);
+* `reestimated`: of training examples, passed through the network as it is now (all normalizers use these examples);
 * `moving`: the moving averages that training left behind; `moving_unbiased`: with the variance times m/(m-1);
 * `batch`: each batch of evaluated examples as a training step would normalize it, by its own statistics (or those of
   its groups), dropout and noise off.

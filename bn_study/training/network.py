@@ -152,7 +152,7 @@ class Network:
 
 
 def seed_of(seed: int, name: str) -> int:
-    """A stream of its own for everything random in a network, so that adding a layer changes no other layer's."""
+    """A separate random stream for each random part of a network, so that adding a layer changes no other stream."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:4]) >> 1
 
 
@@ -170,7 +170,7 @@ def initializer(name: str, scale: float, seed: int) -> keras.initializers.Initia
 
 @dataclass
 class Chain:
-    """A network in the making: hidden layers one after another, then the output.
+    """A network under construction: hidden layers one after another, then the output.
 
     norm: (name, seed) -> Normalizer. The rest are the options that all models share (conf/model/).
     """

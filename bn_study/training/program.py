@@ -1,7 +1,7 @@
 """A network, its optimizer and their compiled functions: made once, used by every run of one architecture.
 
-Tracing and compiling take seconds, more than many a run. A run after others starts from exactly the values that it
-would start from alone, so sharing changes nothing but the time.
+Tracing and compiling take seconds, longer than many runs. A run that shares a program starts from exactly the same
+values as it would alone, so sharing changes only the time.
 """
 
 import dataclasses

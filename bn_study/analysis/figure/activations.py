@@ -64,7 +64,7 @@ class Drawing:
         return shown.numbers(rows, COLUMNS, whole=("layer", "step", "n"))
 
     def caption(self, data: pd.DataFrame, tables: Tables) -> str:
-        """What is shown, of which runs."""
+        """What is shown, and from which runs."""
         text = [
             f"5th, 15th, 50th, 85th and 95th percentile of the values at layer<i>/{self.site} over training steps: "
             "mean over seeds; the line is the median. Dashed: without normalization."
@@ -74,7 +74,7 @@ class Drawing:
         return " ".join([*text, described(of_grid(tables.runs, self.grid))])
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
-        """The figure, of nothing but its data."""
+        """The figure, drawn only from its data."""
         arms, names = list(dict.fromkeys(data["arm"])), list(dict.fromkeys(data["panel"])) or [""]
         layers = sorted(data["layer"].unique()) or [1]
         looks = _style.colors_by_setting(arms, self.color)

@@ -67,7 +67,7 @@ class Drawing:
         return [Needed(metric) for metric in self.metrics]
 
     def curves(self, runs: pd.DataFrame) -> dict[str, list[Curve]]:
-        """The runs of the grids; none of their records."""
+        """The runs of the grids, without any of their records."""
         return {run: [] for run in shown.of_grids(runs, self.grids)["run"]}
 
     def data(self, tables: Tables) -> pd.DataFrame:
@@ -84,7 +84,7 @@ class Drawing:
         return shown.numbers(rows, COLUMNS, ("size", "value", "low", "high"), whole=("n", "lost"))
 
     def caption(self, data: pd.DataFrame, tables: Tables) -> str:
-        """What is shown, by which rules, of which runs."""
+        """What is shown, from which runs, and by which rules."""
         text = [
             "Error at the end over the normalization batch size, the examples that share a mean and variance in "
             "training: mean over seeds with its 95 % t-interval. Left, batch normalization: on test examples with "
@@ -98,7 +98,7 @@ class Drawing:
         return " ".join([*text, described(shown.of_grids(tables.runs, self.grids))])
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
-        """The figure, of nothing but its data."""
+        """The figure, drawn only from its data."""
         sizes = sorted(data["size"].dropna().unique())
         with style():
             figure = Figure(figsize=(PAGE, HEIGHT), layout="constrained")

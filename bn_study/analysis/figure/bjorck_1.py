@@ -53,7 +53,7 @@ class Drawing:
         return shown.numbers(_rows(tables, runs), COLUMNS, ("share", "value", "deviation"), whole=("n",))
 
     def caption(self, data: pd.DataFrame, tables: Tables) -> str:
-        """What is shown, by which rules, of which runs."""
+        """What is shown, from which runs, and by which rules."""
         runs = shown.of_grids(tables.runs, self.grids)
         text = [
             "Training (left) and test accuracy (right) against the share of training, of fixed examples of each "
@@ -69,7 +69,7 @@ class Drawing:
         return " ".join([*text, described(runs)])
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
-        """The figure, of nothing but its data."""
+        """The figure, drawn only from its data."""
         rates = sorted(set(data["rate"]), key=rank, reverse=True)
         looks = {rate: COLORS[at % len(COLORS)] for at, rate in enumerate(rates)}
         with style():

@@ -65,7 +65,7 @@ class Drawing:
         return shown.numbers(rows, COLUMNS, whole=("step", "n"))
 
     def caption(self, data: pd.DataFrame, tables: Tables) -> str:
-        """What is shown, by which rules, of which runs."""
+        """What is shown, from which runs, and by which rules."""
         means = data[data["series"] == "mean"]
         text = [f"No run recorded {self.metric}."]
         if len(means):
@@ -83,7 +83,7 @@ class Drawing:
         return " ".join([*text, described(of_grid(tables.runs, self.grid))])
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
-        """The figure, of nothing but its data."""
+        """The figure, drawn only from its data."""
         arms = self._arms(tables)
         names = list(dict.fromkeys(panel for panel, _ in arms)) or [""]
         steps = max((int(arm.rows["steps"].max()) for _, arm in arms), default=0)
@@ -121,7 +121,7 @@ class Drawing:
         return [(words, arm) for _, words, runs in panels for arm in by_settings(runs, self.by)]
 
     def _rows(self, tables: Tables, arm: SweepArm) -> Iterator[dict[str, Any]]:
-        """The mean curve of an arm, and where each of its runs ended that diverged."""
+        """The mean curve of an arm, and the end of each diverged run."""
         (need,) = self.needs()
         lines = [(row, shown.curve(tables, row["run"], need.name, need.site)) for row in arm.rows.to_dict("records")]
         for point in shown.mean_curve(line[np.isfinite(line["value"])] for _, line in lines):

@@ -98,7 +98,7 @@ class Drawing:
         return shown.numbers(rows, COLUMNS, ("estimate", "low90", "high90", "low", "high", "margin"))
 
     def caption(self, data: pd.DataFrame, tables: Tables) -> str:
-        """What is shown, by which rules, of which runs."""
+        """What is shown, from which runs, and by which rules."""
         effects = data[data["estimate"].notna()]
         text = [f"Verdicts on {data['claim'].nunique()} claims, a row for each context."]
         if len(effects):
@@ -117,7 +117,7 @@ class Drawing:
         return " ".join([*text, f"Data: {described.data(tables.runs)}.", described.limits(tables.runs)])
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
-        """The figure, of nothing but its data."""
+        """The figure, drawn only from its data."""
         blocks = _blocks(data)
         height = HEAD + sum(one.height + one.foot + GAP for one in blocks) + (0 if blocks else 0.3)
         with style():

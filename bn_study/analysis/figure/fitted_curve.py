@@ -60,7 +60,7 @@ class Drawing:
         return shown.numbers(rows, COLUMNS, ("input", "value", "low", "high"), whole=("step", "n"))
 
     def caption(self, data: pd.DataFrame, tables: Tables) -> str:
-        """What is shown, by which rules, of which runs."""
+        """What is shown, from which runs, and by which rules."""
         found = [select(tables.runs, grid, NORMS)[0] for grid in self.grids]
         runs = pd.concat(found) if found else tables.runs.iloc[:0]
         text = [
@@ -74,7 +74,7 @@ class Drawing:
         return " ".join([*text, described(runs)])
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
-        """The figure, of nothing but its data."""
+        """The figure, drawn only from its data."""
         with style():
             figure = Figure(figsize=(PAGE, HEIGHT), layout="constrained")
             found = figure.subplots(1, 2 * len(self.grids) or 1, squeeze=False)[0]

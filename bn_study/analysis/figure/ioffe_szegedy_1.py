@@ -74,7 +74,7 @@ class Drawing:
         return shown.numbers([*rows, *_drifts(tables.runs, arms)], COLUMNS, whole=("unit", "step", "n"))
 
     def caption(self, data: pd.DataFrame, tables: Tables) -> str:
-        """What is shown, by which rules, of which runs."""
+        """What is shown, from which runs, and by which rules."""
         drawn, fixed = select(tables.runs, self.grid, NORMS)
         series = set(data["series"])
         text = [
@@ -103,7 +103,7 @@ class Drawing:
         return " ".join([*text, described(drawn)])
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
-        """The figure, of nothing but its data."""
+        """The figure, drawn only from its data."""
         drawn, _ = select(tables.runs, self.grid, NORMS)
         steps = int(drawn["steps"].max()) if len(drawn) else 0
         with style():
@@ -132,7 +132,7 @@ def _row(panel: str, norm: str, series: str, **numbers: Any) -> dict[str, Any]:
 
 
 def _accuracy(tables: Tables, arm: pd.DataFrame, norm: str) -> Iterator[dict[str, Any]]:
-    """The mean curve of an arm, and where each of its runs ended that diverged."""
+    """The mean curve of an arm, and the end of each diverged run."""
     lines = [(row, shown.curve(tables, row["run"], ACCURACY)) for row in arm.to_dict("records")]
     if not lines:
         return

@@ -65,7 +65,7 @@ class Drawing:
         return shown.numbers(rows, COLUMNS, whole=("step", "n"))
 
     def caption(self, data: pd.DataFrame, tables: Tables) -> str:
-        """What is shown, by which rules, of which runs."""
+        """What is shown, from which runs, and by which rules."""
         runs = shown.of_grids(tables.runs, self.grids)
         text = [
             "Test accuracy of fixed examples over training steps (what the whole split gives at the end is not "
@@ -84,7 +84,7 @@ class Drawing:
         return " ".join([*text, described(runs)])
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
-        """The figure, of nothing but its data."""
+        """The figure, drawn only from its data."""
         runs = shown.of_grids(tables.runs, self.grids)
         names = list(dict.fromkeys(data["arm"]))
         plain = [name for name in names if name.startswith(_BASE)]

@@ -86,7 +86,7 @@ class Drawing:
         return shown.numbers(rows, COLUMNS, whole=("step", "n"))
 
     def caption(self, data: pd.DataFrame, tables: Tables) -> str:
-        """What is shown, by which rules, of which runs."""
+        """What is shown, from which runs, and by which rules."""
         drawn, fixed = select(tables.runs, self.grid, NORMS)
         series = set(data["series"])
         text = ["After Santurkar et al. 2018, Fig. 4."]
@@ -109,7 +109,7 @@ class Drawing:
         return " ".join([*text, described(drawn)])
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
-        """The figure, of nothing but its data."""
+        """The figure, drawn only from its data."""
         drawn, _ = select(tables.runs, self.grid, NORMS)
         steps = int(drawn["steps"].max()) if len(drawn) else 0
         with style():

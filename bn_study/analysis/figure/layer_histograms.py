@@ -78,7 +78,7 @@ class Drawing:
         return shown.numbers(rows, COLUMNS, ("low", "high", "value"), whole=("layer", "n"))
 
     def caption(self, data: pd.DataFrame, tables: Tables) -> str:
-        """What is shown, by which rules, of which runs."""
+        """What is shown, from which runs, and by which rules."""
         drawn, fixed = select(tables.runs, self.grid, NORMS)
         seed = f"seed {int(drawn['seed'].min())}" if len(drawn) else "one seed"
         when = "at the last step" if self.step is None else f"after {self.step:,} steps"
@@ -92,7 +92,7 @@ class Drawing:
         return " ".join([*text, described(drawn)])
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
-        """The figure, of nothing but its data."""
+        """The figure, drawn only from its data."""
         layers = int(data["layer"].max()) + 1 if len(data) else 1
         with style():
             figure = Figure(figsize=(PAGE, HEIGHT), layout="constrained")

@@ -71,7 +71,7 @@ class Drawing:
         return [Needed(name, site) for name, _, site in named]
 
     def curves(self, runs: pd.DataFrame) -> dict[str, list[Curve]]:
-        """The runs of the grids; none of their records."""
+        """The runs of the grids, without any of their records."""
         return {run: [] for run in shown.of_grids(runs, [*self.grids, *(self.beside or [])])["run"]}
 
     def data(self, tables: Tables) -> pd.DataFrame:
@@ -88,7 +88,7 @@ class Drawing:
         return shown.numbers([*rows, *usable], COLUMNS, whole=("n", "lost"))
 
     def caption(self, data: pd.DataFrame, tables: Tables) -> str:
-        """What is shown, by which rules, of which runs."""
+        """What is shown, from which runs, and by which rules."""
         panels, factor = self._panels(tables), self.factor
         means, text = data[data["series"] == "mean"], []
         there = [one for one in self.metrics if one in set(means.loc[means["value"].notna(), "metric"])]
@@ -113,7 +113,7 @@ class Drawing:
         return " ".join([*text, described(runs)])
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
-        """The figure, of nothing but its data."""
+        """The figure, drawn only from its data."""
         looks = _looks(data, self.color)
         names = self.grids if self.panels is None else list(dict.fromkeys(data["grid"]))
         columns, legend = _style.legend_size(look.label for look in looks.values() if len(looks) > 1)

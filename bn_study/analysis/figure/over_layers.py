@@ -77,7 +77,7 @@ class Drawing:
         return shown.numbers(rows, COLUMNS, whole=("layer", "n"))
 
     def caption(self, data: pd.DataFrame, tables: Tables) -> str:
-        """What is shown, by which rules, of which runs."""
+        """What is shown, from which runs, and by which rules."""
         quantity = " and ".join(_quantity(name, self.power) for name in self.records)
         when = "at the last step" if self.step is None else f"after {self.step:,} steps"
         text = [
@@ -92,7 +92,7 @@ class Drawing:
         return " ".join([*text, described(pd.concat(panels) if panels else tables.runs.iloc[:0])])
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
-        """The figure, of nothing but its data."""
+        """The figure, drawn only from its data."""
         names = list(dict.fromkeys(zip(data["grid"], data["panel"], strict=True))) or [("".join(self.grids[:1]), "")]
         means = data[data["series"] == "mean"]
         keys = list(dict.fromkeys(zip(means["name"], self._hues(means), strict=True)))

@@ -45,7 +45,7 @@ class Drawing:
         return [Needed(metric) for metric in self.metrics]
 
     def curves(self, runs: pd.DataFrame) -> dict[str, list[Curve]]:
-        """The runs of the grids; none of their records."""
+        """The runs of the grids, without any of their records."""
         return {run: [] for run in shown.of_grids(runs, self.grids)["run"]}
 
     def data(self, tables: Tables) -> pd.DataFrame:
@@ -58,7 +58,7 @@ class Drawing:
         return shown.numbers(rows, COLUMNS, whole=("n", "lost"))
 
     def caption(self, data: pd.DataFrame, tables: Tables) -> str:
-        """What is shown, by which rules, of which runs."""
+        """What is shown, from which runs, and by which rules."""
         text = [
             f"{self.metrics[0]} at the end, statistics re-estimated on training data, by activation and placement: "
             "mean over seeds with its 95 % t-interval; right, the difference of before and after, paired by seed. "
@@ -69,7 +69,7 @@ class Drawing:
         return " ".join([*text, described(shown.of_grids(tables.runs, self.grids))])
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
-        """The figure, of nothing but its data."""
+        """The figure, drawn only from its data."""
         heights = [
             FOOT + ROW * max(len(data[(data["grid"] == grid) & (data["series"] == "mean")]), 3) for grid in self.grids
         ]

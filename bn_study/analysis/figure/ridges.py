@@ -73,7 +73,7 @@ class Drawing:
         return shown.numbers(rows, COLUMNS, ("x", "value", "low", "high"), whole=("step", "n"))
 
     def caption(self, data: pd.DataFrame, tables: Tables) -> str:
-        """What is shown, by which rules, of which runs."""
+        """What is shown, from which runs, and by which rules."""
         drawn, fixed = select(tables.runs, self.grid, NORMS)
         series = set(data["series"])
         text = [
@@ -96,7 +96,7 @@ class Drawing:
         return " ".join([*text, described(drawn)])
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
-        """The figure, of nothing but its data."""
+        """The figure, drawn only from its data."""
         drawn, _ = select(tables.runs, self.grid, NORMS)
         steps = int(drawn["steps"].max()) if len(drawn) else 0
         with style():
@@ -121,7 +121,7 @@ class Drawing:
 
 
 def _metric(tables: Tables, arm: pd.DataFrame, norm: str, metric: str) -> Iterator[dict[str, Any]]:
-    """The mean curve of an arm, and where each of its runs ended that diverged."""
+    """The mean curve of an arm, and the end of each diverged run."""
     found = {"panel": "a", "norm": norm}
     lines = [(row, shown.curve(tables, row["run"], metric)) for row in arm.to_dict("records")]
     for point in shown.mean_curve(line[np.isfinite(line["value"])] for _, line in lines):

@@ -3,9 +3,9 @@
     .jobs/<call>/call.json      what was asked for, and the ids of the arrays that were submitted for it
     .jobs/<call>/<id>_<n>_*     submitit's: the task as a pickle, what it printed
 
-Nothing here decides what is done: the store says that, and `squeue` says who lives. Slurm's accounting is not needed.
-A task of the array looks after one worker as `local` looks after several. So a worker that dies costs its run no more
-than there, and one that is told to stop writes a checkpoint first.
+Nothing here decides which runs are done: the store says that, and `squeue` says which tasks live. Slurm's accounting is
+not needed. A task of the array watches one worker in the way that `local` watches several. So a worker's death counts
+against its run as it does there, and a worker that must stop writes a checkpoint first.
 """
 
 import os
@@ -43,7 +43,7 @@ WORKERS = "array"
 POLL = 0.25
 """Seconds between checks of the store."""
 GONE = 5.0
-"""A job counts as gone after this many seconds outside the queue: while it is requeued it is briefly not listed."""
+"""A job counts as gone after this many seconds outside the queue, because a requeued job is briefly not listed."""
 PREEMPTION = 5.0
 """Seconds in which the signal of a pre-emption follows the one that ends a job."""
 _PLACES = ("BN_STUDY_HOME", "BN_STUDY_RESULTS", "BN_STUDY_DATA")
@@ -90,7 +90,7 @@ class Task:
 
 
 def left(call: Call) -> bool:
-    """Whether there is anything that this call would still train."""
+    """Whether this call still has runs to train."""
     plan = plan_status(call.experiment, call.study.store)
     failed = call.study.store.failures(call.id)
     return not call.too_many_failures() and any(run.spec.id not in failed for run in plan.missing)

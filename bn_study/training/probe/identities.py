@@ -1,4 +1,4 @@
-"""Exact facts about batch normalization as numbers, to be held against a tolerance."""
+"""Exact facts about batch normalization as numbers that are compared with a tolerance."""
 
 from collections.abc import Iterator
 
@@ -61,7 +61,7 @@ def record(network: Network, evaluation: Evaluation) -> Iterator[tuple[str, str,
     on synthetic batches of a fixed random stream. Errors are in the units of the output, which are about 1, or relative
     (marked *).
 
-    Standardisation, in training: `mean` - beta, `std` / |gamma| - sqrt(variance/(variance+epsilon)); `skewness` and
+    Standardization, in training: `mean` - beta, `std` / |gamma| - sqrt(variance/(variance+epsilon)); `skewness` and
     `kurtosis` of output - of input, for two heaps. In inference: `inference_formula`*, `inference_affine`* (a blend's
     output is the outputs' blend), `inference_alone`* (without batch mates).
     Bias before the normalizer: `bias_output`*, `bias_inference`*, `bias_gradient` (|dL/db| / |dL/dW|),
