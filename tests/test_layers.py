@@ -98,6 +98,7 @@ def imports(tree: ast.Module, known: Container[str]) -> Iterator[Import]:
     def nodes(parent: ast.AST, inside: bool) -> Iterator[tuple[ast.AST, bool]]:
         for node in ast.iter_child_nodes(parent):
             if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                yield from nodes(ast.Module(node.orelse, []), inside)
                 continue
             yield node, inside
             yield from nodes(node, inside or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
@@ -109,6 +110,8 @@ def imports(tree: ast.Module, known: Container[str]) -> Iterator[Import]:
             source = "." * node.level + (node.module or "")  # with a dot in front no room allows it: say the full name
             names = [f"{source}.{alias.name}" for alias in node.names]
             targets = [name if name.removeprefix("bn_study.") in known else source for name in names]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+            targets = [one.value for one in node.args[:1] if isinstance(one, ast.Constant)]
         else:
             continue
         for target in dict.fromkeys(targets):
@@ -256,6 +259,11 @@ FORBIDDEN = {
     "hidden in a function": ("analysis.stats", "class Test:\n    def run(self):\n        import tensorflow\n"),
     "analysis training": ("analysis.claims", "from bn_study.training.train import Run\n"),
     "training analysis": ("training.data", "from bn_study.analysis import stats\n"),
+    "behind what is for types": (
+        "plan.spec",
+        "if TYPE_CHECKING:\n    pass\nelse:\n    import bn_study.cli.main\n",
+    ),
+    "by name": ("plan.spec", 'import importlib\nimportlib.import_module("bn_study.cli.main")\n'),
     "a part another part": ("training.norm.layer", "from bn_study.training.norm.batch import layer\n"),
     "a relative import": ("training.train", "from .data import Data\n"),
     "train a part": ("training.train", "import bn_study.training.norm.batch\n"),

@@ -82,7 +82,7 @@ def _compose(composer: "_Composer", name: str | None, overrides: Iterable[str]) 
         here = f"{where}: grids.{grid}"
         own = {current(key): _axis(key, value, here) for key, value in factors.items()}
         builder.add(here, grid, base, own, fixed, changed)
-    builder.finish(where, base, asked)
+    builder.finish(where, base, asked, (*call_settings.NAMES, "profile"))
     experiment = Experiment(
         name=name or ADHOC,
         question=sections.text("question"),

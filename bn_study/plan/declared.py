@@ -9,15 +9,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.spec import Part
+from bn_study.plan.types import Source
 
 SITES = ("linear", "pre", "post", "out")
 """Of a hidden layer, as training/network.py explains them."""
-SOURCES = ("reestimated", "moving", "moving_unbiased", "batch")
+SOURCES: tuple[str, ...] = get_args(Source)
 """Where a normalizer's statistics come from at inference, as training/evaluation.py explains them."""
 RATE_OPTIONS = ("learning_rate", "decay_at", "decay_factor")
 """Options of any optimizer that only set the rate of a step: the compiled training loop gets rates as values."""

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -67,11 +67,12 @@ class GridBuilder:
         stated = {key: axis if len(axis) > 1 else axis[0] for key, axis in axes.items()}
         self.grids[name] = Grid(name, stated, tuple(cells.values()), math.prod(map(len, axes.values())))
 
-    def finish(self, where: str, base: Factors, asked: Axes) -> None:
+    def finish(self, where: str, base: Factors, asked: Axes, of_call: Iterable[str]) -> None:
         for source, keys in ((f"{where}: base", base), ("command line", asked)):
             for key in keys:
                 if key not in self.reached and (source == "command line" or key not in asked):
-                    raise UsageError(f"{source}: {parts.unknown('setting', key, self.options)}")
+                    known = self.options | set(of_call if source == "command line" else ())
+                    raise UsageError(f"{source}: {parts.unknown('setting', key, known)}")
 
     def _combinations(self, axes: Axes, reached: set[str], options: set[str]) -> Iterator[list[_Piece]]:
         """The pieces of each point of the product of the axes; the last axis varies fastest."""

@@ -29,6 +29,8 @@ Count = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=LARGEST)]
 Natural = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=LARGEST)]
 Quantiles = Annotated[list[Annotated[float, Field(ge=0, le=100)]], Field(min_length=1)]
 """Percentiles, 0 to 100, as in the names of the records: 15 is `activation/unit_q15`."""
+Source = Literal["reestimated", "moving", "moving_unbiased", "batch"]
+"""Where a normalizer's statistics come from at inference; training/evaluation.py explains each."""
 
 
 @dataclass(frozen=True)
@@ -66,4 +68,5 @@ __all__ = [
     "Number",
     "Positive",
     "Quantiles",
+    "Source",
 ]

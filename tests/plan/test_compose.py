@@ -148,6 +148,7 @@ def test_a_claim_hash_follows_the_claim_and_its_runs_only(study):
         (["timeout=0"], ["timeout=0: give a number of seconds above 0"]),
         (["checkpoint=null"], ["checkpoint=null: give a number of seconds above 0"]),
         (["heartbeat_timeout=soon"], ["heartbeat_timeout=soon: give a number of seconds above 0"]),
+        (["heartbeat_timeuot=30"], ["did you mean heartbeat_timeout?"]),
         (["numerics=portabel"], ["unknown numerics 'portabel'", "portable"]),
         (["timeout=9", "launcher=inline"], ["timeout: launcher=inline has no process"]),
         (["workers=0"], ["workers=0: give a whole number of at least 1"]),

@@ -8,6 +8,7 @@ import pytest
 
 from bn_study.analysis import tables
 from bn_study.analysis.csv_files import write_csv
+from bn_study.cli.main import main
 from bn_study.errors import UsageError
 from bn_study.plan import renamed
 from bn_study.plan.compose import compose
@@ -93,3 +94,12 @@ def test_a_table_of_runs_is_read_in_the_new_words(tmp_path):
         pd.DataFrame({"run": ["a"], "measure.points": [7], "probes.curves.images": [9], label: [3.0]}), tmp_path / "x"
     )
     assert list(tables.read_runs(tmp_path / "x")) == ["run", "schedule.points", "probe.curves.images", label]
+
+
+def test_settings_that_arms_are_compared_by_may_have_either(home, monkeypatch, capsys):
+    monkeypatch.setenv("BN_STUDY_HOME", str(home))
+    said = []
+    for by in ("measure.first", "schedule.first"):
+        assert main(["compare", "learning_rate_gain", "--by", by, "--csv"]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1] and "schedule.first=" in said[0]

@@ -32,7 +32,6 @@ ROWS = (
 """Kind of value, arm, and the row's name; that of the last two is the tutorial's."""
 COLUMNS = ("norm", "kind", "layer", "series", "low", "high", "value", "n")
 HEIGHT = 3.3  # inches
-OUTSIDE = 0.005  # a share beyond a panel's range from which on it is written there
 
 
 @dataclass(frozen=True)

@@ -55,9 +55,10 @@ def _arms(options: argparse.Namespace, study: Any, experiment: Any) -> int:
     from bn_study import report
     from bn_study.analysis import comparison
     from bn_study.analysis.planned_records import check_needed, planned
+    from bn_study.plan.renamed import current, current_words
     from bn_study.report import frames
 
-    at = comparison.parsed(options.metric or METRIC, options.at or "last")
+    at = comparison.parsed(METRIC if options.metric is None else options.metric, options.at or "last")
     check_needed("--metric", [at.needed], planned(experiment, list(experiment.grids)))
     tables = frames.of(study, experiment)
     runs, records = tables.runs, tables.records
@@ -69,7 +70,8 @@ def _arms(options: argparse.Namespace, study: Any, experiment: Any) -> int:
         if tables.without_records:
             count = len(tables.without_records)
             print(f"{count} runs have only the records that figures draw on this machine", file=sys.stderr)
-    table = comparison.compare(runs, numbers, options.by.split(","), options.against)
+    against = current_words(options.against)
+    table = comparison.compare(runs, numbers, [current(name) for name in options.by.split(",")], against)
     if options.csv:
         table.to_csv(sys.stdout, index=False, lineterminator="\n")
     elif options.json:

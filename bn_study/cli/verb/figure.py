@@ -26,6 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def command(options: argparse.Namespace) -> int:
+    from bn_study.plan.renamed import current
     from bn_study.report import frames, sweep_figure
 
     request = parsed(options.request)
@@ -35,8 +36,9 @@ def command(options: argparse.Namespace) -> int:
         raise UsageError(f"--output {path}: give it a name that ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     if (options.over is None) == (options.kind == "final"):
         raise UsageError("final needs --over, what is on its axis, and the other kinds have none")
-    by = options.by.split(",") if options.by else ()
-    figure = sweep_figure.SweepFigure(options.kind, options.metric, by, options.color, options.column, options.over)
+    by = [current(name) for name in options.by.split(",")] if options.by else ()
+    layout = [name and current(name) for name in (options.color, options.column, options.over)]
+    figure = sweep_figure.SweepFigure(options.kind, options.metric, by, *layout)
     figure.check_records(experiment)
     found = frames.of(study, experiment)
     for file in sweep_figure.write(path, found, figure):

@@ -1,10 +1,9 @@
 """Loss and accuracy during training."""
 
 from collections.abc import Iterator
-from typing import Literal
 
 from bn_study.plan.declared import Observed, Record
-from bn_study.plan.types import Count
+from bn_study.plan.types import Count, Source
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
 
@@ -13,8 +12,8 @@ def records(
     seen: Observed,
     *,
     images: Count,
-    sources: list[Literal["reestimated", "moving", "moving_unbiased", "batch"]],
-    full: list[Literal["reestimated", "moving", "moving_unbiased", "batch"]],
+    sources: list[Source],
+    full: list[Source],
 ) -> Iterator[Record]:
     """Loss and accuracy of each split with each source. Sources outside `sources` only at the end."""
     quantities = ("loss",) if seen.task == "regression" else ("loss", "accuracy")
@@ -29,8 +28,8 @@ def record(
     evaluation: Evaluation,
     *,
     images: Count,
-    sources: list[Literal["reestimated", "moving", "moving_unbiased", "batch"]],
-    full: list[Literal["reestimated", "moving", "moving_unbiased", "batch"]],
+    sources: list[Source],
+    full: list[Source],
 ) -> Iterator[tuple[str, str, float]]:
     """Yield `<split>/loss` and `<split>/accuracy` (classifiers only), with `_<source>` for other sources of statistics.
 
