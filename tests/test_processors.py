@@ -26,7 +26,7 @@ CHILD = """
 import sys
 from numpy._core._multiarray_umath import __cpu_features__
 assert not any(__cpu_features__[name] for name in sys.argv[1].split())
-from bn_study.cli import main
+from bn_study.cli.main import main
 sys.exit(main(["report", "--check", *sys.argv[2:]]))
 """
 FOUND = ("gradients_by_depth", "moments_by_depth", "learning_rates")

@@ -103,8 +103,8 @@ def test_activations_have_a_row_a_layer(specs):
 
 def test_final_values_of_any_record_at_any_site(specs):
     data = draw("final", "--over", "norm", "--metric", "activation/q50@layer1/pre", "--column", "seed")
-    assert sorted(set(data["grid"])) == ["sweep seed=0", "sweep seed=1", "sweep seed=2"]
-    row = data[(data["grid"] == "sweep seed=1") & (data["place"] == "batch")].iloc[0]
+    assert sorted(set(data["grid"])) == ["seed=0", "seed=1", "seed=2"]
+    row = data[(data["grid"] == "seed=1") & (data["place"] == "batch")].iloc[0]
     assert row["value"] == 51
 
 
