@@ -152,7 +152,7 @@ def tell():
     status = Path("/proc/self/status").read_text()
     print(status.split("VmHWM:")[1].split("\\n")[0], file=sys.stderr)
 
-from bn_study.cli import main
+from bn_study.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 """The command. Its last line is its peak memory, because rusage would include this process, which forks it."""
