@@ -98,6 +98,7 @@ def test_a_table_of_runs_is_read_in_the_new_words(tmp_path):
 
 def test_settings_that_arms_are_compared_by_may_have_either(home, monkeypatch, capsys):
     monkeypatch.setenv("BN_STUDY_HOME", str(home))
+    monkeypatch.delenv("BN_STUDY_RESULTS", raising=False)  # which launcher=inline leaves behind
     said = []
     for by in ("measure.first", "schedule.first"):
         assert main(["compare", "learning_rate_gain", "--by", by, "--csv"]) == 0
