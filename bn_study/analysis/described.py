@@ -1,6 +1,7 @@
 """Describe the runs that a figure or a report shows: their data, networks and budget."""
 
 import hashlib
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -40,6 +41,12 @@ def data(runs: pd.DataFrame) -> str:
 def note(dataset: str) -> str:
     """What a reader could mistake a data set for, as the data set's file declares it."""
     return parts.declared("dataset", dataset, "NOTE") if dataset in parts.names("dataset") else ""
+
+
+def shown_of_several(fixed: Mapping[str, str]) -> list[str]:
+    """A caption's sentence on the settings at which runs were chosen (`shown.select`), if there were several."""
+    values = " ".join(f"{key}={value}" for key, value in fixed.items())
+    return [f"Shown of several: the runs with {values}."] if fixed else []
 
 
 def limits(runs: pd.DataFrame) -> str:

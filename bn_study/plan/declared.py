@@ -4,9 +4,12 @@ A declaration is a function or a literal constant of the part's file. It may use
 builtins, and `Record` and `layer_sites` from here, nothing else; its annotations are not looked at.
 """
 
+import __future__
+
 import ast
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, get_args
@@ -75,10 +78,10 @@ def observed(dataset: Part, model: Part, norm: Part) -> Observed:
     """What the probes of a run observe."""
     places = sites(model.name, model.args)
     normalizers: list[str] = []
-    if declaration("norm", norm.name, "STATISTICS"):
+    if parts.declared("norm", norm.name, "STATISTICS"):
         normalizers += ["input/norm"] if model.args.get("normalize_input") else []
         normalizers += dict.fromkeys(f"{one.partition('/')[0]}/norm" for one in places)
-    task = declaration("dataset", dataset.name, "TASK")
+    task = parts.declared("dataset", dataset.name, "TASK")
     return Observed(places, tuple(normalizers), norm.name, str(model.args.get("activation", "")), task)
 
 
@@ -91,31 +94,24 @@ def records(probe: Part, seen: Observed) -> list[Record]:
 def _called(kind: str, name: str, what: str, positional: tuple[Any, ...], options: Mapping[str, Any]) -> list[Any]:
     """All that a declared function yields. Raises UsageError if it fails."""
     try:
-        return list(declaration(kind, name, what)(*positional, **options))
+        return list(function(kind, name, what)(*positional, **options))
     except (TypeError, NameError, ValueError, LookupError, AttributeError) as error:
         raise UsageError(f"{parts.file(kind, name)}: {what} fails: {error}") from None
 
 
 @cache
-def declaration(kind: str, name: str, what: str) -> Any:
-    """A function or a constant of a part's file. Raises UsageError if there is none."""
-    half, _ = parts.FUNCTIONS[kind].split("/")
-    path = parts.PACKAGE / half / kind / f"{name}.py"
+def function(kind: str, name: str, what: str) -> Any:
+    """A function that a part's file declares, made without importing the file. Raises UsageError if there is none."""
+    parts.check(kind, name)
+    definitions = parts.definitions(kind, name)
+    definition = definitions[what]
+    if not isinstance(definition, ast.FunctionDef):
+        raise UsageError(f"{parts.file(kind, name)}: {what} must be a function")
     scope: dict[str, Any] = {"Record": Record, "layer_sites": layer_sites}
-    wanted: list[ast.stmt] = []
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            try:
-                scope[node.targets[0].id] = ast.literal_eval(node.value)
-            except ValueError:
-                continue
-        if isinstance(node, ast.FunctionDef) and node.name == what:
-            node.returns = None
-            for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.kwarg):
-                if argument is not None:
-                    argument.annotation = None
-            wanted.append(node)
-    exec(compile(ast.Module(wanted, []), str(path), "exec"), scope)
-    if what not in scope:
-        raise UsageError(f"bn_study/{half}/{kind}/{name}.py declares no {what}; see another {kind} for how it is done")
+    for constant, node in definitions.items():
+        with suppress(ValueError):  # not a literal
+            scope[constant] = ast.literal_eval(node)
+    module = ast.Module([definition], [])
+    unread = __future__.annotations.compiler_flag  # annotations name types that are not in scope
+    exec(compile(module, parts.file(kind, name), "exec", flags=unread), scope)
     return scope[what]

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from bn_study.errors import UsageError
 from bn_study.plan import types
+from bn_study.plan.renamed import FIGURE_OPTIONS
 from bn_study.plan.spec import Part
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -35,9 +36,6 @@ FUNCTIONS = {
     "verb": "cli/command",
 }
 """Kind of part -> the room it belongs to and the function or frozen dataclass that its files define."""
-
-BRITISH = {"colour": "color"}
-"""Alternative spellings of options that are accepted."""
 
 ALSO = {
     "dataset": ("TASK", "NOTE"),
@@ -75,7 +73,7 @@ def find(kind: str, name: str) -> ModuleType:
 
 
 @cache
-def _definitions(kind: str, name: str) -> dict[str, ast.AST]:
+def definitions(kind: str, name: str) -> dict[str, ast.AST]:
     """What the file of a part defines at its top, by name, without importing it. Raises UsageError for no Python."""
     found: dict[str, ast.AST] = {}
     try:
@@ -101,14 +99,14 @@ def check(kind: str, name: str) -> None:
 
 def defines(kind: str, name: str, what: str) -> bool:
     """Whether the file of a part defines a function, a class or a constant."""
-    return what in _definitions(kind, name)
+    return what in definitions(kind, name)
 
 
 def declared(kind: str, name: str, constant: str) -> Any:
     """A constant that the file of a part declares as a literal. Raises UsageError where it does not."""
     check(kind, name)
     try:
-        return ast.literal_eval(_definitions(kind, name)[constant])
+        return ast.literal_eval(definitions(kind, name)[constant])
     except ValueError:
         raise UsageError(f"{file(kind, name)}: {constant} must be a literal") from None
 
@@ -144,7 +142,7 @@ def _options(kind: str, name: str) -> dict[str, tuple[ast.expr | None, bool]]:
     """The annotation of each option, and whether it may be left out."""
     check(kind, name)
     definer = FUNCTIONS[kind].rpartition("/")[2]
-    definition = _definitions(kind, name)[definer]
+    definition = definitions(kind, name)[definer]
     if isinstance(definition, ast.ClassDef) and definer[0].isupper():
         fields = [one for one in definition.body if isinstance(one, ast.AnnAssign)]
         return {ast.unparse(one.target): (one.annotation, one.value is not None) for one in fields}
@@ -169,7 +167,8 @@ def checked(kind: str, name: str, args: Mapping[str, Any], prefix: str | None = 
     """
     if name not in names(kind):
         raise UsageError(unknown(kind, name, names(kind)))
-    given = {BRITISH.get(key, key): value for key, value in args.items()}
+    renamed = FIGURE_OPTIONS if kind == "figure" else {}
+    given = {renamed.get(key, key): value for key, value in args.items()}
     return Part(name, validated(_schema(kind, name), given, prefix or kind))
 
 

@@ -10,7 +10,9 @@ from typing import Any
 FIELDS = {"measure": "schedule", "probes": "probe", "silence": "heartbeat_timeout"}
 """Settings, by their first word: old name -> new name."""
 OPTIONS = {"binarise": "binarize", "normalise_input": "normalize_input"}
-"""Options of parts."""
+"""Options of parts that a run is made of."""
+FIGURE_OPTIONS = {"colour": "color"}
+"""Options of figures, which are not hashed."""
 SECTIONS = {"oracle": "sanity_check"}
 """Sections of an experiment file."""
 EXPERIMENTS = {"oracles": "sanity_checks", "initialisation": "initialization"}

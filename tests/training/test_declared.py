@@ -43,7 +43,10 @@ def test_a_probe_records_what_it_declares(specify, looked_at, model, dataset, no
 )
 def test_every_part_declares(kind, what):
     for name in parts.names(kind):
-        assert declared.declaration(kind, name, what) is not None
+        if what.isupper():
+            assert parts.declared(kind, name, what) is not None
+        else:
+            assert callable(declared.function(kind, name, what))
 
 
 def test_a_model_with_other_sites_than_it_declares_is_refused(specify, monkeypatch):
@@ -54,6 +57,6 @@ def test_a_model_with_other_sites_than_it_declares_is_refused(specify, monkeypat
 
 
 def test_a_declaration_that_fails_is_said_in_a_line(monkeypatch):
-    monkeypatch.setattr(declared, "declaration", lambda kind, name, what: lambda *, widths: [])
+    monkeypatch.setattr(declared, "function", lambda kind, name, what: lambda *, widths: [])
     with pytest.raises(UsageError, match=r"bn_study/training/model/mlp\.py: sites fails: .*'dropout'"):
         declared.sites("mlp", {"widths": [6], "dropout": 0.0})

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, MultipleLocator
 
 from bn_study.analysis import shown
-from bn_study.analysis.described import activation, described
+from bn_study.analysis.described import activation, described, shown_of_several
 from bn_study.analysis.figure._style import BLACK, LOOKS, PAGE, cross, say, step_ticks, style
 from bn_study.analysis.needed import LAYERS, Needed
 from bn_study.analysis.shown import Tables, select
@@ -96,11 +96,7 @@ class Drawing:
             )
         if "diverged" in series:
             text.append("✕: a run diverged there; means go on without it.")
-        if fixed:
-            text.append(
-                f"Shown of several: the runs with {' '.join(f'{key}={value}' for key, value in fixed.items())}."
-            )
-        return " ".join([*text, described(drawn)])
+        return " ".join([*text, *shown_of_several(fixed), described(drawn)])
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
         """The figure, drawn only from its data."""

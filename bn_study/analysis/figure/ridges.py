@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
 from bn_study.analysis import shown
-from bn_study.analysis.described import described
+from bn_study.analysis.described import described, shown_of_several
 from bn_study.analysis.figure._style import BLUE, PAGE, PALETTE, cross, dashes, say, style, third_ticks
 from bn_study.analysis.needed import Needed
 from bn_study.analysis.shown import Tables, select
@@ -89,11 +89,7 @@ class Drawing:
             )
         if "diverged" in series:
             text.append("✕: a run diverged there; means go on without it.")
-        if fixed:
-            text.append(
-                f"Shown of several: the runs with {' '.join(f'{key}={value}' for key, value in fixed.items())}."
-            )
-        return " ".join([*text, described(drawn)])
+        return " ".join([*text, *shown_of_several(fixed), described(drawn)])
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
         """The figure, drawn only from its data."""

@@ -58,7 +58,8 @@ def _arms(options: argparse.Namespace, study: Any, experiment: Any) -> int:
     from bn_study.plan.renamed import current, current_words
     from bn_study.report import frames
 
-    at = comparison.parsed(METRIC if options.metric is None else options.metric, options.at or "last")
+    metric = METRIC if options.metric is None else options.metric
+    at = comparison.parsed(metric, options.at or "last")
     check_needed("--metric", [at.needed], planned(experiment, list(experiment.grids)))
     tables = frames.of(study, experiment)
     runs, records = tables.runs, tables.records
@@ -77,7 +78,7 @@ def _arms(options: argparse.Namespace, study: Any, experiment: Any) -> int:
     elif options.json:
         sys.stdout.write(table.to_json(orient="records", lines=True))
     else:
-        print(f"{experiment.name}: {options.metric or METRIC}, {options.at or 'last'}; 95 % t-intervals over seeds")
+        print(f"{experiment.name}: {metric}, {options.at or 'last'}; 95 % t-intervals over seeds")
         console().print(report.arms(table))
         if table["diverged"].any():
             print("✕ n: runs that diverged. They have no value here; verdicts impute one (docs/verdicts.md)")
