@@ -64,6 +64,7 @@ def refused(answer, *words):
     return True
 
 
+@pytest.mark.slow
 def test_an_adhoc_sweep_trains_each_run_once(bn_study):
     first = bn_study("run", *SWEEP)
     assert "8 runs, 8 to train" in first.stdout and "8 trained, 8 of 8 done" in first.stdout
@@ -266,6 +267,7 @@ def test_a_claim_without_runs_names_file_and_claim(bn_study, home, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_failing_run_is_reported_and_the_others_finish(bn_study):
     """Three poolings do not fit 8x8 images; which is known only when the network is built."""
     words = ["model=cnn", "model.dense=[4]", "model.blocks=[[2],[2]],[[2],[2],[2],[2]]", "steps=3"]
@@ -302,6 +304,7 @@ def test_an_override_does_not_make_a_claim_post_hoc(bn_study):
     assert len(stated) and not stated.str.contains("post hoc").any()
 
 
+@pytest.mark.slow
 def test_the_whole_path_on_embedded_data(bn_study):
     """Plan, tune, train, report; then the report again from its own tables, without the cache."""
     words = ["faster_convergence", "profile=smoke"]

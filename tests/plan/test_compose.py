@@ -215,6 +215,7 @@ def test_unknown_experiment_names_the_nearest(home):
         compose(home, "faster_convergance", [])
 
 
+@pytest.mark.slow
 def test_every_experiment_composes_with_every_profile(home):
     for path in sorted((home / "experiments").glob("*.yaml")):
         for overrides in ([], ["profile=smoke"]):
