@@ -6,7 +6,7 @@ verdict; `says` decides how the verdicts of the contexts combine.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -93,8 +93,11 @@ def verdict(
     words = " | ".join(dict.fromkeys(measure.words(level) for level in levels))
     used = pd.concat([arm.rows for arm in found]).drop_duplicates("run") if found else pd.DataFrame()
     tested = experiment.stated_hash(name)
-    later = attached_later(name, tested, claim.statements, used, firsts)
-    return _verdict(name, claim, words, rows, stated(name, tested, used, firsts), later, firsts.rules.get(tested, RULE))
+    attached = firsts.statements.get(name, ())
+    later = attached_later(name, tested, attached, used, firsts)
+    when, rule = stated(name, tested, used, firsts), firsts.rules.get(tested, RULE)
+    judged = _verdict(name, claim, words, rows, when, later, rule)
+    return replace(judged, statements=tuple(key for key in attached if ":" not in key))
 
 
 def _tuned(claim: Claim, experiment: Experiment, tuned: Mapping[str, Tuned]) -> bool:
@@ -269,7 +272,7 @@ def _verdict(
     outcome, reason = (only.outcome, only.reason) if only else aggregate(claim.says, rows)
     return Verdict(
         claim=name,
-        statements=tuple(claim.statements),
+        statements=(),
         says=claim.says,
         test=claim.test,
         margin=claim.margin,

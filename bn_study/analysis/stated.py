@@ -3,7 +3,7 @@
 report/firsts.py reads the dates, from git or from files.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -20,11 +20,13 @@ class Firsts:
     """When claims and runs appeared first, as far as known.
 
     stated: by hash of a claim. rules: by hash of a claim, the version of the decision rule when it was stated.
-    attached: by claim and statement. trained: by run (its id), settings and seed, whatever the recipe.
+    statements: by claim, what it is attached to: statements, and their scope factors as `S000-a:network`.
+    attached: by claim and one of these. trained: by run (its id), settings and seed, whatever the recipe.
     """
 
     stated: Mapping[str, Moment] = field(default_factory=dict)
     rules: Mapping[str, int] = field(default_factory=dict)
+    statements: Mapping[str, Sequence[str]] = field(default_factory=dict)
     attached: Mapping[tuple[str, str], Moment] = field(default_factory=dict)
     trained: Mapping[str, Moment] = field(default_factory=dict)
 
@@ -57,9 +59,10 @@ def stated(name: str, tested: str, runs: pd.DataFrame, firsts: Firsts) -> str:
 def attached_later(
     name: str, tested: str, statements: Iterable[str], runs: pd.DataFrame, firsts: Firsts
 ) -> dict[str, str]:
-    """The statements that a claim was attached to when one of its runs had been trained, each with the commit.
+    """What a claim was attached to when one of its runs had been trained, each with the commit.
 
-    One that came with the claim itself is not among them: such a claim is post hoc altogether.
+    statements: ids of statements, and scope factors as `S000-a:network`. One that came with the claim itself is not
+    in the result: such a claim is post hoc altogether.
     """
     since = firsts.stated.get(tested)
     trained = [firsts.trained[run] for run in runs["run"] if run in firsts.trained] if len(runs) else []

@@ -65,7 +65,7 @@ class Tune(_Stated):
 
 
 class Claim(_Stated):
-    """A statement that runs can support or contradict: measure x contrast x test x margin.
+    """A statement that runs can support or refute: measure x contrast x test x margin.
 
     measure: `{name: {arguments}}`, optionally with `scale: log2 | log10`. `over: {factor: ..., take: ...}` makes one
         number of several runs of a seed, such as the largest usable learning rate.
@@ -78,7 +78,6 @@ class Claim(_Stated):
         opens each context separately.
     """
 
-    statements: list[str]
     says: Literal["always", "generally", "can"] = "generally"
     measure: dict[str, Any]
     level: dict[str, Number] = Field(default_factory=dict)
@@ -228,14 +227,14 @@ class Experiment:
         """All that decides a claim's verdict, as its file states it.
 
         That is the fields of the claim, its gates (each by its own hash), its runs, and its tuning with the tuning's
-        runs. Runs are given by their number and a hash that ignores the recipe. `statements` and `expect`, which
-        interpret the claim, are left out.
+        runs. Runs are given by their number and a hash that ignores the recipe. `expect`, which interprets the claim,
+        is left out; so are the statements that it is attached to.
         """
         if self.unchanged is not None:
             return self.unchanged.tested(name)
         claim = self.claims[name]
         runs = {grid: self._runs([grid]) for grid in claim.grids} if claim.names_grids else self._runs(claim.grids)
-        fields = claim.model_dump(exclude={"statements", "expect", "grid", "gates"})
+        fields = claim.model_dump(exclude={"expect", "grid", "gates"})
         return {
             **by_value(former_words(fields)),
             "gates": sorted(self.stated_hash(gate) for gate in claim.gates),

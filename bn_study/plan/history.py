@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from omegaconf import OmegaConf
 
 from bn_study.errors import UsageError
-from bn_study.plan import git
+from bn_study.plan import git, statements
 from bn_study.plan.call_settings import NAMES
 from bn_study.plan.compose import compose
 from bn_study.plan.experiment import Experiment
@@ -28,6 +29,8 @@ class Found:
 def search(home: Path, name: str, hashes: Collection[str], attachments: Collection[tuple[str, str]]) -> Found:
     """The first commits with claims of these hashes, and those that attached these statements to these claims.
 
+    Earlier experiments name the statements of a claim; later they are in statements.yaml.
+
     Today's code composes the experiment with the conf/ of each commit that touched them, oldest first, until
     everything is found. A null option means "as before the option existed", so later null options are filled in.
     Commits that today's code still cannot compose are skipped, as are those that a shallow clone lacks.
@@ -40,6 +43,7 @@ def search(home: Path, name: str, hashes: Collection[str], attachments: Collecti
             _in_current_words(folder, name)
             for pair in _attached(folder, name).intersection(attachments):
                 first.attached.setdefault(pair, moment)
+            _without_attachments(folder / "experiments" / f"{name}.yaml")
             if not first.stated.keys() >= set(hashes):
                 for stated in _stated(folder, name, home).intersection(hashes):
                     first.stated.setdefault(stated, moment)
@@ -53,13 +57,14 @@ def committed(home: Path, experiment: Experiment) -> dict[str, str]:
         return stated
     with git.extracted(home, "HEAD", *paths) as folder:
         _in_current_words(folder, experiment.name)
+        _without_attachments(folder / "experiments" / f"{experiment.name}.yaml")
         there = _stated(folder, experiment.name, home)
     return {name: digest for name, digest in stated.items() if digest in there}
 
 
 def _paths(name: str) -> tuple[str, ...]:
     names = [name, *(old for old, new in EXPERIMENTS.items() if new == name)]
-    return "conf", *(f"experiments/{stem}.yaml" for stem in names)
+    return "conf", statements.FILE, *(f"experiments/{stem}.yaml" for stem in names)
 
 
 def _in_current_words(folder: Path, name: str) -> None:
@@ -103,9 +108,19 @@ def _stated(folder: Path, name: str, home: Path) -> set[str]:
 
 
 def _attached(home: Path, name: str) -> set[tuple[str, str]]:
-    """The pairs (claim, statement) of an earlier experiment."""
-    try:
+    """The pairs (claim, statement) of an earlier experiment, or of an earlier statements.yaml."""
+    named: list[tuple[str, list[str]]] = []
+    with suppress(UsageError):  # a file is older than today's form, or was wrong
         claims = Sections(name, read_experiment(home, name)).entries("claims", like=True)
-    except UsageError:
-        return set()
-    return {(claim, statement) for claim, entry in claims.items() for statement in entry.get("statements") or []}
+        named += [(claim, entry.get("statements") or []) for claim, entry in claims.items()]
+    with suppress(UsageError):
+        known = statements.read(home)
+        named += (known.attached(name) if known else {}).items()
+    return {(claim, key) for claim, keys in named for key in keys}
+
+
+def _without_attachments(path: Path) -> None:
+    """Remove the statements that an earlier experiment's claims name, which today's code refuses."""
+    if path.is_file():
+        text = path.read_text(encoding="utf-8")
+        path.write_text(re.sub(r"\bstatements: \[[^\]]*\](, )?", "", text), encoding="utf-8")

@@ -143,6 +143,8 @@ def checked(model: type[Stated], where: str, entry: dict[str, Any]) -> Stated:
         key = ".".join(map(str, first["loc"]))
         if first["type"] == "missing":
             raise UsageError(f"{where}: {key} is missing; state it") from None
+        if key == "statements":
+            raise UsageError(f"{where}: {key}: a claim is attached to statements in statements.yaml") from None
         if first["type"] == "extra_forbidden":
             raise UsageError(f"{where}: {parts.unknown('field', key, model.model_fields)}") from None
         raise UsageError(f"{where}: {key}: {first['msg'].removeprefix('Value error, ')}") from None

@@ -42,6 +42,7 @@ class Tested:
     claim: Claim
     verdict: Row
     contexts: tuple[Row, ...]
+    statements: tuple[str, ...]
     stated: str
     later: Mapping[str, str]
     datasets: tuple[str, ...]
@@ -137,13 +138,17 @@ def _evidence(home: Path, folder: Path) -> Evidence:
             head = verdicts[verdicts["claim"] == key].iloc[0]
             stated, later = str(head["stated"] or ""), _later(str(head.get("attached_later") or ""))
             data = tuple(sorted(set(mine["dataset"])))
-            tested.append(Tested(name, key, claim, rows[0], tuple(rows[1:]), stated, later, data, tuple(shown)))
+            attached = tuple(str(head["statements"] or "").split())
+            tested.append(
+                Tested(name, key, claim, rows[0], tuple(rows[1:]), attached, stated, later, data, tuple(shown))
+            )
     return Evidence(name, sections.text("question"), tuple(tested))
 
 
 def _later(text: str) -> dict[str, str]:
-    """Commits by statement, from `S000-a:1234567890 ...` in verdicts.csv."""
-    return dict(one.split(":") for one in text.split())
+    """Commits by statement or scope factor, from `S000-a:1234567890 S000-a:network:...` in verdicts.csv."""
+    pairs = (one.rpartition(":") for one in text.split())
+    return {key: commit for key, _, commit in pairs}
 
 
 def _row(cells: Mapping[Hashable, Any]) -> Row:
@@ -171,7 +176,7 @@ def lines(statements: Statements, evidence: Sequence[Evidence]) -> list[Line]:
             name,
             statement,
             tuple(statements.cards[card] for card in statement.cards),
-            tuple(one for one in tested if name in one.claim.statements),
+            tuple(one for one in tested if name in one.statements),
         )
         for name, statement in statements.statements.items()
     ]

@@ -25,12 +25,12 @@ def plotted(evidence: list[Evidence]) -> pd.DataFrame:
     """Every number in the figure: a row for each context of a claim, or one for the claim if it has one context."""
     rows = [
         (
-            *(one.experiment, one.name, " ".join(one.claim.statements), row.context),
+            *(one.experiment, one.name, " ".join(one.statements), row.context),
             *(row.outcome, row.estimate, row.low, row.high, row.n),
         )
         for found in evidence
         for one in found.tested
-        if one.claim.statements
+        if one.statements
         for row in (one.contexts or (one.verdict,))
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -49,7 +49,7 @@ def caption(evidence: list[Evidence]) -> str:
 
 def draw(evidence: list[Evidence]) -> Figure:
     """The figure, of the verdicts in `plotted`."""
-    shown = [(one, [claim for claim in one.tested if claim.claim.statements]) for one in evidence]
+    shown = [(one, [claim for claim in one.tested if claim.statements]) for one in evidence]
     shown = [(one, claims) for one, claims in shown if claims]
     height = sum(HEAD + ROW * len(claims) for _, claims in shown) + HEAD
     with _style.style():
@@ -68,7 +68,7 @@ def draw(evidence: list[Evidence]) -> Figure:
                 middle = y + ROW / 2
                 axes.text(0.16, middle, _short(claim.name), fontsize=5.2, va="center")
                 axes.text(EFFECT, middle, effect, fontsize=5.2, va="center")
-                axes.text(STATED, middle, " ".join(claim.claim.statements), fontsize=4.4, va="center", color="0.35")
+                axes.text(STATED, middle, " ".join(claim.statements), fontsize=4.4, va="center", color="0.35")
                 y += ROW
     return figure
 

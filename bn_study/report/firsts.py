@@ -14,7 +14,7 @@ import pandas as pd
 from bn_study.analysis.stated import Firsts
 from bn_study.analysis.stats import RULE
 from bn_study.errors import UsageError
-from bn_study.plan import git, history
+from bn_study.plan import git, history, statements
 from bn_study.plan.experiment import Experiment, PlannedRun
 from bn_study.plan.moment import Moment, now
 from bn_study.plan.spec import training_of
@@ -38,13 +38,16 @@ def find(study: Study, experiment: Experiment, folder: Path, plan: Sequence[Plan
     own = _moments(study, identities, runs)
     trained = [(identities[run], moment) for run, moment in own.items()] + _stored_before(study, identities)
     before = _ledgers([folder, *_evidence(study, experiment.name)])
-    claims, attached = _stated(study.home, experiment, before, _listed(experiment, runs, own))
+    known = statements.read(study.home)
+    attachments = known.attached(experiment.name) if known else {}
+    claims, attached = _stated(study.home, experiment, attachments, before, _listed(experiment, runs, own))
     ledger = (before[0] if before else Ledger()).extended(claims, attached, trained)
     first = _earliest([*(one.first() for one in _ledgers(_evidence(study, "*"))), ledger.first()])
     return Found(
         Firsts(
             stated=_earliest({one.hash: one.moment} for one in ledger.claims),
             rules={one.hash: one.rule for one in reversed(ledger.claims)},
+            statements=attachments,
             attached=_earliest({(one.claim, one.statement): one.moment} for one in ledger.attached),
             trained={run: first[identity] for run, identity in identities.items() if identity in first},
         ),
@@ -144,11 +147,15 @@ def _listed(experiment: Experiment, runs: pd.DataFrame, own: Mapping[str, Moment
 
 
 def _stated(
-    home: Path, experiment: Experiment, before: Sequence[Ledger], listed: Mapping[str, Moment | None]
+    home: Path,
+    experiment: Experiment,
+    attachments: Mapping[str, Sequence[str]],
+    before: Sequence[Ledger],
+    listed: Mapping[str, Moment | None],
 ) -> tuple[list[Stated], list[Attached]]:
     """An entry for every claim and attachment with a known moment, from the ledgers if they have it."""
     hashes = experiment.stated()
-    pairs = [(name, one) for name, claim in experiment.claims.items() for one in claim.statements]
+    pairs = [(name, key) for name in experiment.claims for key in attachments.get(name, ())]
     claims = [one for ledger in before for one in ledger.claims if one.hash in hashes.values()]
     attached = [one for ledger in before for one in ledger.attached if (one.claim, one.statement) in pairs]
     new = {name: one for name, one in hashes.items() if one not in {entry.hash for entry in claims}}

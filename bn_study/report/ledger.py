@@ -45,7 +45,7 @@ class Stated(_Entry):
 
 
 class Attached(_Entry):
-    """A statement that a claim was attached to."""
+    """A statement that a claim was attached to, or a scope factor of the statement's answer (`S000-a:network`)."""
 
     claim: str
     statement: str
