@@ -98,10 +98,10 @@ CAPTION = "one of majority for a mean above it"
 
 
 def decide(effect: Estimate, p: float, *, margin: Positive) -> Finding:
-    """Supported: the mean is above the margin. Contradicted: it is not."""
+    """Supported: the mean is above the margin. Reversed: it is not."""
     if effect.mean > margin:
         return Finding("supported", "the majority rules")
-    return Finding("contradicted", "the majority rules otherwise")
+    return Finding("reversed", "the majority rules otherwise")
 '''
     },
     "figure": {

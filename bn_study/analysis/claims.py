@@ -1,7 +1,7 @@
-"""Runs + a claim -> Verdict: supported, contradicted, inconclusive or missing, with the interval and a reason in words.
+"""Runs + a claim -> Verdict: what was found, with the interval and a reason in words.
 
 The README summarizes the rules. Each context (a combination of values of the claim's context factors) has its own
-verdict; `says` decides how the verdicts of the contexts combine.
+verdict; verdict.py combines them.
 """
 
 import math
@@ -16,7 +16,7 @@ from bn_study.analysis.measures import Measure, parse
 from bn_study.analysis.settings import cells_table, comparable, of_grids, written
 from bn_study.analysis.stated import UNKNOWN, Firsts, attached_later, stated
 from bn_study.analysis.stats import RULE, Estimate, Finding, decide, estimate, holm
-from bn_study.analysis.verdict import NO_PAIRS, Pairs, Row, Verdict, aggregate
+from bn_study.analysis.verdict import NO_PAIRS, Pairs, Row, Verdict, combined
 from bn_study.plan import parts
 from bn_study.plan.experiment import Claim, Experiment, Factors, Tuned
 
@@ -64,7 +64,7 @@ def verdict(
     """The verdict on one claim.
 
     runs: the table of `tables.runs_table`. If it lacks runs that the grid asks for, the verdict is `missing`.
-    tuned: what the tuning entries chose. A gate is another claim of the experiment, which must be supported.
+    tuned: what the tuning entries chose. A gate is another claim of the experiment, which must hold.
     sanity: why a failed sanity check (report/sanity_checks.py) rules out any verdict, or "".
     firsts: when claims were stated and runs trained; it affects only `stated`.
     Raises UsageError if the claim leaves a factor of its grid open. If overrides may have opened the factor, the
@@ -105,13 +105,10 @@ def _tuned(claim: Claim, experiment: Experiment, tuned: Mapping[str, Tuned]) -> 
 
 
 def _gate(gates: Mapping[str, Verdict], context: Factors, sanity: str) -> str:
-    """Why a claim's gates fail in a context, or "". A gate without that context must be supported as a whole."""
-    reasons = [sanity] if sanity else []
-    for name, gate in gates.items():
-        outcome = gate.outcome_in(_name(context))
-        if outcome != "supported":
-            reasons.append(f"the gate {name} is {outcome}")
-    return ", ".join(reasons)
+    """Why a claim's gates fail in a context, or "". A gate without that context must hold as a whole."""
+    here = _name(context)
+    failed = [f"the gate {name} {gate.told_in(here)}" for name, gate in gates.items() if not gate.holds_in(here)]
+    return ", ".join(filter(None, [sanity, *failed]))
 
 
 def _opened(
@@ -216,10 +213,17 @@ def _censored(test: str, measure: Measure, values: list[contrast.Values]) -> str
 
 def _ends(test: str, down: pd.Series, up: pd.Series) -> tuple[pd.Series, pd.Series]:
     """The differences that count against the claim, and those in its favor. The test says which end is which."""
-    against = parts.find("test", test).AGAINST
-    if against == "low" or (against == "far" and abs(down.mean()) > abs(up.mean())):
-        return down, up
-    return up, down
+    far, near = max((up, down), key=lambda one: abs(one.mean())), _nearest(down, up)
+    ends = {"low": (down, up), "high": (up, down), "far": (far, near), "near": (near, far)}
+    return ends[parts.find("test", test).AGAINST]
+
+
+def _nearest(down: pd.Series, up: pd.Series) -> pd.Series:
+    """The differences between both ends whose mean is nearest to 0: 0 itself if the ends lie on either side of it."""
+    low, high = down.mean(), up.mean()
+    if low < 0 < high:
+        return (high * down - low * up) / (high - low)
+    return min((up, down), key=lambda one: abs(one.mean()))
 
 
 def _rows(claim: Claim, found: list[_Context]) -> tuple[Row, ...]:
@@ -244,8 +248,6 @@ def _row(claim: Claim, one: _Context, p: float, p_favour: float) -> Row:
         p,
         effect.n,
         one.replaced,
-        bool(one.gate) and not one.missing,
-        finding.reversed,
         one.pairs,
     )
 
@@ -253,15 +255,15 @@ def _row(claim: Claim, one: _Context, p: float, p_favour: float) -> Row:
 def _finding(claim: Claim, one: _Context, p: float, p_favour: float) -> Finding:
     if one.missing:
         return Finding("missing", one.missing)
-    if one.gate or one.undefined:
-        return Finding("inconclusive", ", ".join(filter(None, [one.gate, one.undefined])))
-    if one.censored:
-        return Finding("inconclusive", one.censored)
+    if one.gate:
+        return Finding("blocked", ", ".join(filter(None, [one.gate, one.undefined])))
+    if one.undefined or one.censored:
+        return Finding("open", one.undefined or one.censored)
     finding = decide(claim.test, one.against, p, claim.margin)
     other = decide(claim.test, one.favor, p_favour, claim.margin)
-    if finding.outcome == "contradicted" and other.outcome != "contradicted":
+    if finding.outcome in ("small", "reversed") and other.outcome != finding.outcome:
         # A value that was imputed against the claim must not be the reason why the claim is refuted.
-        return Finding("inconclusive", "the outcome depends on the values imputed for diverged runs")
+        return Finding("open", "the outcome depends on the values imputed for diverged runs")
     return finding
 
 
@@ -269,7 +271,7 @@ def _verdict(
     name: str, claim: Claim, measure: str, rows: tuple[Row, ...], stated: str, later: Mapping[str, str], rule: int
 ) -> Verdict:
     only = rows[0] if len(rows) == 1 else None
-    outcome, reason = (only.outcome, only.reason) if only else aggregate(claim.says, rows)
+    outcome, reason = (only.outcome, only.reason) if only else combined(rows)
     return Verdict(
         claim=name,
         statements=(),

@@ -18,7 +18,7 @@ from bn_study.analysis.rounding import rounded
 from bn_study.plan import parts
 from bn_study.plan.spec import Part
 
-RULE = 2
+RULE = 3
 """The version of the decision rule: this module, claims.py and test/. It is raised when a change can turn the same
 values into another verdict. CHANGELOG.md says why, and which verdicts changed."""
 SIGNIFICANCE = 0.05
@@ -28,7 +28,13 @@ EXACT_SEEDS = 16  # up to here all 2**n sign flips are enumerated
 ROUNDING = 1e-12  # differences that agree to this relative precision are equal: arithmetic alone moves them so far
 FLIPS = 1 << 14  # the number drawn for several measures together if there are more
 
-Outcome = Literal["supported", "contradicted", "inconclusive", "missing"]
+Outcome = Literal["supported", "small", "reversed", "open", "blocked", "missing"]
+"""What was found in one context.
+
+small: surely smaller than the margin. reversed: surely the opposite of what is claimed. open: not decided. blocked: a
+gate or a sanity check failed, or a tuned value lies at the edge of its grid, so the context does not count. missing:
+planned runs are missing. docs/verdicts.md has the rule of each test.
+"""
 
 
 @dataclass(frozen=True)
@@ -50,11 +56,10 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Finding:
-    """A decision about one context and its reason in words. `reversed`: the effect is against the claim's direction."""
+    """A decision about one context and its reason in words."""
 
     outcome: Outcome
     reason: str
-    reversed: bool = False
 
 
 def estimate(differences: Sequence[float] | np.ndarray, *, replaced: bool, resolution: float = 0.0) -> Estimate:
@@ -143,5 +148,17 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def decide(test: str, effect: Estimate, p: float, margin: float) -> Finding:
     """The decision of a test by name. `p` is adjusted for all contexts of the claim."""
     if effect.n < (1 if parts.find("test", test).EVERY_SEED else 2):
-        return Finding("inconclusive", f"{effect.n} seed: an interval needs at least two")
+        return Finding("open", f"{effect.n} seed: an interval needs at least two")
     return parts.call("test", Part(test, {"margin": margin}), effect, p)
+
+
+def small(effect: Estimate, margin: float) -> Finding | None:
+    """The finding that an effect is surely smaller than the margin, with its sign; None if it may be larger."""
+    if not (-margin < effect.low90 and effect.high90 < margin):
+        return None
+    return Finding("small", signed(f"small: 90 % interval within ±{margin:g}", effect.low, effect.high))
+
+
+def signed(text: str, low: float, high: float) -> str:
+    """A text about an effect and, where its interval is clear of 0, the effect's sign: `small, above 0`."""
+    return f"{text}, above 0" if low > 0 else f"{text}, below 0" if high < 0 else text

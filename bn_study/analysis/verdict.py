@@ -1,14 +1,19 @@
 """Verdicts: how a claim's contexts are combined, and the table of the results."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 import pandas as pd
 
 from bn_study.analysis.contrast import Values
 from bn_study.analysis.rounding import rounded_table
-from bn_study.analysis.stats import RULE, Outcome
+from bn_study.analysis.stats import RULE, Outcome, signed
+
+VARIES: Literal["varies"] = "varies"
+Combined = Outcome | Literal["varies"]
+"""What was found over several contexts: the outcome that they share, or `varies`."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,7 @@ class Row:
 
     estimate, low, high: mean effect and 95 % interval on the measure's scale. p: Holm's, NaN in a context that does not
     count.
-    n: paired seeds. replaced: runs whose missing value is censored or imputed. gated: a gate failed, so that the
-    context does not count. reversed: the effect is against the claim's direction.
+    n: paired seeds. replaced: runs whose missing value is censored or imputed.
     """
 
     context: str
@@ -47,8 +51,6 @@ class Row:
     p: float = math.nan
     n: int = 0
     replaced: int = 0
-    gated: bool = False
-    reversed: bool = False
     pairs: Pairs = field(default=NO_PAIRS, compare=False, repr=False)
 
 
@@ -56,6 +58,7 @@ class Row:
 class Verdict:
     """What the runs say about a claim. The numbers are those of the one context, NaN where there are several.
 
+    outcome: what all contexts that count share, else `varies`. Gates and sanity checks ask whether the claim `holds`.
     stated: the commit that stated the claim first, or its date without git; `post hoc` if one of its runs had been
     trained by then; "" if there are no runs. attached_later: the statements that the claim was attached to when its
     runs had been trained, each with the commit. rule: the version of the decision rule when the claim was stated.
@@ -67,7 +70,7 @@ class Verdict:
     test: str
     margin: float
     measure: str
-    outcome: Outcome
+    outcome: Combined
     reason: str
     estimate: float
     low: float
@@ -80,10 +83,37 @@ class Verdict:
     attached_later: Mapping[str, str] = field(default_factory=dict)
     rule: int = RULE
 
-    def outcome_in(self, context: str) -> Outcome:
-        """The outcome in a context, with its factors in any order; the whole claim's if it has no such context."""
+    @property
+    def holds(self) -> bool:
+        """Whether the claim is supported in as many contexts as it says: always, generally or can.
+
+        generally: in two thirds of them, and it is reversed in none. Blocked contexts do not count; if fewer than half
+        count, or runs are missing, the claim does not hold.
+        """
+        counting = _counting(self.rows)
+        supported = sum(row.outcome == "supported" for row in counting)
+        if any(row.outcome == "missing" for row in self.rows) or 2 * len(counting) < len(self.rows):
+            return False
+        if self.says == "generally":
+            return 3 * supported >= 2 * len(counting) and all(row.outcome != "reversed" for row in counting)
+        return supported > 0 if self.says == "can" else supported == len(counting)
+
+    def row_in(self, context: str) -> Row | None:
+        """The row of a context, with its factors in any order; None if the claim has no such context."""
         here = sorted(context.split())
-        return next((row.outcome for row in self.rows if sorted(row.context.split()) == here), self.outcome)
+        return next((row for row in self.rows if sorted(row.context.split()) == here), None)
+
+    def holds_in(self, context: str) -> bool:
+        """Whether the claim is supported in a context; whether it `holds` if it has no such context."""
+        row = self.row_in(context)
+        return self.holds if row is None else row.outcome == "supported"
+
+    def told_in(self, context: str) -> str:
+        """What was found in a context, or over all contexts if it has no such context, as the end of a sentence."""
+        row = self.row_in(context)
+        if row is None and len(self.rows) > 1:
+            return f"{'holds' if self.holds else 'does not hold'} over its contexts"
+        return f"is {self.outcome if row is None else row.outcome}"
 
 
 def verdicts_table(found: Mapping[str, Verdict]) -> pd.DataFrame:
@@ -104,39 +134,31 @@ def verdicts_table(found: Mapping[str, Verdict]) -> pd.DataFrame:
     return rounded_table(pd.DataFrame(rows, columns=columns.split()))
 
 
-def aggregate(says: str, rows: tuple[Row, ...]) -> tuple[Outcome, str]:
-    """The combined outcome of the contexts, and why.
+def shown(outcome: str, low: float, high: float) -> str:
+    """An outcome as readers see it: a small effect has its sign where the interval low..high is clear of 0."""
+    return signed(outcome, low, high) if outcome == "small" else outcome
 
-    Contexts whose gates failed do not count; with fewer than half left the claim is inconclusive.
-    always: supported if every context is, contradicted by one. can: supported by one, contradicted if every context is.
-    generally: supported by two thirds without a reversed one, contradicted once two thirds are out of reach, because
-    more than a third are contradicted.
+
+def combined(rows: Sequence[Row]) -> tuple[Combined, str]:
+    """The outcome that the contexts share, or `varies`, and a reason that counts the outcomes.
+
+    Blocked contexts do not count. A claim is missing if any of its contexts is.
     """
-    missing = [row for row in rows if row.outcome == "missing"]
-    if missing:
-        first = missing[0]
-        return "missing", f"{len(missing)} of {len(rows)} contexts are missing; {first.context}: {first.reason}"
-    counting = [row for row in rows if not row.gated]
-    failed = [row for row in rows if row.gated]
-    total = len(counting)
-    if total < len(rows) / 2:
-        first = failed[0]
-        return "inconclusive", f"gates failed in {len(failed)} of {len(rows)} contexts; {first.context}: {first.reason}"
-    gated = f"; gates failed in {len(failed)} more ({', '.join(row.context for row in failed)})" if failed else ""
-    count = {outcome: sum(row.outcome == outcome for row in counting) for outcome in ("supported", "contradicted")}
-    supported, contradicted = count["supported"], count["contradicted"]
-    against = [row for row in counting if row.reversed]
-    words = [f"supported in {supported} of {total} contexts"]
-    if contradicted:
-        where = ", ".join(row.context for row in counting if row.outcome == "contradicted")
-        words.append(f"contradicted in {contradicted} ({where})" + (f", reversed in {len(against)}" if against else ""))
-    if supported + contradicted < total:
-        words.append(f"inconclusive in {total - supported - contradicted}")
-    reason = "; ".join(words) + gated
-    holds = {
-        "always": supported == total,
-        "generally": 3 * supported >= 2 * total and not against,
-        "can": supported > 0,
+    for outcome in ("missing", "blocked"):
+        found = [row for row in rows if row.outcome == outcome]
+        if found and (outcome == "missing" or len(found) == len(rows)):
+            return outcome, f"{len(found)} of {len(rows)} contexts are {outcome}; {found[0].context}: {found[0].reason}"
+    shared = {row.outcome for row in _counting(rows)}
+    tally = {one: [row.context for row in rows if row.outcome == one] for one in get_args(Outcome)}
+    texts = {
+        one: f"{len(where)} {one}" + ("" if one == "supported" or shared == {one} else f" ({', '.join(where)})")
+        for one, where in tally.items()
+        if where
     }
-    fails = {"always": contradicted > 0, "generally": 3 * contradicted > total, "can": contradicted == total}
-    return ("supported" if holds[says] else "contradicted" if fails[says] else "inconclusive"), reason
+    blocked = texts.pop("blocked", "")
+    outcome = shared.pop() if len(shared) == 1 else VARIES
+    return outcome, "; ".join(filter(None, [", ".join(texts.values()), blocked]))
+
+
+def _counting(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row.outcome != "blocked"]

@@ -16,7 +16,7 @@ from bn_study.analysis import csv_files
 from bn_study.analysis.described import note
 from bn_study.analysis.stated import POST_HOC
 from bn_study.analysis.stats import RULE, Outcome
-from bn_study.analysis.verdict import Row
+from bn_study.analysis.verdict import VARIES, Row
 from bn_study.plan.experiment import Claim
 from bn_study.plan.reading import Sections, checked, experiment_names, read_experiment
 from bn_study.plan.statements import Statement, Statements
@@ -25,8 +25,8 @@ from bn_study.report.page import render
 
 BEGIN, END = "<!-- verdicts in short, by `bn-study report` -->\n", "<!-- end of verdicts -->\n"
 """The study's README shows `short` between these lines."""
-MIXED, UNTESTED = "mixed", "not tested yet"
-OUTCOMES = (*(one for one in get_args(Outcome) if one != "missing"), MIXED, "missing", UNTESTED)
+UNTESTED = "not tested yet"
+OUTCOMES = (*(one for one in get_args(Outcome) if one != "missing"), VARIES, "missing", UNTESTED)
 """The outcomes of a statement, in the order of the table."""
 
 
@@ -65,7 +65,8 @@ class Tested:
         effect = words.effect(self.claim, self.verdict)
         if not self.contexts:
             return f"{words.interval(self.verdict)}{unit}" + (f": {effect}" if effect else "")
-        estimates = [row.estimate for row in self.contexts if not math.isnan(row.estimate)]
+        counting = [row for row in self.contexts if row.outcome != "blocked"]
+        estimates = [row.estimate for row in counting if not math.isnan(row.estimate)]
         span = f"{words.number(min(estimates))} to {words.number(max(estimates))}" if estimates else words.NOTHING
         return f"{span}{unit}: {self.verdict.reason}"
 
@@ -90,7 +91,7 @@ class Evidence:
 
     @property
     def summary(self) -> str:
-        """Its claims by outcome: `supported: steadier; contradicted: faster_tuned`."""
+        """Its claims by outcome: `supported: steadier; small: faster_tuned`."""
         grouped = {outcome: [one.name for one in self.tested if one.verdict.outcome == outcome] for outcome in OUTCOMES}
         return "; ".join(f"{outcome}: {', '.join(names)}" for outcome, names in grouped.items() if names) or "no claims"
 
@@ -106,9 +107,9 @@ class Line:
 
     @property
     def outcome(self) -> str:
-        """The outcome that all its claims share, `mixed` if they differ, `not tested yet` if there are none."""
+        """The outcome that all its claims share, `varies` if they differ, `not tested yet` if there are none."""
         outcomes = {one.verdict.outcome for one in self.tested}
-        return UNTESTED if not outcomes else outcomes.pop() if len(outcomes) == 1 else MIXED
+        return UNTESTED if not outcomes else outcomes.pop() if len(outcomes) == 1 else VARIES
 
 
 def read(home: Path, results: Path) -> list[Evidence]:

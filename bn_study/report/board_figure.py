@@ -41,9 +41,10 @@ def caption(evidence: list[Evidence]) -> str:
     claims = data[["experiment", "claim"]].drop_duplicates()
     return (
         f"{len(claims)} claims about statements, from {claims['experiment'].nunique()} experiments. A chip is the "
-        "verdict in one context: S supported, C contradicted, I inconclusive, – missing. To its right are the effect "
-        "with its 95 % interval (the overall verdict if there are several contexts) and the statements that the claim "
-        "is about. Effects are positive in the claim's direction. Networks and budgets are small: see README.md here."
+        "verdict in one context: S supported, s small, R reversed, O open, B blocked, – missing. To its right are the "
+        "effect with its 95 % interval (the overall verdict if there are several contexts) and the statements that the "
+        "claim is about. Effects are positive in the claim's direction. Networks and budgets are small: see README.md "
+        "here."
     )
 
 
@@ -89,7 +90,7 @@ def _chips(axes: Axes, y: float, outcomes: list[str]) -> None:
     for column, outcome in enumerate(outcomes):
         x = CHIPS + column * CHIP
         axes.add_patch(Rectangle((x, y + 0.01), CHIP - 0.012, ROW - 0.02, color=COLORS[outcome], linewidth=0))
-        letter = "–" if outcome == "missing" else outcome[0].upper()
+        letter = {"missing": "–", "small": "s"}.get(outcome, outcome[0].upper())
         axes.text(x + CHIP / 2 - 0.006, y + ROW / 2, letter, fontsize=4, color="white", ha="center", va="center")
 
 

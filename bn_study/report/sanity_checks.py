@@ -1,7 +1,7 @@
 """Sanity checks: claims that are known to hold and that every verdict needs.
 
 An experiment whose file says `sanity_check: true` states closed forms, and that plain nets learn. As long as one of
-these claims is not supported at the current recipe, no claim of another experiment has a verdict.
+these claims does not hold at the current recipe, every claim of another experiment is blocked.
 """
 
 from bn_study.analysis import claims, tables, tune
@@ -27,7 +27,7 @@ def _failing(study: Study, name: str) -> str:
     plan, _ = planned(experiment, study.store, kept)
     runs = tables.runs_table(plan, study.store, tables.asked(experiment), kept)
     verdicts = claims.verdicts(experiment, runs, tune.choose(experiment, runs))
-    wrong = {claim: verdict.outcome for claim, verdict in verdicts.items() if verdict.outcome != "supported"}
+    wrong = {claim: verdict.outcome for claim, verdict in verdicts.items() if not verdict.holds}
     if set(wrong.values()) == {"missing"}:
         state = f"lacks {len(plan) - len(runs)} of its {len(plan)} runs" if len(runs) else "has not been run"
         return f"every verdict needs the experiment {name}, which {state}; `bn-study run {name}` trains it"

@@ -9,11 +9,14 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from bn_study.analysis.verdict import Row, Verdict
-from bn_study.report.words import interval, number, probability
+from bn_study.analysis.verdict import VARIES, Row, Verdict
+from bn_study.report.words import interval, number, outcome, probability
 
 WIDTH = 18
-COLORS = {"supported": "green", "contradicted": "red", "inconclusive": "yellow", "missing": "dim"}
+COLORS = {
+    "supported": "green", "small": "cyan", "reversed": "red", "open": "yellow", "blocked": "magenta",
+    "missing": "dim", VARIES: "",
+}  # fmt: skip
 
 
 def terminal(verdicts: Mapping[str, Verdict]) -> Table:
@@ -38,7 +41,7 @@ def _add(table: Table, claim: str, context: str, row: Row | Verdict) -> None:
     """Every cell is a Text, so that rich does not read brackets in a name as markup."""
     if len(context) > WIDTH:
         context = context.replace(".", ".\n", 1)  # so that no word is broken
-    cells = [claim, context, row.outcome, interval(row), probability(row.p), str(row.n), row.reason]
+    cells = [claim, context, outcome(row), interval(row), probability(row.p), str(row.n), row.reason]
     style = {2: COLORS[row.outcome]}
     table.add_row(*(Text(cell, style=style.get(index, "")) for index, cell in enumerate(cells)))
 

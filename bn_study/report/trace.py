@@ -41,7 +41,7 @@ def shown(verdict: Verdict, traces: list[Trace]) -> Group:
     """A verdict and its traces for the terminal."""
     rule = f"{verdict.test}, margin {verdict.margin:g}; stated: {words.stated(verdict)}"
     parts: list[Text | Table] = [
-        Text(f"{verdict.claim}: {verdict.outcome}; {verdict.reason}"),
+        Text(f"{verdict.claim}: {words.outcome(verdict)}; {verdict.reason}"),
         Text(f"{verdict.measure}; {rule}"),
     ]
     for trace in traces:
@@ -74,7 +74,7 @@ def _trace(claim: Claim, row: Row, verdicts: Mapping[str, Verdict], chosen: list
         row.context,
         columns,
         rows,
-        [*replaced, *chosen, *_gates(claim, row, verdicts), outcome, f"{row.outcome}: {row.reason}"],
+        [*replaced, *chosen, *_gates(claim, row, verdicts), outcome, words.decided(row)],
     )
 
 
@@ -92,4 +92,4 @@ def _chosen(name: str, entry: Tuned) -> Iterator[str]:
 
 
 def _gates(claim: Claim, row: Row, verdicts: Mapping[str, Verdict]) -> list[str]:
-    return [f"gate {name}: {verdicts[name].outcome_in(row.context)}" for name in claim.gates]
+    return [f"gate {name} {verdicts[name].told_in(row.context)}" for name in claim.gates]

@@ -1,14 +1,14 @@
 """Numbers and verdicts as text, the same in the terminal and on the page."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from bn_study.analysis.arms import CONSTANT
 from bn_study.analysis.measures import parse
 from bn_study.analysis.rounding import rounded
 from bn_study.analysis.stated import POST_HOC
 from bn_study.analysis.stats import RULE
-from bn_study.analysis.verdict import Row, Verdict
+from bn_study.analysis.verdict import Row, Verdict, shown
 from bn_study.plan.experiment import Claim
 
 BASES = {"log2": 2.0, "log10": 10.0}
@@ -25,6 +25,16 @@ def interval(row: Row | Verdict) -> str:
     if math.isnan(row.estimate) or math.isnan(row.low):
         return number(row.estimate)
     return f"{number(row.estimate)} [{number(row.low)}, {number(row.high)}]"
+
+
+def outcome(row: Row | Verdict) -> str:
+    """Its outcome; a small effect with its sign where the interval is clear of 0: `small, above 0`."""
+    return shown(row.outcome, row.low, row.high)
+
+
+def decided(row: Row | Verdict) -> str:
+    """Its outcome and the reason: `open: the interval contains 0`. Some reasons begin with the outcome."""
+    return row.reason if row.reason.startswith(f"{row.outcome}:") else f"{row.outcome}: {row.reason}"
 
 
 def probability(p: float) -> str:
@@ -81,27 +91,46 @@ def _sum(terms: Mapping[str, float]) -> str:
 def effect(claim: Claim, row: Row | Verdict) -> str:
     """What an estimate on a measure's scale means: `norm=batch needs 1.9 [1.7, 2.1] times fewer steps than norm=none`.
 
-    "" if there is nothing to translate: no scale (except for accuracies), or weights other than 1 and -1.
+    No number is negative. If the interval contains 0, its ends come last, each with its direction. "" if there is
+    nothing to translate: no scale (except for accuracies), or weights other than 1 and -1.
     """
     measure = parse(claim.measure)
     arms = {weight: selector for selector, weight in claim.contrast.items() if selector != CONSTANT}
     if math.isnan(row.estimate) or len(claim.contrast) != 2 or set(arms) != {1.0, -1.0}:
         return ""
     plus, minus = arms[1.0], arms[-1.0]
+    ends = (row.estimate, row.low, row.high)
     if measure.scale is None:
         if measure.replacement != "chance" or measure.over is not None:
             return ""
-        return f"{plus} {_times(*(100 * one for one in (row.estimate, row.low, row.high)))} points above {minus}"
-    ratios = [BASES[measure.scale] ** one for one in (row.estimate, row.low, row.high)]
-    if measure.over is not None:
-        return f"{measure.over.take} {measure.over.factor} of {plus} is {_times(*ratios)} times that of {minus}"
-    if measure.replacement != "length":  # it counts no steps
-        return f"{measure.name} of {plus} is {_times(*ratios)} times that of {minus}"
-    if row.estimate >= 0:
-        return f"{minus} needs {_times(*ratios)} times fewer steps than {plus}"
-    mean, low, high = (1 / one for one in ratios)
-    return f"{minus} needs {_times(mean, high, low)} times more steps than {plus}"
+        points = _directed(ends, lambda one: 100 * abs(one), ("points above", "points below"))
+        return f"{plus} is {points[0]} {minus}{points[1]}"
+    base = BASES[measure.scale]
+    if measure.replacement == "length" and measure.over is None:  # it counts steps
+        times = _directed(ends, lambda one: base ** abs(one), ("times fewer steps", "times more steps"))
+        return f"{minus} needs {times[0]} than {plus}{times[1]}"
+    what = measure.name if measure.over is None else f"{measure.over.take} {measure.over.factor}"
+    return f"{what} of {plus} is {_spread(*(base**one for one in ends))} times that of {minus}"
 
 
-def _times(mean: float, low: float, high: float) -> str:
+def _directed(
+    effect: tuple[float, float, float], size: Callable[[float], float], either: tuple[str, str]
+) -> tuple[str, str]:
+    """`9.8 [8.9, 11] points below` and ""; `0.3 points above` and ` (0.1 points below to 0.7 points above)`.
+
+    effect: mean, low and high. size: a number's size in words, whatever its sign. either: the words for a positive
+    and for a negative number.
+    """
+    mean, low, high = effect
+
+    def side(one: float) -> str:
+        return f"{number(size(one))} {either[one < 0]}"
+
+    if low < 0 < high:
+        return side(mean), f" ({side(low)} to {side(high)})"
+    near, far = (low, high) if mean >= 0 else (high, low)
+    return f"{_spread(size(mean), size(near), size(far))} {either[mean < 0]}", ""
+
+
+def _spread(mean: float, low: float, high: float) -> str:
     return number(mean) if math.isnan(low) else f"{number(mean)} [{number(low)}, {number(high)}]"

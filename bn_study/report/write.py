@@ -105,7 +105,7 @@ def _write_figure(
     runs = content.runs[[run in wanted for run in content.runs["run"]]]
     grids = {*(figure.args.get("grids") or []), figure.args.get("grid")}
     claims = [one for one in verdicts.values() if grids.intersection(experiment.claims[one.claim].grids)]
-    chips = [f"{one.claim}: {one.outcome}" for one in claims]
+    chips = [f"{one.claim}: {words.outcome(one)}" for one in claims]
     caption = " ".join(
         [
             drawing.caption(data, content),

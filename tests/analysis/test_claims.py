@@ -1,5 +1,6 @@
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from bn_study.analysis.claims import verdict, verdicts
 from bn_study.analysis.measures import parse
 from bn_study.analysis.settings import comparable, parse_selector
 from bn_study.analysis.stats import holm
-from bn_study.analysis.verdict import Row, aggregate, verdicts_table
+from bn_study.analysis.verdict import Row, combined, verdicts_table
 from bn_study.errors import UsageError
 from bn_study.plan.experiment import Cell, Claim, Experiment, Grid, Tune, Tuned
 
@@ -91,7 +92,7 @@ def test_differences_that_were_equal_before_rounding_are_no_t_test():
     accuracies = ([0.972222222, 0.969444444], [0.969444444, 0.966666667])
     found = judge(two(*accuracies), claim(measure=ACCURACY, margin=0.001), seeds=2)
     assert len(set(np.subtract(*accuracies))) == 2
-    assert found.low == found.high == found.estimate and found.p == 0.5 and found.outcome == "inconclusive"
+    assert found.low == found.high == found.estimate and found.p == 0.5 and found.outcome == "open"
 
 
 def test_a_clear_difference_is_supported():
@@ -107,11 +108,11 @@ def test_a_clear_difference_is_supported():
 @pytest.mark.parametrize(
     ("normed", "outcome", "reason"),
     [
-        ([value + 3 for value in NORMED], "contradicted", "reversed: interval below 0"),
-        ([value + 0.01 * (-1) ** seed for seed, value in enumerate(PLAIN)], "contradicted", "negligible"),
-        ([value - 0.4 - 0.02 * (-1) ** seed for seed, value in enumerate(PLAIN)], "contradicted", "negligible"),
-        ([value - 0.45 - 0.2 * (-1) ** seed for seed, value in enumerate(PLAIN)], "inconclusive", "below the margin"),
-        ([value - 1 - 3 * (-1) ** seed for seed, value in enumerate(PLAIN)], "inconclusive", "contains 0"),
+        ([value + 3 for value in NORMED], "reversed", "reversed: interval below 0"),
+        ([value + 0.01 * (-1) ** seed for seed, value in enumerate(PLAIN)], "small", "small: 90 % interval within ±0.5"),
+        ([value - 0.4 - 0.02 * (-1) ** seed for seed, value in enumerate(PLAIN)], "small", "within ±0.5, above 0"),
+        ([value - 0.45 - 0.2 * (-1) ** seed for seed, value in enumerate(PLAIN)], "open", "below the margin"),
+        ([value - 1 - 3 * (-1) ** seed for seed, value in enumerate(PLAIN)], "open", "contains 0"),
     ],
 )
 def test_other_outcomes(normed, outcome, reason):
@@ -122,9 +123,9 @@ def test_other_outcomes(normed, outcome, reason):
 def test_equivalence_and_noninferiority():
     same = two(PLAIN, [value + 0.05 * (-1) ** seed for seed, value in enumerate(PLAIN)])
     assert judge(same, claim(test="equivalence")).outcome == "supported"
-    assert judge(two(PLAIN, NORMED), claim(test="equivalence")).outcome == "contradicted"
+    assert judge(two(PLAIN, NORMED), claim(test="equivalence")).outcome == "reversed"
     assert judge(same, claim(test="noninferiority")).outcome == "supported"
-    assert judge(two(PLAIN, NORMED), claim(test="noninferiority")).outcome == "contradicted"
+    assert judge(two(PLAIN, NORMED), claim(test="noninferiority")).outcome == "reversed"
 
 
 def test_a_threshold_is_one_arm_and_a_constant():
@@ -150,10 +151,10 @@ def test_a_level_not_reached_counts_with_the_length_and_p_is_the_sign_flips():
     assert "2 of 8 runs did not reach the level in norm=none (censored at their length)" in found.reason
 
 
-def test_more_than_half_censored_in_both_arms_is_inconclusive():
+def test_more_than_half_censored_in_both_arms_is_open():
     lost = [math.nan] * 5
     found = judge(two(lost + PLAIN[5:], lost + NORMED[5:]))
-    assert found.outcome == "inconclusive"
+    assert found.outcome == "open"
     assert "more than half of the runs of both arms did not reach the level" in found.reason
     assert judge(two([math.nan] * 8, NORMED)).outcome == "supported"
     assert judge(two([math.nan] * 4 + PLAIN[4:], lost + NORMED[5:])).reason.startswith("mean") is False
@@ -181,22 +182,22 @@ def test_a_stand_in_refutes_nothing():
     plain, normed = [2.0] * 8, [1.0 + 0.01 * seed for seed in range(8)]
     lost = [("none", seed) for seed in range(8)]
     found = judge(two(plain, normed), claim(measure=LOSS), diverged=lost)
-    assert found.outcome == "inconclusive" and "more than half of the runs of norm=none" in found.reason
+    assert found.outcome == "open" and "more than half of the runs of norm=none" in found.reason
     reversed_ = two([0.0, 0.01] * 4, [1.0, 1.02] * 4)
-    assert judge(reversed_, claim(measure=LOSS)).outcome == "contradicted"
+    assert judge(reversed_, claim(measure=LOSS)).outcome == "reversed"
     found = judge(reversed_, claim(measure=LOSS), diverged=lost[5:])
-    assert found.outcome == "inconclusive" and "depends on the values imputed" in found.reason
+    assert found.outcome == "open" and "depends on the values imputed" in found.reason
 
 
 def test_nothing_can_stand_in_where_no_run_has_a_value():
     lost = [(norm, seed) for norm in ("none", "batch") for seed in range(8)]
     found = judge(two(PLAIN, NORMED), claim(measure=LOSS), diverged=lost)
-    assert found.outcome == "inconclusive" and "more than half" in found.reason
+    assert found.outcome == "open" and "more than half" in found.reason
 
 
 def test_a_finished_run_without_a_value_is_no_evidence():
     found = judge(two([math.nan, *PLAIN[1:]], NORMED), claim(measure=LOSS))
-    assert found.outcome == "inconclusive" and "final has no value in 1 runs of norm=none" in found.reason
+    assert found.outcome == "open" and "final has no value in 1 runs of norm=none" in found.reason
 
 
 def test_missing_runs_are_named():
@@ -235,44 +236,76 @@ def test_contexts_have_verdicts_of_their_own_and_p_is_holms():
     worse = [value + 4 for value in NORMED]
     found = judge(three(NORMED, NORMED, worse), claim(at={}, contexts=["optimizer.learning_rate"]))
     assert [row.context for row in found.rows] == [f"optimizer.learning_rate={rate}" for rate in ("0.1", "1", "10")]
-    assert [row.outcome for row in found.rows] == ["supported", "supported", "contradicted"] and found.rows[2].reversed
-    assert found.outcome == "inconclusive" and "reversed in 1" in found.reason
+    assert [row.outcome for row in found.rows] == ["supported", "supported", "reversed"]
+    assert found.outcome == "varies" and found.reason == "2 supported, 1 reversed (optimizer.learning_rate=10)"
+    assert not found.holds
     raw = [judge(three(one, one, one)).p for one in (NORMED, NORMED, worse)]
     assert [row.p for row in found.rows] == pytest.approx(holm(raw))
     assert math.isnan(found.estimate) and found.n == 8
 
 
-def row(outcome, gated=False, reversed=False):
-    return Row("c", outcome, "why", gated=gated, reversed=reversed)
+def row(outcome, context="c"):
+    return Row(context, outcome, "why")
 
 
-S, C, U, R = row("supported"), row("contradicted"), row("inconclusive"), row("contradicted", reversed=True)
-G, M = row("inconclusive", gated=True), row("missing")
+S, N, R, O, B, M = (row(one) for one in ("supported", "small", "reversed", "open", "blocked", "missing"))
 
 
 @pytest.mark.parametrize(
-    ("says", "rows", "outcome"),
+    ("rows", "outcome"),
     [
-        ("always", (S, S, S), "supported"),
-        ("always", (S, S, U), "inconclusive"),
-        ("always", (S, S, C), "contradicted"),
-        ("always", (S, S, G), "supported"),
-        ("generally", (S, S, U), "supported"),
-        ("generally", (S, S, C), "supported"),
-        ("generally", (S, S, R), "inconclusive"),
-        ("generally", (S, U, U), "inconclusive"),
-        ("generally", (S, C, C), "contradicted"),
-        ("generally", (S, S, S, C, C, C), "contradicted"),
-        ("generally", (S, G, G), "inconclusive"),
-        ("generally", (S, G), "supported"),
-        ("can", (S, C, C), "supported"),
-        ("can", (U, C, C), "inconclusive"),
-        ("can", (C, R, C), "contradicted"),
-        ("can", (S, M, S), "missing"),
+        ((S, S, S), "supported"),
+        ((S, B, S), "supported"),
+        ((S, B, B), "supported"),
+        ((N, N, B), "small"),
+        ((R, R), "reversed"),
+        ((O, O), "open"),
+        ((S, S, N), "varies"),
+        ((N, R), "varies"),
+        ((S, O, B), "varies"),
+        ((B, B), "blocked"),
+        ((S, M, S), "missing"),
+        ((B, M), "missing"),
     ],
 )
-def test_what_contexts_add_up_to(says, rows, outcome):
-    assert aggregate(says, rows)[0] == outcome
+def test_contexts_have_the_outcome_that_those_which_count_share(rows, outcome):
+    assert combined(rows)[0] == outcome
+
+
+def test_the_reason_counts_the_outcomes_and_names_where():
+    found = ("supported", "small", "supported", "open", "blocked", "small", "supported")
+    rows = [row(one, f"grid={letter}") for one, letter in zip(found, "abcdefg", strict=True)]
+    tally = "3 supported, 2 small (grid=b, grid=f), 1 open (grid=d); 1 blocked (grid=e)"
+    assert combined(rows) == ("varies", tally)
+    assert combined([row("small", "grid=a"), row("small", "grid=b"), row("blocked", "grid=c")])[1] == (
+        "2 small; 1 blocked (grid=c)"
+    )
+    assert combined([row("blocked", "grid=a"), row("blocked", "grid=b")])[1] == "2 of 2 contexts are blocked; grid=a: why"
+    assert combined([row("supported"), row("missing", "grid=b")])[1] == "1 of 2 contexts are missing; grid=b: why"
+
+
+@pytest.mark.parametrize(
+    ("rows", "holds"),
+    [
+        ((S, S, S), "always generally can"),
+        ((S,), "always generally can"),
+        ((S, S, O), "generally can"),
+        ((S, S, N), "generally can"),
+        ((S, S, R), "can"),
+        ((S, O, O), "can"),
+        ((S, N, N), "can"),
+        ((N, R, O), ""),
+        ((S, S, B), "always generally can"),
+        ((S, B), "always generally can"),
+        ((S, B, B), ""),
+        ((B, B), ""),
+        ((S, S, M), ""),
+    ],
+)
+def test_whether_a_claim_holds_is_what_it_says(rows, holds):
+    template = judge(two(PLAIN, NORMED))
+    verdicts_ = {says: replace(template, says=says, rows=rows) for says in ("always", "generally", "can")}
+    assert [says for says, one in verdicts_.items() if one.holds] == holds.split()
 
 
 RATE = {
@@ -309,7 +342,7 @@ def test_a_tuned_value_at_the_edge_fails_the_gate():
     values = {("none", 1.0): PLAIN, ("batch", 10.0): NORMED}
     at = claim(at={"optimizer.learning_rate": "rate"})
     found = judge(values, at, tune=RATE, tuned=tuned(1.0, 10.0, edge=[("batch",)]))
-    assert found.outcome == "inconclusive"
+    assert found.outcome == "blocked" and math.isfinite(found.estimate) and math.isnan(found.p)
     assert "the tuned optimizer.learning_rate=10 of norm=batch is at the edge of its grid" in found.reason
 
 
@@ -319,12 +352,12 @@ def test_before_tuning_a_verdict_waits(chosen):
     assert found.outcome == "missing" and "waits for the tuning 'rate'" in found.reason
 
 
-def test_a_claim_whose_gate_is_not_supported_is_inconclusive():
+def test_a_claim_whose_gate_is_not_supported_is_blocked():
     gate = claim(contrast={"norm=batch": 1, "norm=none": -1})
     one = experiment({"gate": gate, "it": claim(gates=["gate"])})
     found = verdicts(one, table(one, "it", two(PLAIN, NORMED)), {})
-    assert found["gate"].outcome == "contradicted"
-    assert found["it"].outcome == "inconclusive" and "the gate gate is contradicted" in found["it"].reason
+    assert found["gate"].outcome == "reversed"
+    assert found["it"].outcome == "blocked" and found["it"].reason == "the gate gate is reversed"
 
 
 def test_an_arm_without_the_option_takes_part_in_every_context():
@@ -344,10 +377,10 @@ def test_a_factor_that_an_override_opened_makes_the_verdict_missing():
     assert found.outcome == "missing" and "name optimizer.learning_rate in `at` or `contexts`" in found.reason
     # the plan decides, not which of its runs happen to be there
     assert judge(two(PLAIN, NORMED), claim(at={}), changed=changed).outcome == "missing"
-    one = experiment({"it": claim(), "open": claim(at={}), "gated": claim(gates=["open"])}, changed=changed)
+    one = experiment({"it": claim(), "open": claim(at={}), "closed": claim(gates=["open"])}, changed=changed)
     check(one)
     verdicts_ = verdicts(one, table(one, "it", at_all), {})
-    assert [one.outcome for one in verdicts_.values()] == ["supported", "missing", "inconclusive"]
+    assert [one.outcome for one in verdicts_.values()] == ["supported", "missing", "blocked"]
 
 
 def test_a_tuned_factor_stays_closed_when_an_override_sweeps_it():

@@ -244,7 +244,7 @@ def test_what_a_diverged_run_leaves_undefined_is_no_evidence():
     one = experiment({"it": claim(measure=trend)}, RANGE)
     lost = {"norm": "none", "seed": 1, "optimizer.learning_rate": 10.0}
     found = verdict("it", one, table(one, loss, lambda flat: lost.items() <= flat.items()), {})
-    assert found.outcome == "inconclusive" and "final has no value in 1 seeds of norm=none" in found.reason
+    assert found.outcome == "open" and "final has no value in 1 seeds of norm=none" in found.reason
 
 
 def test_a_level_reaches_what_is_taken_over_the_factor():
@@ -295,25 +295,25 @@ def test_an_exact_claim_holds_if_every_seed_is_within_the_tolerance():
     assert found.outcome == "supported" and found.n == 4 and "the largest is 0.1" in found.reason
 
 
-def test_one_seed_beyond_the_tolerance_contradicts():
+def test_one_seed_beyond_the_tolerance_is_the_opposite():
     found = exact([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -0.11])
-    assert abs(found.estimate) < 0.02 and found.outcome == "contradicted"
-    assert found.reason == "0.11 in one seed, the tolerance is 0.1"
-    assert exact([0.11, -0.11]).outcome == "contradicted"  # though their mean is 0
+    assert abs(found.estimate) < 0.02 and found.outcome == "reversed"
+    assert found.reason == "reversed: 0.11 in one seed, the tolerance is 0.1"
+    assert exact([0.11, -0.11]).outcome == "reversed"  # though their mean is 0
 
 
 def test_one_seed_is_enough_for_an_exact_claim():
-    assert exact([0.05]).outcome == "supported" and exact([0.2]).outcome == "contradicted"
+    assert exact([0.05]).outcome == "supported" and exact([0.2]).outcome == "reversed"
     one = experiment({"it": claim()}, {"one": both(seeds=[0])})
-    assert verdict("it", one, table(one, loss), {}).outcome == "inconclusive"
+    assert verdict("it", one, table(one, loss), {}).outcome == "open"
 
 
 def test_a_diverged_run_is_no_run_in_which_it_holds():
     found = exact([0.01, 0.02, 0.03], diverged=[1])
-    assert found.outcome == "inconclusive" and "a diverged one has no value" in found.reason
+    assert found.outcome == "open" and "a diverged one has no value" in found.reason
     worse = exact([0.95, 0.96, 0.97], diverged=[1], measure=ACCURACY, level={})
-    assert worse.outcome == "contradicted"  # chance is a value
-    assert exact([0.01, math.nan]).outcome == "inconclusive"
+    assert worse.outcome == "reversed"  # chance is a value
+    assert exact([0.01, math.nan]).outcome == "open"
 
 
 # --- gates ------------------------------------------------------------------------------------------------------------
@@ -331,9 +331,9 @@ def test_a_gate_that_fails_in_a_context_closes_that_one_only():
     found = verdicts(one, table(one, loss), {})
     assert found["gate"].rows[0].outcome == "supported" != found["gate"].rows[1].outcome
     first, second = found["it"].rows
-    assert first.outcome == "supported" and not first.gated
-    assert second.outcome == "inconclusive" and second.gated and "the gate gate is" in second.reason
-    assert found["it"].outcome == "supported" and "gates failed in 1 more (grid=two)" in found["it"].reason
+    assert first.outcome == "supported" and math.isfinite(first.p)
+    assert second.outcome == "blocked" and "the gate gate is" in second.reason and math.isnan(second.p)
+    assert found["it"].outcome == "supported" and found["it"].reason == "1 supported; 1 blocked (grid=two)"
     alone = experiment({"it": claim()}, TWO)
     assert first.p == verdict("it", alone, table(alone, loss), {}).p  # a closed context does not count with Holm
 
@@ -342,7 +342,7 @@ def test_a_gate_with_other_contexts_is_asked_as_a_whole():
     one = gated(grid="one", contexts=[])
     found = verdicts(one, table(one, loss), {})
     assert found["gate"].outcome != "supported"
-    assert found["it"].outcome == "inconclusive" and f"the gate gate is {found['gate'].outcome}" in found["it"].reason
+    assert found["it"].outcome == "blocked" and "the gate gate does not hold over its contexts" in found["it"].reason
     can = experiment({"gate": claim(margin=2.5, says="can", grid=["one", "two"], contexts=["grid"]),
                       "it": claim(gates=["gate"])}, TWO)  # fmt: skip
     assert verdict("it", can, table(can, loss), {}).outcome == "supported"
@@ -355,7 +355,7 @@ def test_a_gate_with_its_contexts_in_another_order_is_the_same_gate():
     it = claim(gates=["gate"], contexts=["grid", "optimizer.learning_rate"], **shared)
     one = experiment({"gate": gate, "it": it}, grids)
     found = verdict("it", one, table(one, loss), {})
-    closed = {row.context: row.gated for row in found.rows}
+    closed = {row.context: row.outcome == "blocked" for row in found.rows}
     assert closed == {
         "grid=one optimizer.learning_rate=0.01": False,
         "grid=one optimizer.learning_rate=0.1": True,
@@ -370,20 +370,20 @@ def test_a_gate_without_a_value_leaves_its_context_closed():
     label = "final(metric=test/accuracy)"
     runs.loc[(runs["grids"] == "one") & (runs["seed"] == 0), label] = math.nan
     found = verdict("it", one, runs, {})
-    assert [row.gated for row in found.rows] == [True, False]
-    assert "the gate gate is inconclusive" in found.rows[0].reason
+    assert [row.outcome == "blocked" for row in found.rows] == [True, False]
+    assert "the gate gate is open" in found.rows[0].reason
 
 
 def test_known_truths_that_did_not_come_out_close_everything():
     one = gated()
     runs = table(one, loss)
-    found = verdicts(one, runs, {}, "oracles: mean is contradicted")
-    assert {verdict.outcome for verdict in found.values()} == {"inconclusive"}
+    found = verdicts(one, runs, {}, "oracles: mean is reversed")
+    assert {verdict.outcome for verdict in found.values()} == {"blocked"}
     for one_verdict in found.values():
-        assert all(row.gated and "oracles: mean is contradicted" in row.reason for row in one_verdict.rows)
+        assert all(row.outcome == "blocked" and "oracles: mean is reversed" in row.reason for row in one_verdict.rows)
         assert all(math.isfinite(row.estimate) for row in one_verdict.rows)  # what was measured is shown all the same
     part = table(one, loss, there=lambda flat: flat["seed"] > 0)
-    assert verdict("it", one, part, {}, "oracles: mean is contradicted").outcome == "missing"
+    assert verdict("it", one, part, {}, "oracles: mean is reversed").outcome == "missing"
 
 
 # --- when it was stated -----------------------------------------------------------------------------------------------

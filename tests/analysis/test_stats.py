@@ -58,7 +58,7 @@ def test_equal_differences_make_the_interval_a_point():
 def test_fewer_than_two_seeds_have_no_interval(differences):
     ours = estimate(differences, replaced=False)
     assert math.isnan(ours.low) and math.isnan(ours.p) and ours.n == len(differences)
-    assert decide("superiority", ours, math.nan, 0.5).outcome == "inconclusive"
+    assert decide("superiority", ours, math.nan, 0.5).outcome == "open"
 
 
 def test_holm_by_hand():
@@ -86,25 +86,52 @@ def effect(mean, half, half90=None, n=8):
     [
         ("superiority", effect(1.0, 0.3), 0.01, "supported", "reaches the margin"),
         ("superiority", effect(0.5, 0.0), 0.01, "supported", "reaches the margin"),
-        ("superiority", effect(1.0, 0.3), 0.06, "inconclusive", "after Holm"),
-        ("superiority", effect(0.45, 0.3), 0.01, "inconclusive", "mean 0.45 below the margin 0.5"),
-        ("superiority", effect(0.7, 0.9), 0.2, "inconclusive", "contains 0"),
-        ("superiority", effect(0.1, 0.2), 0.4, "contradicted", "negligible: 90 % interval within ±0.5"),
-        ("superiority", effect(-0.9, 0.3), 0.01, "contradicted", "reversed"),
-        ("superiority", effect(-0.9, 0.3), 0.2, "inconclusive", "below the margin"),
+        ("superiority", effect(1.0, 0.3), 0.06, "open", "after Holm"),
+        ("superiority", effect(0.45, 0.3), 0.01, "open", "mean 0.45 below the margin 0.5"),
+        ("superiority", effect(0.7, 0.9), 0.2, "open", "contains 0"),
+        ("superiority", effect(0.1, 0.2), 0.4, "small", "small: 90 % interval within ±0.5"),
+        ("superiority", effect(-0.9, 0.3), 0.01, "reversed", "reversed"),
+        ("superiority", effect(-0.9, 0.3), 0.2, "open", "below the margin"),
         ("equivalence", effect(0.2, 0.5, 0.2), 0.4, "supported", "within ±0.5"),
-        ("equivalence", effect(1.0, 0.4), 0.4, "contradicted", "wholly outside"),
-        ("equivalence", effect(-1.0, 0.4), 0.4, "contradicted", "wholly outside"),
-        ("equivalence", effect(0.4, 0.4), 0.4, "inconclusive", "not within"),
+        ("equivalence", effect(1.0, 0.4), 0.4, "reversed", "wholly outside"),
+        ("equivalence", effect(-1.0, 0.4), 0.4, "reversed", "wholly outside"),
+        ("equivalence", effect(0.4, 0.4), 0.4, "open", "not within"),
         ("noninferiority", effect(0.1, 0.3), 0.4, "supported", "below the margin"),
-        ("noninferiority", effect(1.0, 0.3), 0.4, "contradicted", "above the margin"),
-        ("noninferiority", effect(0.5, 0.3), 0.4, "inconclusive", "contains the margin"),
+        ("noninferiority", effect(1.0, 0.3), 0.4, "reversed", "above the margin"),
+        ("noninferiority", effect(0.5, 0.3), 0.4, "open", "contains the margin"),
+        ("difference", effect(1.0, 0.3), 0.01, "supported", "interval above 0"),
+        ("difference", effect(-0.5, 0.3), 0.01, "supported", "interval below 0"),
+        ("difference", effect(-1.0, 0.3), 0.06, "open", "after Holm"),
+        ("difference", effect(-0.45, 0.3), 0.01, "open", "mean -0.45 is within the margin ±0.5"),
+        ("difference", effect(-0.7, 0.9), 0.2, "open", "contains 0"),
+        ("difference", effect(-0.1, 0.2), 0.4, "small", "small: 90 % interval within ±0.5"),
     ],
 )
 def test_decisions(test, found, p, outcome, reason):
     finding = decide(test, found, p, 0.5)
     assert finding.outcome == outcome and reason in finding.reason
-    assert finding.reversed == (finding.reason.startswith("reversed"))
+    if outcome in ("small", "reversed"):
+        assert finding.reason.startswith(f"{outcome}: ")
+
+
+@pytest.mark.parametrize(
+    ("mean", "half", "sign"),
+    [(0.3, 0.2, ", above 0"), (-0.3, 0.2, ", below 0"), (0.1, 0.2, ""), (0.2, 0.2, ""), (0.1, 0.0, ", above 0")],
+)
+@pytest.mark.parametrize("test", ["superiority", "difference"])
+def test_a_small_effect_is_told_with_its_sign_where_the_interval_is_clear_of_0(test, mean, half, sign):
+    finding = decide(test, effect(mean, half), 0.01, 0.5)
+    assert (finding.outcome, finding.reason) == ("small", f"small: 90 % interval within ±0.5{sign}")
+
+
+@given(st.floats(-3, 3), st.floats(0, 2), st.floats(0, 1))
+def test_a_difference_has_no_direction(mean, half, p):
+    """Turning every sign changes no outcome; it is supported just where superiority of either sign is."""
+    there, back = effect(mean, half), effect(-mean, half)
+    outcomes = {decide("difference", one, p, 0.5).outcome for one in (there, back)}
+    assert len(outcomes) == 1 and outcomes < {"supported", "small", "open"}
+    superior = "supported" in [decide("superiority", one, p, 0.5).outcome for one in (there, back)]
+    assert (outcomes == {"supported"}) == superior
 
 
 def test_superiority_is_calibrated():

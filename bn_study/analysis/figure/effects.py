@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
-from bn_study.analysis import described, shown
+from bn_study.analysis import described, shown, verdict
 from bn_study.analysis.figure._style import BLACK, PAGE, style
 from bn_study.analysis.needed import Needed
 from bn_study.analysis.settings import missing
@@ -29,8 +29,13 @@ COLUMNS = (
     *("claim", "context", "outcome", "estimate", "low90", "high90", "low", "high", "n", "replaced"),
     *("test", "margin", "quantity", "contrast"),
 )
-COLORS = {"supported": "#009E73", "contradicted": "#D55E00", "inconclusive": "#E69F00", "missing": "#999999"}
-"""Of Okabe & Ito's colors; the word stands beside each, for black-and-white print."""
+COLORS = {
+    "supported": "#009E73", "small": "#56B4E9", "reversed": "#D55E00", "open": "#E69F00", "blocked": "#CC79A7",
+    "missing": "#999999", verdict.VARIES: "#666666",
+}  # fmt: skip
+"""Of Okabe & Ito's colors, and grays. The word stands beside each, for black-and-white print."""
+UNCOUNTED = {"missing": "Missing: runs are not there yet.", "blocked": "Blocked: a gate failed, so it does not count."}
+LIGHT = ("small", "open", "blocked")  # colors on which black text is easier to read than white text
 LEFT, RIGHT = 2.3, 4.35  # where the axes begin and end, in inches of the page's width
 NUMBER, SEEDS, CHIP = 5.68, 5.85, 6.33  # right end of the effects' column, middle of the seeds' and of the outcomes'
 INDENT = 0.1
@@ -89,7 +94,7 @@ class Drawing:
         """Every number in the figure, a row each: a claim's context, or the claim itself where there are several.
 
         estimate, low, high: the mean over n paired seeds and its 95 % t-interval, on the measure's scale. low90,
-        high90: of the 90 % one, which decides whether an effect is negligible; from the former, as both are of one
+        high90: of the 90 % one, which decides whether an effect is small; from the former, as both are of one
         distribution.
         """
         verdicts = tables.verdicts.reindex(columns=sorted({*tables.verdicts.columns, *COLUMNS}))
@@ -110,8 +115,7 @@ class Drawing:
             )
         if effects["replaced"].any():
             text.append("*: other values stand in for runs that diverged or did not reach the level.")
-        if (data["outcome"] == "missing").any():
-            text.append("Missing: runs are not there yet.")
+        text += [meaning for outcome, meaning in UNCOUNTED.items() if (data["outcome"] == outcome).any()]
         if tables.runs.empty:
             return " ".join([*text, "No run is there yet."])
         return " ".join([*text, f"Data: {described.data(tables.runs)}.", described.limits(tables.runs)])
@@ -149,7 +153,7 @@ def _narrow(row: dict[str, Any]) -> dict[str, float]:
 
 def _wanted() -> str:
     """What a claim of each test asks for; the tests that judge every seed come last."""
-    tests, order = [parts.find("test", name) for name in parts.names("test")], ("low", "far", "high")
+    tests, order = [parts.find("test", name) for name in parts.names("test")], ("low", "near", "far", "high")
     return ", ".join(one.CAPTION for one in sorted(tests, key=lambda one: (one.EVERY_SEED, order.index(one.AGAINST))))
 
 
@@ -238,7 +242,7 @@ def _draw_block(figure: Figure, axes: Axes, block: _Block, top: float) -> None:
 
 def _draw_margin(axes: Axes, block: _Block) -> None:
     axes.axvline(0, color=BLACK, linewidth=0.6, zorder=1)
-    sides = (-1, 1) if parts.find("test", block.test).AGAINST == "far" else (1,)
+    sides = (-1, 1) if parts.find("test", block.test).AGAINST in ("near", "far") else (1,)
     axes.axvspan(-block.margin, block.margin, color="0.94", linewidth=0, zorder=0)
     for side in sides:
         axes.axvline(side * block.margin, color="0.35", linewidth=0.7, linestyle=(0, (3, 2)), zorder=1)
@@ -249,8 +253,9 @@ def _draw_chip(figure: Figure, height: float, row: _Row) -> None:
     color = COLORS[row.outcome]
     box = {"boxstyle": "round,pad=0.25,rounding_size=0.5", "edgecolor": color, "linewidth": 0.7}
     fill = {"facecolor": "white"} if row.inner else {"facecolor": color}
-    text = "white" if not row.inner and row.outcome != "inconclusive" else BLACK
-    _say(figure, CHIP, height, row.outcome, ha="center", fontsize=5.5, color=text, bbox=box | fill)
+    text = "white" if not row.inner and row.outcome not in LIGHT else BLACK
+    word = row.outcome if row.effect is None else verdict.shown(row.outcome, row.effect["low"], row.effect["high"])
+    _say(figure, CHIP, height, word, ha="center", fontsize=5.5, color=text, bbox=box | fill)
 
 
 def _draw_effect(axes: Axes, height: float, row: _Row) -> None:
@@ -261,11 +266,8 @@ def _draw_effect(axes: Axes, height: float, row: _Row) -> None:
     for low, high, width in (("low", "high", 0.8), ("low90", "high90", 2.2)):
         ends = [min(max(effect[end], left), right) for end in (low, high)]
         axes.plot(ends, [height] * 2, color=color, linewidth=width, solid_capstyle="butt", zorder=2)
-    for end, marker, edge, beyond in (
-        ("low", "<", left, effect["low"] < left),
-        ("high", ">", right, effect["high"] > right),
-    ):
-        if beyond:
+    for end, marker, edge, sign in (("low", "<", left, -1), ("high", ">", right, 1)):
+        if sign * effect[end] > sign * edge:
             axes.plot([edge], [height], marker, color=color, markersize=3, clip_on=False, zorder=3, gid=end)
     style: dict[str, Any] = {"markersize": 3.8, "markeredgecolor": BLACK, "markeredgewidth": 0.4, "color": color}
     axes.plot([effect["estimate"]], [height], "o", clip_on=False, zorder=4, **style)
@@ -289,8 +291,7 @@ def _minus(text: str) -> str:
 def _limits(block: _Block) -> tuple[float, float]:
     """Of an axis: 0, the margins and every effect; intervals too, unless they are much longer than all that."""
     effects = [row.effect for row in block.rows if row.effect is not None]
-    inside = [0.0, block.margin, -block.margin, *(one["estimate"] for one in effects)]
-    inside = [one for one in inside if math.isfinite(one)]
+    inside = [0.0, block.margin, -block.margin, *(one["estimate"] for one in effects if math.isfinite(one["estimate"]))]
     low, high = min(inside), max(inside)
     reach = BEYOND * (high - low)
     ends = [one[end] for one in effects for end in ("low", "high") if math.isfinite(one[end])]

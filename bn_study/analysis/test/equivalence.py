@@ -10,9 +10,9 @@ CAPTION = "one of equivalence for one within it"
 
 
 def decide(effect: Estimate, p: float, *, margin: Positive) -> Finding:
-    """Supported: the 90 % interval lies within the margins. Contradicted: the 95 % interval lies wholly outside."""
+    """Supported: the 90 % interval lies within the margins. Reversed: the 95 % interval lies wholly outside."""
     if -margin < effect.low90 and effect.high90 < margin:
         return Finding("supported", f"90 % interval within ±{margin:g}")
     if effect.low > margin or effect.high < -margin:
-        return Finding("contradicted", f"interval wholly outside ±{margin:g}")
-    return Finding("inconclusive", f"90 % interval {effect.low90:.3g} to {effect.high90:.3g} is not within ±{margin:g}")
+        return Finding("reversed", f"reversed: interval wholly outside ±{margin:g}")
+    return Finding("open", f"90 % interval {effect.low90:.3g} to {effect.high90:.3g} is not within ±{margin:g}")

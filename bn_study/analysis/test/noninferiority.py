@@ -10,9 +10,9 @@ CAPTION = "one of non-inferiority for a loss below it"
 
 
 def decide(effect: Estimate, p: float, *, margin: Positive) -> Finding:
-    """Supported: the interval lies below the margin (a positive difference is a loss). Contradicted: it lies above."""
+    """Supported: the interval lies below the margin (a positive difference is a loss). Reversed: it lies above."""
     if effect.high < margin:
         return Finding("supported", f"interval below the margin {margin:g}")
     if effect.low > margin:
-        return Finding("contradicted", f"interval above the margin {margin:g}")
-    return Finding("inconclusive", f"the interval contains the margin {margin:g}")
+        return Finding("reversed", f"reversed: interval above the margin {margin:g}")
+    return Finding("open", f"the interval contains the margin {margin:g}")
