@@ -96,8 +96,8 @@ def verdict(
     attached = firsts.statements.get(name, ())
     later = attached_later(name, tested, attached, used, firsts)
     when, rule = stated(name, tested, used, firsts), firsts.rules.get(tested, RULE)
-    judged = _verdict(name, claim, words, rows, when, later, rule)
-    return replace(judged, statements=tuple(key for key in attached if ":" not in key))
+    whole = _verdict(name, claim, words, rows, when, later, rule)
+    return replace(whole, statements=tuple(key for key in attached if ":" not in key))
 
 
 def _tuned(claim: Claim, experiment: Experiment, tuned: Mapping[str, Tuned]) -> bool:

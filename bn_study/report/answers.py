@@ -1,7 +1,7 @@
 """The answer to each statement: its headline, computed from committed verdicts, and a sentence that is bound to them.
 
-A sentence is written by hand for certain outcomes, whose digest stands beside it in statements.yaml. `problems` names the
-sentences that no longer fit: the outcomes have changed, or a number in the sentence is none that the verdicts give.
+A sentence is written by hand for certain outcomes, whose digest stands beside it in statements.yaml. `problems` names
+the sentences that no longer fit: the outcomes have changed, or a number in the sentence is none that the verdicts give.
 """
 
 import hashlib
@@ -131,7 +131,7 @@ def _cases(attached: Attached, tested: Tested | None) -> Iterator[Case]:
 
 def problems(home: Path, statements: Statements, answered: Sequence[Answered]) -> list[str]:
     """A line for each sentence that does not fit the verdicts. home: the folder of the tables that topics name."""
-    lines = []
+    lines: list[str] = []
     for one in answered:
         known = quoted.of_statement(one.statement, [*one.tested, *one.background], [*_all_cases(one)])
         lines += _misfits(one.name, one.statement.answer, one.statement.answered, one.digest, known)

@@ -1,7 +1,7 @@
 """Numbers in sentences: which numbers verdicts give, and which of a sentence are none of them.
 
-A number in a sentence is known if a number of a verdict rounds to it with as many decimals. Verdicts are on the measure's
-scale; sentences also use ratios (of logarithms), points and percent (of shares).
+A number in a sentence is known if a number of a verdict rounds to it with as many decimals. Verdicts are on the
+measure's scale; sentences also use ratios (of logarithms), points and percent (of shares).
 """
 
 import csv
