@@ -1,4 +1,4 @@
-"""A question, the runs that answer it, and the claims they support or contradict. Types only; `compose` fills them."""
+"""A question, the runs that answer it, and the claims that they judge. Types only; `compose` fills them."""
 
 import hashlib
 import json
@@ -65,7 +65,7 @@ class Tune(_Stated):
 
 
 class Claim(_Stated):
-    """A statement that runs can support or contradict: measure x contrast x test x margin.
+    """A statement that runs can judge: measure x contrast x test x margin.
 
     measure: `{name: {arguments}}`, optionally with `scale: log2 | log10`. `over: {factor: ..., take: ...}` makes one
         number of several runs of a seed, such as the largest usable learning rate.
