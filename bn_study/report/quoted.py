@@ -1,8 +1,8 @@
 """Numbers in sentences: which numbers verdicts give, and which of a sentence are none of them.
 
 A number in a sentence is known if a number of a verdict rounds to it with as many decimals. Verdicts are on the
-measure's scale; sentences also use ratios (of logarithms), points and percent (of shares), and values instead of their distance
-from a claim's constant.
+measure's scale. Sentences also use ratios (of logarithms), points and percent (of shares), and a value itself instead
+of its distance from a claim's constant.
 """
 
 import csv
