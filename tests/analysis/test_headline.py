@@ -377,6 +377,8 @@ def test_scopes_are_named_by_the_fewest_factors():
     ]
     assert text(*cases, factors=("network", "rate")) == "depends on rate: holds at rate 0.1; small at rate 1"
     assert text(case("supported", 2, network="A", rate="at rate 1")) == "holds in the A at rate 1"
+    cases = [case("supported", 2, place=place) for place in ("in the A", "on B", "C")]
+    assert text(*cases) == "holds in the A, on B and in the C"
 
 
 def test_many_scopes_are_counted():
@@ -385,7 +387,7 @@ def test_many_scopes_are_counted():
     assert text(*cases) == "holds in all 7 settings"
     cases[5:] = [case("open", 1, 0.9, size=one) for one in settings[5:]]
     assert text(*cases) == (
-        "holds in 5 of 7 settings (at size 0, at size 1, at size 2 and 2 more); open at size 5 and at size 6"
+        "holds in 5 of 7 settings (at size 0, at size 1, at size 2 and 2 more); open at size 5 and size 6"
     )
 
 
