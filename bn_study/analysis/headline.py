@@ -14,11 +14,11 @@ decided; open and missing ones are not. Blocked cases never enter. The first lin
 
 A *candidate* is one scope factor, or two, each with at least two values among the cases; a factor that a case has no
 value of is none. It *separates* if there are supported and other cases, but no combination of its values has both; a
-pair counts only if neither of its factors separates alone. Its p is adjusted by Holm over all candidates that can be
-tested, whether they separate or not, and must be at most 0.05. F is the smallest separating candidate that is
-significant; among those of the same size the one with the smallest p before Holm, then the first in the order of the
-factors (of pairs: of their first factors, then of the second). "Other" cases are small, reversed and open ones. If that
-gives no F, open ones are left out: other cases are small and reversed ones. Missing cases are neither.
+pair counts only if neither of its factors separates alone. Its p must be at most 0.05 after Holm over all candidates of
+its size that can be tested, whether they separate or not. F is the smallest separating candidate that is significant;
+among those of the same size the one with the smallest p before Holm, then the first in the order of the factors (of
+pairs: of their first factors, then of the second). "Other" cases are small, reversed and open ones. If that gives no F,
+open ones are left out: other cases are small and reversed ones. Missing cases are neither.
 
 The p of a candidate tests whether true effects differ, in all cases that have an interval, open ones included:
 
@@ -151,17 +151,17 @@ def _factors(cases: Sequence[Case], factors: Sequence[str]) -> tuple[tuple[str, 
         for factor in dict.fromkeys(factors)
         if all(factor in case.scope for case in cases) and len({case.scope[factor] for case in cases}) > 1
     ]
-    candidates: list[tuple[str, ...]] = [(factor,) for factor in usable]
-    candidates += combinations(usable, 2)
     # All candidates are tested, on all of their values. Testing only the split that the outcomes show, or adjusting for
     # the separating candidates alone, would use the same differences twice and find dependences in noise.
     for others in (("small", "reversed", "open"), ("small", "reversed")):
-        p_values = [rounded(_p(cases, candidate, others)) for candidate in candidates]
-        tested = zip(candidates, p_values, holm(p_values), strict=True)
-        found = [one for one in tested if one[2] <= SIGNIFICANCE and _minimal(cases, one[0], others)]
-        if found:
-            candidate, _, p = min(found, key=lambda one: (len(one[0]), one[1]))
-            return candidate, rounded(p)
+        for size in (1, 2):
+            candidates = list(combinations(usable, size))
+            p_values = [rounded(_p(cases, candidate, others)) for candidate in candidates]
+            tested = zip(candidates, p_values, holm(p_values), strict=True)
+            found = [one for one in tested if one[2] <= SIGNIFICANCE and _minimal(cases, one[0], others)]
+            if found:
+                candidate, _, p = min(found, key=lambda one: one[1])
+                return candidate, rounded(p)
     return (), math.nan
 
 
