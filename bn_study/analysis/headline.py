@@ -39,8 +39,8 @@ The *statement* (`statement`) combines its parts; exact parts count as effects. 
 
 1. no part was tested: `not tested`.
 2. the effects hold, hold in part or depend, and a mechanism does not hold: `cause`.
-3. as in 2, and all mechanisms are open or not tested: the word of the effects; it adds that the cause is open or not
-   tested.
+3. as in 2, and all mechanisms are open or not tested: the word of the effects, but `holds in part` instead of `holds`,
+   because the cause must not hide behind it; it adds that the cause is open or not tested.
 4. effects were tested and are open: `open`.
 5. otherwise all parts, combined as below.
 
@@ -227,13 +227,13 @@ def statement(parts: Mapping[str, tuple[str, Answer]], untestable: str = "") -> 
     word, factors = _combined(effects)
     if causes and word in ("holds", "holds in part", "depends"):
         if any(answer.word == "does not hold" for answer in causes):
-            does = f"depends on {_on(effects, factors)}" if word == "depends" else word
             rest = "the stated cause does not" + (" hold" if word == "depends" else "")
-            return Headline(f"effect {does}, {rest}", "cause", text)
+            return Headline(f"effect {_shown(word, effects, factors)}, {rest}", "cause", text)
         unknown = {answer.word for answer in causes}
         if unknown <= {"open", "not tested"}:
             state = "not tested" if unknown == {"not tested"} else "open"
-            return Headline(_shown(word, effects, factors) + f"; the stated cause is {state}", word, text)
+            kind = "holds in part" if word == "holds" else word
+            return Headline(f"effect {_shown(word, effects, factors)}, the stated cause is {state}", kind, text)
     if not (causes and word == "open"):
         word, factors = _combined([*effects, *causes])
     return Headline(_shown(word, [*effects, *causes], factors), word, text)
@@ -264,7 +264,9 @@ def _shown(word: str, answers: Sequence[Answer], factors: Sequence[str]) -> str:
 
 def _on(answers: Sequence[Answer], factors: Sequence[str]) -> str:
     late = {factor for answer in answers for factor in answer.afterwards}
-    return scopes.listed([f"{factor} (seen afterwards)" if factor in late else factor for factor in factors])
+    if len(factors) > 1 and late.issuperset(factors):
+        return scopes.listed([f"the {factor}" for factor in factors]) + " (both seen afterwards)"
+    return scopes.listed([f"the {factor}{' (seen afterwards)' if factor in late else ''}" for factor in factors])
 
 
 def _sentences(parts: Mapping[str, tuple[str, Answer]]) -> str:
@@ -276,12 +278,12 @@ def _sentences(parts: Mapping[str, tuple[str, Answer]]) -> str:
 
 
 def _clause(answer: Answer, after: str) -> str:
-    """`depends on network: holds in the A; small in the B`. after: what stands after the answer."""
+    """`depends on the network: holds in the A; small in the B`. after: what stands after the answer."""
     every = [case.scope for case in answer.cases]
     found = {outcome: [case.scope for case in answer.cases if case.outcome == outcome] for outcome in SAID}
     places = [f"{SAID[outcome]} {scopes.where(among, every)}".rstrip() for outcome, among in found.items() if among]
     says = _shown(answer.word, [answer], answer.factors)
-    if not places:
+    if not places or (answer.word == "does not hold" and places == ["reversed"]):
         return says
     said = answer.word in ("holds", "holds in part") or places[0].startswith(says)
     return ("" if said else says + after) + "; ".join(places)

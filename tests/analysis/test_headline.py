@@ -391,9 +391,9 @@ def headline(effects, mechanisms=""):
         ("fails fails", "", "does not hold", "does not hold"),
         ("fails untested", "", "does not hold", "does not hold"),
         ("fails part", "", "holds in part", "holds in part"),
-        ("network", "", "depends", "depends on network"),
-        ("late holds", "", "depends", "depends on network and rate (seen afterwards)"),
-        ("network data", "", "depends", "depends on network and data"),
+        ("network", "", "depends", "depends on the network"),
+        ("late holds", "", "depends", "depends on the network and the rate (seen afterwards)"),
+        ("network data", "", "depends", "depends on the network and the data"),
         ("late data", "", "holds in part", "holds in part"),  # on three factors
         ("network fails", "", "holds in part", "holds in part"),
         ("network part", "", "holds in part", "holds in part"),
@@ -405,11 +405,11 @@ def headline(effects, mechanisms=""):
         ("holds", "fails", "cause", "effect holds, the stated cause does not"),
         ("holds", "holds fails", "cause", "effect holds, the stated cause does not"),
         ("part", "fails", "cause", "effect holds in part, the stated cause does not"),
-        ("network", "fails", "cause", "effect depends on network, the stated cause does not hold"),
-        ("holds", "untested", "holds", "holds; the stated cause is not tested"),
-        ("network", "open untested", "depends", "depends on network; the stated cause is open"),
+        ("network", "fails", "cause", "effect depends on the network, the stated cause does not hold"),
+        ("holds", "untested", "holds in part", "effect holds, the stated cause is not tested"),
+        ("network", "open untested", "depends", "effect depends on the network, the stated cause is open"),
         ("holds", "holds untested", "holds in part", "holds in part"),
-        ("holds", "network", "depends", "depends on network"),
+        ("holds", "network", "depends", "depends on the network"),
         ("fails", "fails", "does not hold", "does not hold"),
         ("fails", "holds", "holds in part", "holds in part"),
         ("fails", "untested", "does not hold", "does not hold"),
@@ -454,7 +454,7 @@ def test_a_sentence_names_where_what_was_found():
     assert text(*cases) == "holds in the ReLU perceptron and the convolutional net; open in the tanh perceptron"
     cases += [case("small", 0, network="sigmoid perceptron"), case("missing", network="residual net")]
     assert text(*cases) == (
-        "depends on network: holds in the ReLU perceptron and the convolutional net; small in the sigmoid perceptron; "
+        "depends on the network: holds in the ReLU perceptron and the convolutional net; small in the sigmoid perceptron; "
         "open in the tanh perceptron; not run yet in the residual net"
     )
     assert text(*cases, hedge="can").startswith("holds in the ReLU perceptron")
@@ -480,7 +480,7 @@ def test_scopes_are_named_by_the_fewest_factors():
         case("supported" if rate == "at rate 0.1" else "small", 2.0 * (rate == "at rate 0.1"), network=net, rate=rate)
         for net, rate in itertools.product("AB", ("at rate 0.1", "at rate 1"))
     ]
-    assert text(*cases, factors=("network", "rate")) == "depends on rate: holds at rate 0.1; small at rate 1"
+    assert text(*cases, factors=("network", "rate")) == "depends on the rate: holds at rate 0.1; small at rate 1"
     assert text(case("supported", 2, network="A", rate="at rate 1")) == "holds in the A at rate 1"
     cases = [case("supported", 2, place=place) for place in ("in the A", "on B", "C")]
     assert text(*cases) == "holds in the A, on B and in the C"
