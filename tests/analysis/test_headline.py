@@ -454,8 +454,8 @@ def test_a_sentence_names_where_what_was_found():
     assert text(*cases) == "holds in the ReLU perceptron and the convolutional net; open in the tanh perceptron"
     cases += [case("small", 0, network="sigmoid perceptron"), case("missing", network="residual net")]
     assert text(*cases) == (
-        "depends on the network: holds in the ReLU perceptron and the convolutional net; small in the sigmoid perceptron; "
-        "open in the tanh perceptron; not run yet in the residual net"
+        "depends on the network: holds in the ReLU perceptron and the convolutional net; "
+        "small in the sigmoid perceptron; open in the tanh perceptron; not run yet in the residual net"
     )
     assert text(*cases, hedge="can").startswith("holds in the ReLU perceptron")
     assert text(case("small", 0, network=a), case("reversed", -2, network=b)) == (
