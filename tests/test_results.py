@@ -53,7 +53,7 @@ def test_a_board_that_was_edited_is_found(home, tmp_path):
     folder = tmp_path / "faster_convergence"
     shutil.copytree(home / "results" / folder.name, folder)
     board = tmp_path / "README.md"
-    board.write_text((home / "results" / "README.md").read_text().replace("supported", "contradicted"))
+    board.write_text((home / "results" / "README.md").read_text().replace("supported", "reversed"))
     answer = bn_study(home, tmp_path, "report", "--check", "--all")
     assert answer.returncode == 1 and f"verdict board: would change: {board}" in answer.stdout
 
@@ -69,7 +69,7 @@ def test_edits_of_every_kind_of_file_are_found(home, tmp_path):
         assert re.search(pattern, text)
         (folder / file).write_text(re.sub(pattern, replacement, text, count=1), encoding="utf-8")
 
-    edited("verdicts.csv", ",supported,", ",contradicted,")
+    edited("verdicts.csv", ",supported,", ",reversed,")
     edited("effects.csv", r"(\d\.\d{3})\d{3}", r"\g<1>999")
     edited("effects.json", "thin line", "thick line")
     edited("report.md", r"\*\*supported\*\* \| (\d+)\.", r"**supported** | 1\1.")
@@ -90,7 +90,7 @@ def test_edits_of_every_kind_of_file_are_found(home, tmp_path):
         "effects.png: is missing",
         "old.svg: exists, but no report writes it",
         "report.md: line ",
-        "verdicts.csv: row 1 (claim wider_range), outcome is 'contradicted' and should be 'supported'; 1 cell differs",
+        "verdicts.csv: row 1 (claim wider_range), outcome is 'reversed' and should be 'supported'; 1 cell differs",
     ]
     assert len(found) == len(begins)
     for line, begin in zip(found, begins, strict=True):

@@ -1,4 +1,4 @@
-"""A question, the runs that answer it, and the claims they support or contradict. Types only; `compose` fills them."""
+"""A question, the runs that answer it, and the claims that they judge. Types only; `compose` fills them."""
 
 import hashlib
 import json

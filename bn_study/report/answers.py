@@ -133,22 +133,19 @@ def problems(home: Path, statements: Statements, answered: Sequence[Answered]) -
     """A line for each sentence that does not fit the verdicts. home: the folder of the tables that topics name."""
     lines: list[str] = []
     for one in answered:
-        known = quoted.of_statement(one.statement, [*one.tested, *one.background], [*_all_cases(one)])
-        lines += _misfits(one.name, one.statement.answer, one.statement.answered, one.digest, known)
+        lines += _misfits(one.name, one.statement.answer, one.statement.answered, one.digest, _known(one))
     for question in questions(statements, answered):
-        known = {number for one in question.rests_on for number in quoted.of_statement(
-            one.statement, [*one.tested, *one.background], [*_all_cases(one)]
-        )}  # fmt: skip
-        if question.topic.table:
-            known |= quoted.of_table(home / question.topic.table)
-        topic = question.topic
+        topic, known = question.topic, set().union(*map(_known, question.rests_on))
+        if topic.table:
+            known |= quoted.of_table(home / topic.table)
         lines += _misfits(f"topics.{question.name}", topic.answer, topic.answered, question.digest, known)
     return lines
 
 
-def _all_cases(one: Answered) -> Iterator[Case]:
-    for part in one.parts.values():
-        yield from part.answer.cases
+def _known(one: Answered) -> set[float]:
+    """The numbers that the answer to a statement may use."""
+    parts = [part.answer.cases for part in one.parts.values()]
+    return quoted.of_statement(one.statement, [*one.tested, *one.background], parts)
 
 
 def _misfits(name: str, answer: str, answered: str, digest: str, known: set[float]) -> Iterator[str]:

@@ -19,7 +19,7 @@ from bn_study.analysis.verdict import Verdict
 from bn_study.errors import UsageError
 from bn_study.plan import statements
 from bn_study.plan.experiment import ADHOC, Experiment, PlannedRun, Tuned
-from bn_study.report import firsts, same, sanity_checks
+from bn_study.report import answers, firsts, same, sanity_checks
 from bn_study.report.ledger import FILE, Ledger
 from bn_study.study import Study
 from bn_study.sweep.status import planned
@@ -105,6 +105,14 @@ def board_differences(study: Study) -> list[str]:
         folders = {Path(results): study.results, Path(home): study.home}
         pairs = [(folders[path.parent] / path.name, path) for path in fresh]
         return [line for path, other in pairs for line in _changes(path, other, str(path))]
+
+
+def misfits(study: Study) -> list[str]:
+    """A line for each answer in statements.yaml that the committed verdicts no longer bear out."""
+    stated = statements.read(study.home)
+    if stated is None:
+        return []
+    return answers.problems(study.home, stated, answers.answers(stated, writer.board.read(study.home, study.results)))
 
 
 def _write_board(study: Study, results: Path, home: Path) -> list[Path]:

@@ -1,7 +1,8 @@
 """Numbers in sentences: which numbers verdicts give, and which of a sentence are none of them.
 
 A number in a sentence is known if a number of a verdict rounds to it with as many decimals. Verdicts are on the
-measure's scale; sentences also use ratios (of logarithms), points and percent (of shares).
+measure's scale. Sentences also use ratios (of logarithms), points and percent (of shares), and a value itself instead
+of its distance from a claim's constant.
 """
 
 import csv
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from bn_study.analysis.arms import CONSTANT
 from bn_study.analysis.headline import Case
 from bn_study.analysis.measures import parse
 from bn_study.plan.statements import Statement
@@ -33,13 +35,17 @@ def _rounds_to(value: float, number: str) -> bool:
     return abs(abs(value) - float(plain)) <= 0.5 * 10.0**-decimals * (1 + 1e-9)
 
 
-def of_statement(statement: Statement, tested: Sequence[Tested], cases: Sequence[Case]) -> set[float]:
-    """The numbers that an answer may use: effects, margins, levels, seeds, counts of cases, and those of the scopes."""
+def of_statement(statement: Statement, tested: Sequence[Tested], parts: Iterable[Sequence[Case]]) -> set[float]:
+    """The numbers that an answer may use: effects, margins, levels, seeds, counts of cases, and those of the scopes.
+
+    tested: all claims about the statement. parts: the cases of each of its parts.
+    """
     known = {float(digits) for text in _texts(statement) for digits in DIGITS.findall(text)}
     for one in tested:
         known |= set(_of_claim(one))
-    outcomes = [case.outcome for case in cases]
-    known |= {float(len(outcomes)), *(float(outcomes.count(one)) for one in set(outcomes))}
+    for cases in parts:
+        outcomes = [case.outcome for case in cases]
+        known |= {float(len(outcomes)), *(float(outcomes.count(one)) for one in set(outcomes))}
     return known
 
 
@@ -54,12 +60,13 @@ def _texts(statement: Statement) -> Iterator[str]:
 
 def _of_claim(tested: Tested) -> Iterator[float]:
     claim, measure = tested.claim, parse(tested.claim.measure)
+    constant = claim.contrast.get(CONSTANT, 0.0)
     for row in (tested.verdict, *tested.contexts):
         yield float(row.n)
         yield from map(float, DIGITS.findall(row.context))
         for value in (row.estimate, row.low, row.high):
             if measure.scale is None:
-                yield from (value, 100 * value)
+                yield from (value, 100 * value, value - constant, 100 * (value - constant))
             else:
                 yield from (value, BASES[measure.scale] ** value, BASES[measure.scale] ** -value)
     for value in (claim.margin, *claim.level.values(), *claim.contrast.values(), *_numbers(measure.args)):

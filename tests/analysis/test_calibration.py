@@ -165,13 +165,14 @@ def rule(setting: Setting, found: Sample) -> Answer:
     steps = np.take_along_axis(p, order, -1) * np.arange(p.shape[-1], 0, -1)
     np.put_along_axis(p, order, np.minimum(np.maximum.accumulate(steps, axis=-1), 1), -1)
     within = (low90 > -1) & (high90 < 1)
-    supported, contradicted = {
-        "superiority": ((low > 0) & (mean >= 1) & (p <= LEVEL), within | ((high < 0) & (p <= LEVEL))),
-        "equivalence": (within, (low > 1) | (high < -1)),
-        "noninferiority": (high < 1, low > 1),
+    never = np.zeros_like(within)
+    supported, small, reversed_ = {
+        "superiority": ((low > 0) & (mean >= 1) & (p <= LEVEL), within, (high < 0) & (p <= LEVEL)),
+        "equivalence": (within, never, (low > 1) | (high < -1)),
+        "noninferiority": (high < 1, never, low > 1),
     }[setting.test]
-    outcome = np.where(supported, "supported", np.where(contradicted, "contradicted", "inconclusive"))
-    outcome[(lost.sum(-1) > SEEDS / 2).all(0)] = "inconclusive"
+    outcome = np.select([supported, small, reversed_], ["supported", "small", "reversed"], "open")
+    outcome[(lost.sum(-1) > SEEDS / 2).all(0)] = "open"
     return Answer(outcome, mean, low, high, p)
 
 
@@ -330,9 +331,10 @@ def test_intervals_cover(answers):
 
 def test_the_page_shows_these_rates(answers, home):
     """docs/verdicts.md holds this table."""
-    rows = ["| simulated | test | supported | contradicted | 95 % interval covers |", "|---|---|---|---|---|"]
+    rows = ["| simulated | test | supported | small | reversed | 95 % interval covers |", "|---|---|---|---|---|---|"]
     for name, setting in SETTINGS.items():
-        rates = [supported(setting, answers[name]).mean(), (answers[name].outcome == "contradicted").any(-1).mean()]
+        rates = [supported(setting, answers[name]).mean()]
+        rates += [(answers[name].outcome == one).any(-1).mean() for one in ("small", "reversed")]
         rates.append(covered(setting, answers[name]))
         shown = " | ".join("< 0.1 %" if 0 < one < 0.001 else f"{100 * one:.1f} %" for one in rates)
         rows.append(f"| {setting.words} | {setting.test} | {shown} |")

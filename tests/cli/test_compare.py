@@ -90,7 +90,7 @@ def cells(text):
 def test_compare_prints_the_verdicts_and_writes_nothing(place, call):
     train(place)
     said = call("compare", "first").out
-    assert re.search(r"learns\s+supported", said) and re.search(r"better\s+inconclusive", said)
+    assert re.search(r"learns\s+supported", said) and re.search(r"better\s+blocked", said)
     assert not (place.results / "first").exists() and not (place.results / "README.md").exists()
 
 
@@ -109,12 +109,12 @@ def test_compare_of_a_claim_shows_how_its_verdict_was_reached(place, call):
         "-1 norm=none",
         "tuned rate: norm=none: optimizer.learning_rate=0.3",
         "tuned rate: norm=batch: optimizer.learning_rate=1, at the edge of its grid",
-        "gate learns: supported",
+        "gate learns is supported",
         "superiority, margin 0.01",
         "stated: aaaaaaaaaa",
         f"mean {differences.mean():.3g} [{low:.3g}, {high:.3g}] (95 %)",
         "6 seeds",
-        "inconclusive: the tuned optimizer.learning_rate=1 of norm=batch is at the edge of its grid",
+        "blocked: the tuned optimizer.learning_rate=1 of norm=batch is at the edge of its grid",
     ):
         assert text in said, (text, said)
 
@@ -131,7 +131,7 @@ def test_the_report_holds_the_same(place, call):
     said = call("compare", "first", "--claim", "better").out
     call("report", "first")
     page = (place.results / "first" / "report.md").read_text()
-    trace = page[page.index("<summary>better: inconclusive</summary>") :]
+    trace = page[page.index("<summary>better: blocked</summary>") :]
     trace = trace[: trace.index("</details>")]
     assert cells(trace) == cells(said) and len(cells(said)) == 6
     lines = [line.removeprefix("- ") for line in trace.splitlines() if line.startswith("- ")]

@@ -94,11 +94,11 @@ def place(tmp_path):
     found = [
         verdict("faster", "supported", 1.0),
         verdict("everywhere", "supported", rows=contexts, reason="supported in 2 of 2 contexts", n=7, replaced=3),
-        verdict("later", "contradicted", -1.0, stated="post hoc"),
+        verdict("later", "reversed", -1.0, stated="post hoc"),
     ]
     runs = [("r1", "all", "mnist"), ("r2", "all drawn", "digits"), ("r3", "drawn", "digits"), ("r4", "else", "cifar")]
     folder(place, "speed", SPEED, found, runs)
-    folder(place, "rates", RATES, [verdict("larger", "inconclusive", 0.1, n=16)], [("r1", "all", "cifar10_jpeg")])
+    folder(place, "rates", RATES, [verdict("larger", "open", 0.1, n=16)], [("r1", "all", "cifar10_jpeg")])
     return place
 
 
@@ -116,7 +116,7 @@ def test_every_statement_has_a_row_and_each_of_its_claims_too(place):
     found = rows(written(place))
     assert [line[0] for line in found] == ["S000-a", "", "S000-b", "", "S001-a", "S001-b"]
     assert [line[2] for line in found] == [
-        *("**supported**", "", "**mixed**", "", "**inconclusive**", "not tested yet"),
+        *("**supported**", "", "**varies**", "", "**open**", "not tested yet"),
     ]
     faster, everywhere, _, later, larger, nothing = found
     assert faster[1] == "It is &lt;b>faster&lt;/b> \\| better."
@@ -130,7 +130,7 @@ def test_every_statement_has_a_row_and_each_of_its_claims_too(place):
         "supported in 2 of 2 contexts"
     )
     assert everywhere[6:] == ["7", "2: model, optimizer.learning_rate", "digits, mnist", "–"]
-    assert later[3:5] == ["[later](speed/report.md), [curve](speed/curve.svg)", "contradicted (post hoc)"]
+    assert later[3:5] == ["[later](speed/report.md), [curve](speed/curve.svg)", "reversed (post hoc)"]
     assert later[8:] == ["digits", "unsure"]
     assert larger[5:9] == [
         "0.1 [-0.15, 0.35] final test/accuracy, noninferiority, margin 0.01",
@@ -146,17 +146,17 @@ def test_counts_sources_and_experiments(place):
     for text in (
         "4 statements about batch normalization from 2 introductions, tested by 4 claims of 2 experiments:",
         "| **supported** | 1 | S000-a |",
-        "| **inconclusive** | 1 | S001-a |",
-        "| **mixed** | 1 | S000-b |",
+        "| **open** | 1 | S001-a |",
+        "| **varies** | 1 | S000-b |",
         "| **not tested yet** | 1 | S001-b |",
         "cifar10_jpeg is CIFAR-10's images after one JPEG round trip",
         "](../docs/verdicts.md)",
         "## S001: Bea, a page",
-        "- [speed](speed/report.md): Is it faster? supported: faster, everywhere; contradicted: later.",
-        "- [rates](rates/report.md): Do larger rates work? inconclusive: larger.",
+        "- [speed](speed/report.md): Is it faster? supported: faster, everywhere; reversed: later.",
+        "- [rates](rates/report.md): Do larger rates work? open: larger.",
     ):
         assert text in page, text
-    assert "contradicted** |" not in page and page.index("[rates]") < page.index("- [speed]")
+    assert "reversed** |" not in page and page.index("[rates]") < page.index("- [speed]")
 
 
 def test_contexts_of_one_factor_are_told_by_value(place):
@@ -188,17 +188,17 @@ def test_the_readme_shows_it_in_short(place):
     for text in (
         "before\n",
         "after\n",
-        "| mixed | 1 | S000-b |",
-        "- [rates](results/rates/report.md): inconclusive: larger\n",
+        "| varies | 1 | S000-b |",
+        "- [rates](results/rates/report.md): open: larger\n",
         "Of 4 statements:",
     ):
         assert text in first, text
     assert "old" not in first and evidence.board_differences(place) == []
     evidence.board(place)
     assert readme.read_text() == first
-    readme.write_text(first.replace("mixed | 1", "mixed | 2"))
+    readme.write_text(first.replace("varies | 1", "varies | 2"))
     (line,) = evidence.board_differences(place)
-    assert line.startswith(f"{readme}: line 10 is '| mixed | 2 |") and "should be '| mixed | 1 |" in line
+    assert line.startswith(f"{readme}: line 10 is '| varies | 2 |") and "should be '| varies | 1 |" in line
     readme.write_text("no such place")
     evidence.board(place)
     assert readme.read_text() == "no such place"

@@ -199,7 +199,7 @@ def test_the_same_bytes_in_another_process_and_folder(whole, tmp_path, home, mak
 def test_the_page(whole, experiment):
     folder, _, (_, _, found, _), _ = whole
     page = (folder / "tiny" / "report.md").read_text()
-    assert found["faster"].outcome == "inconclusive" and found["steadier"].outcome == "supported"
+    assert found["faster"].outcome == "open" and found["steadier"].outcome == "supported"
     for text in (
         "# tiny",
         "Is it &lt;b>faster&lt;/b>?",
@@ -435,7 +435,50 @@ def test_effects_in_words(experiment):
     assert words.effect(faster, replace(row, estimate=math.nan)) == ""
     accuracy = faster.model_copy(update={"measure": {"final": {"metric": "test/accuracy"}}, "level": {}})
     points = replace(row, estimate=0.012, low=0.01, high=0.02)
-    assert words.effect(accuracy, points) == "norm=none 1.2 [1, 2] points above norm=batch"
+    assert words.effect(accuracy, points) == "norm=none is 1.2 [1, 2] points above norm=batch"
     for contrast in ({"norm=none": 1.0}, {"norm=none": 1.0, "norm=batch": -0.5}, {"norm=none": 1.0, "constant": -1.0}):
         assert words.effect(faster.model_copy(update={"contrast": contrast}), row) == ""
     assert words.interval(replace(row, low=math.nan, high=math.nan)) == "1"
+
+
+POINTS = {"final": {"metric": "test/accuracy"}}
+FACTOR = {"steps_to": {"metric": "test/accuracy"}, "scale": "log2"}
+
+
+@pytest.mark.parametrize(
+    ("measure", "effect", "said"),
+    [
+        (POINTS, (-0.0976, -0.11, -0.08), "norm=none is 9.76 [8, 11] points below norm=batch"),
+        (
+            POINTS, (0.003, -0.001, 0.007),
+            "norm=none is 0.3 points above norm=batch (0.1 points below to 0.7 points above)",
+        ),
+        (
+            POINTS, (-0.003, -0.007, 0.001),
+            "norm=none is 0.3 points below norm=batch (0.7 points below to 0.1 points above)",
+        ),
+        (POINTS, (-0.02, math.nan, math.nan), "norm=none is 2 points below norm=batch"),
+        (
+            FACTOR, (0.5, -0.5, 1.5),
+            "norm=batch needs 1.41 times fewer steps than norm=none (1.41 times more steps to 2.83 times fewer steps)",
+        ),
+        (
+            FACTOR, (-0.5, -1.5, 0.5),
+            "norm=batch needs 1.41 times more steps than norm=none (2.83 times more steps to 1.41 times fewer steps)",
+        ),
+        (FACTOR, (-1.0, -2.0, -1.0), "norm=batch needs 2 [2, 4] times more steps than norm=none"),
+    ],
+)  # fmt: skip
+def test_an_effect_in_words_has_a_direction_and_no_negative_number(experiment, measure, effect, said):
+    claim = experiment.claims["faster"].model_copy(update={"measure": measure, "level": {}})
+    estimate, low, high = effect
+    assert words.effect(claim, Row("", "open", "", estimate=estimate, low=low, high=high)) == said
+
+
+def test_a_small_effect_is_shown_with_its_sign():
+    row = Row("", "small", "small: 90 % interval within ±0.5, below 0", estimate=-0.2, low=-0.3, high=-0.1)
+    assert words.outcome(row) == "small, below 0" and words.decided(row) == row.reason
+    assert words.outcome(replace(row, low=0.1, high=0.3)) == "small, above 0"
+    assert words.outcome(replace(row, high=0.1)) == words.outcome(replace(row, low=math.nan, high=math.nan)) == "small"
+    open_ = replace(row, outcome="open", reason="the interval contains 0")
+    assert words.outcome(open_) == "open" and words.decided(open_) == "open: the interval contains 0"

@@ -97,8 +97,8 @@ def test_whole_numbers_are_the_same_or_not(one, other):
     ("kind", "there", "wanted", "message"),
     [
         (
-            ".csv", "claim,context,outcome\na,x=1,supported\n", "claim,context,outcome\na,x=1,contradicted\n",
-            "row 1 (claim a, context x=1), outcome is 'supported' and should be 'contradicted'; 1 cell differs",
+            ".csv", "claim,context,outcome\na,x=1,supported\n", "claim,context,outcome\na,x=1,reversed\n",
+            "row 1 (claim a, context x=1), outcome is 'supported' and should be 'reversed'; 1 cell differs",
         ),
         (
             ".csv", "run,a,b\nr1,0.5,0.1\nr2,1.0,0.2\n", "run,a,b\nr1,0.5,0.1\nr2,1.5,0.4\n",

@@ -80,33 +80,33 @@ def test_a_verdict_is_given_where_the_truths_came_out(study):
 def test_a_truth_that_did_not_come_out_closes_every_verdict(study):
     train(study, "truth", loss=0.1)
     train(study, "question")
-    reason = "every verdict needs truth: exact, which is contradicted"
+    reason = "every verdict needs truth: exact, which is reversed"
     assert sanity_checks.sanity(study) == reason
     found = judged(study)["better"]
-    assert found.outcome == "inconclusive" and reason in found.reason and found.estimate > 0.02
+    assert found.outcome == "blocked" and reason in found.reason and found.estimate > 0.02
     report = evidence.report(study, compose(study.home, "question", [])[0])
     assert reason in (report.folder / "report.md").read_text()
-    assert pd.read_csv(report.folder / "verdicts.csv")["outcome"].tolist() == ["inconclusive"]
+    assert pd.read_csv(report.folder / "verdicts.csv")["outcome"].tolist() == ["blocked"]
 
 
 def test_the_truths_themselves_have_verdicts_whatever_they_are(study):
     train(study, "truth", loss=0.1)
     found = judged(study, "truth")
-    assert {name: one.outcome for name, one in found.items()} == {"learns": "supported", "exact": "contradicted"}
+    assert {name: one.outcome for name, one in found.items()} == {"learns": "supported", "exact": "reversed"}
 
 
 def test_truths_that_were_not_looked_at_are_named_with_the_command(study):
     train(study, "question")
     assert "`bn-study run truth` trains it" in sanity_checks.sanity(study)
     found = judged(study)["better"]
-    assert found.outcome == "inconclusive" and "`bn-study run truth` trains it" in found.reason
+    assert found.outcome == "blocked" and "`bn-study run truth` trains it" in found.reason
 
 
 def test_a_truth_of_which_runs_are_missing_is_not_in_order(study):
     train(study, "truth", skip=[5])
     train(study, "question")
     assert "which lacks 2 of its 12 runs; `bn-study run truth` trains it" in sanity_checks.sanity(study)
-    assert judged(study)["better"].outcome == "inconclusive"
+    assert judged(study)["better"].outcome == "blocked"
 
 
 def test_a_study_without_truths_waits_for_nothing(study):
@@ -132,7 +132,7 @@ def test_the_evidence_that_came_with_the_study_serves_other_results(study, tmp_p
     train(elsewhere, "question")
     assert sanity_checks.sanity(elsewhere) == "" and judged(elsewhere)["better"].outcome == "supported"
     shutil.rmtree(study.results / "truth")
-    assert judged(elsewhere)["better"].outcome == "inconclusive"
+    assert judged(elsewhere)["better"].outcome == "blocked"
 
 
 def test_runs_that_are_there_come_before_those_of_a_table(study, tmp_path):
@@ -140,7 +140,7 @@ def test_runs_that_are_there_come_before_those_of_a_table(study, tmp_path):
     evidence.report(study, compose(study.home, "truth", [])[0])
     elsewhere = Study(study.home, tmp_path / "elsewhere")
     train(elsewhere, "truth", loss=0.1)
-    assert "exact, which is contradicted" in sanity_checks.sanity(elsewhere)
+    assert "exact, which is reversed" in sanity_checks.sanity(elsewhere)
 
 
 def test_overrides_of_a_question_do_not_change_the_truths(study):

@@ -54,13 +54,16 @@ def command(options: argparse.Namespace) -> int:
     different = any(report.different for report in reports)
     if options.check and options.all and requests:
         changed = evidence.board_differences(study)
-        different |= bool(changed)
-        print("\n".join(_changes("verdict board", changed)))
+        misfits = evidence.misfits(study)
+        different |= bool(changed or misfits)
+        print("\n".join([*_changes("verdict board", changed), *misfits]))
     elif any(report.committed for report in reports):
         from bn_study.report.web import write
 
         for path in [*evidence.board(study), write.write_overview(study)]:
             print(path)
+        for line in evidence.misfits(study):
+            print(line, file=sys.stderr)
     if options.open and reports:
         _open(study, reports)
     return 1 if different else 0

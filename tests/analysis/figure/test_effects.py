@@ -1,19 +1,20 @@
 """The figure `effects`: what it draws of verdicts, by its artists and its numbers."""
 
 import math
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pytest
 from figures import caption_of, curves_of, data_of, drawn_of
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from scipy import stats
 
 from bn_study.analysis.figure import _style
 from bn_study.analysis.figure import effects as figure
 from bn_study.analysis.shown import Tables
-from bn_study.analysis.stats import estimate
+from bn_study.analysis.stats import Outcome, estimate
 from bn_study.plan import parts
 
 ALL = {"claims": None}
@@ -32,7 +33,7 @@ def a_row(claim="faster", context="", outcome="supported", differences=(0.8, 1.0
     } | changes  # fmt: skip
 
 
-def a_claim(claim, contexts, outcome="inconclusive", **changes):
+def a_claim(claim, contexts, outcome="varies", **changes):
     """A claim of several contexts: (context, outcome, differences)."""
     head = a_row(claim, "", outcome, (), **changes)
     return [head, *(a_row(claim, name, one, values, **changes) for name, one, values in contexts)]
@@ -72,11 +73,11 @@ MANY = [
         "everywhere",
         [
             ("optimizer.learning_rate=0.1", "supported", (0.9, 1.0, 1.3, 1.1)),
-            ("optimizer.learning_rate=1", "contradicted", (-0.1, 0.0, 0.05, 0.02)),
+            ("optimizer.learning_rate=1", "small", (-0.1, 0.0, 0.05, 0.02)),
             ("optimizer.learning_rate=3", "missing", ()),
         ],
     ),
-    a_row("equal", outcome="inconclusive", differences=(0.05, -0.4), test="equivalence", margin=0.1),
+    a_row("equal", outcome="open", differences=(0.05, -0.4), test="equivalence", margin=0.1),
 ]
 
 
@@ -109,7 +110,13 @@ def test_one_axis_for_claims_that_measure_and_compare_the_same(tmp_path):
 
 @pytest.mark.parametrize(
     ("test", "margins"),
-    [("superiority", {0.5}), ("noninferiority", {0.5}), ("equivalence", {-0.5, 0.5}), ("exact", {-0.5, 0.5})],
+    [
+        ("superiority", {0.5}),
+        ("noninferiority", {0.5}),
+        ("equivalence", {-0.5, 0.5}),
+        ("exact", {-0.5, 0.5}),
+        ("difference", {-0.5, 0.5}),
+    ],
 )
 def test_margins_are_dashed(tmp_path, test, margins):
     (axes,) = drawn([a_row(test=test)], tmp_path).axes
@@ -118,14 +125,53 @@ def test_margins_are_dashed(tmp_path, test, margins):
     assert low < -0.5 and high > 1.3
 
 
+EVERY = a_claim(
+    "everywhere",
+    [
+        ("a=1", "supported", (0.9, 1.0, 1.3)),
+        ("a=2", "small", (0.1, 0.12, 0.14)),
+        ("a=3", "reversed", (-0.9, -1.0, -1.3)),
+        ("a=4", "open", (-0.9, 1.0, 1.3)),
+        ("a=5", "blocked", (0.8, 1.0, 1.3)),
+        ("a=6", "missing", ()),
+        ("a=7", "small", (-0.1, 0.05, 0.1)),
+        ("a=8", "small", (-0.1, -0.12, -0.14)),
+    ],
+)
+"""Every outcome, and small effects of either sign."""
+
+
 def test_outcomes_have_a_word_and_a_color(tmp_path):
-    picture = drawn(MANY, tmp_path)
+    picture = drawn(EVERY, tmp_path)
     chips = {text.get_text(): text.get_bbox_patch() for text in picture.texts if text.get_bbox_patch() is not None}
-    assert set(chips) == {"supported", "contradicted", "inconclusive", "missing"}
-    assert {name: to_hex(chip.get_edgecolor()).upper() for name, chip in chips.items()} == figure.COLORS
+    signed = {"small, above 0", "small, below 0"}
+    assert set(chips) == {*get_args(Outcome), "varies", *signed} == {*figure.COLORS, *signed}
+    colors = {name: to_hex(chip.get_edgecolor()).upper() for name, chip in chips.items()}
+    assert colors == figure.COLORS | dict.fromkeys(signed, figure.COLORS["small"])
     assert [to_hex(dot.get_color()).upper() for dot in dots(picture.axes[0])] == [
-        figure.COLORS[one] for one in ("supported", "supported", "contradicted")
+        figure.COLORS[one["outcome"]] for one in EVERY[1:] if one["outcome"] != "missing"
     ]
+    assert "Blocked: a gate failed" in caption_of(figure, tables_of(EVERY), **ALL)
+    assert "Blocked" not in caption_of(figure, tables_of(MANY), **ALL)
+
+
+def test_colors_are_told_apart_in_gray_print_and_text_on_them_can_be_read(tmp_path):
+    """By lightness, of WCAG's relative luminance: small and reversed are not the same gray, and text has contrast."""
+
+    def luminance(color):
+        parts = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in to_rgb(color)]
+        return np.dot(parts, [0.2126, 0.7152, 0.0722])
+
+    def contrast(first, second):
+        light, dark = sorted((luminance(first) + 0.05, luminance(second) + 0.05), reverse=True)
+        return light / dark
+
+    assert contrast(figure.COLORS["small"], figure.COLORS["reversed"]) >= 1.5
+    assert len(set(figure.COLORS.values())) == len(figure.COLORS)
+    heads = [a_row(one, outcome=one) for one in figure.COLORS]
+    for text in drawn(heads, tmp_path).texts:
+        if text.get_bbox_patch() is not None:
+            assert contrast(text.get_color(), text.get_bbox_patch().get_facecolor()[:3]) >= 2.8, text.get_text()
 
 
 def test_contexts_are_told_in_short(tmp_path):
@@ -158,7 +204,7 @@ def test_an_interval_that_dwarfs_the_effects_is_cut_with_an_arrow(tmp_path):
 
 
 def test_equal_seeds_are_a_point_and_one_seed_has_no_interval(tmp_path):
-    rows = [a_row(differences=(1.0, 1.0, 1.0)), a_row("b", outcome="inconclusive", differences=(0.7,))]
+    rows = [a_row(differences=(1.0, 1.0, 1.0)), a_row("b", outcome="open", differences=(0.7,))]
     data = data_of(figure, tables_of(rows), **ALL)
     assert data.loc[0, ["low90", "high90"]].tolist() == [1.0, 1.0]
     assert data.loc[1, ["low90", "high90"]].isna().all()
@@ -189,9 +235,7 @@ def test_nothing_to_show(tmp_path, rows):
 
 @pytest.mark.parametrize("contexts", [1, 20])
 def test_no_text_overlaps_another(tmp_path, contexts):
-    many = [
-        (f"grid=mlp optimizer.learning_rate=0.{at}", "contradicted", (-1.23e-7, 3.1e-6, 2e-4)) for at in range(contexts)
-    ]
+    many = [(f"grid=mlp optimizer.learning_rate=0.{at}", "small", (1.23e-7, 3.1e-6, 2e-4)) for at in range(contexts)]
     rows = [*a_claim("a_claim_with_quite_a_long_name_as_they_are", many), *MANY]
     picture = drawn(rows, tmp_path)
     assert picture.get_size_inches()[1] > 0.15 * (contexts + 6)
