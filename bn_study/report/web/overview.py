@@ -22,7 +22,8 @@ from bn_study.report.board import Tested
 ANSWERS = {
     "holds": "it was found wherever it could be decided",
     "holds in part": "some of what it says holds, or in some of the settings, and no setting tells which",
-    "depends": "it holds in some settings and not in others, and what tells them apart is named",
+    "depends": "it holds in some settings and not in others, and the answer says which; seen afterwards: nobody had "
+    "named that before the runs",
     "cause": "what it says happens; the reason that it gives is not the reason",
     "does not hold": "nothing of it was found: the effect is too small to matter, or the opposite is true",
     "open": "the runs do not decide it",
@@ -30,6 +31,10 @@ ANSWERS = {
     "not testable": "it cannot be tested; the reason is given",
 }
 """The kinds of answers in the order of the filter, and what each means."""
+LABELS = {"depends": "depends on …", "cause": "effect holds, the stated cause does not"}
+"""Kinds whose name is not what readers see."""
+ROLES = {"effect": "An effect", "mechanism": "The stated cause", "exact": "An exact identity"}
+"""The kinds of parts."""
 NETWORKS = {"mlp": "perceptron", "cnn": "convolutional net"}
 ACTIVATIONS = {"relu": "ReLU"}
 DATA = {"mnist": "MNIST", "cifar10": "CIFAR-10", "cifar10_jpeg": "CIFAR-10 (JPEG)", "toy_regression": "toy regression"}
@@ -139,8 +144,10 @@ def _of_claim(statement: str, tested: Tested, attached: Attached | None) -> Iter
 
 
 def _runs(tested: Tested, attached: Attached, results: Path) -> pd.DataFrame:
-    """The settings of the runs that a claim compares in the contexts that are meant: columns SELECTED, each row once."""
-    runs = pd.read_csv(results / tested.experiment / "runs.csv", dtype=str, keep_default_na=False)
+    """The settings (SELECTED) of the runs that a claim compares in the contexts that are meant."""
+    path = results / tested.experiment / "runs.csv"
+    wanted = {"grids", *SELECTED}
+    runs = pd.read_csv(path, usecols=lambda name: name in wanted, dtype=str, keep_default_na=False).drop_duplicates()
     table = settings.of_grids(runs, tested.claim.grids).reindex(columns=SELECTED, fill_value="").drop_duplicates()
     contexts = [row.context for row in tested.contexts or (tested.verdict,) if attached.means(row.context)]
     arms = [selector for selector in tested.claim.contrast if selector != CONSTANT]
