@@ -9,8 +9,8 @@ import pytest
 def visit(browser):
     """Open a page and wait until its script is through; afterwards its console must be empty."""
 
-    def visit(path: Path):
-        browser.get(path.as_uri())
+    def visit(path: Path, view: str = ""):
+        browser.get(path.as_uri() + view)
         return Page(browser)
 
     yield visit

@@ -56,7 +56,10 @@ function remember(typing) {
   draw();
 }
 
-for (const control of controls) control.addEventListener("input", () => remember(control.name === "words"));
+for (const control of controls) {
+  const typed = control.name === "words";
+  control.addEventListener(typed ? "input" : "change", () => remember(typed));
+}
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("reset", () => setTimeout(() => remember(false))); // after the controls are reset
 addEventListener("hashchange", restore);
