@@ -227,7 +227,6 @@ base: {model.widths: [8], steps: 20}
 grids: {main: {norm: [none, batch], seed: [0, 1]}}
 claims:
   better:
-    statements: []
     measure: {final: {metric: test/accuracy}}
     contrast: {norm=batch: 1, norm=none: -1}
     grid: main

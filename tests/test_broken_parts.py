@@ -14,7 +14,6 @@ EXPERIMENT = """
 grids: {main: {norm: [none, batch], seed: [0, 1]}}
 claims:
   it:
-    statements: []
     measure: {MEASURE: {metric: test/accuracy}}
     contrast: {norm=batch: 1, norm=none: -1}
     test: TEST

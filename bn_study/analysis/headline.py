@@ -6,29 +6,34 @@ The answer to a *part* (`part`) uses its cases, one per context of its claims. S
 decided; open and missing ones are not. Blocked cases never enter. The first line that applies decides:
 
 1. no case was listed: `not tested`. All are blocked: `open`.
-2. hedge "can": one supported case: `holds`; fewer than half decided: `open`; otherwise `does not hold`.
+2. hedge "can", and a case is supported: `holds`.
 3. fewer than half of the cases are decided: `open`.
-4. all decided cases are supported: `holds`. None is: `does not hold`.
-5. a set F of scope factors separates the decided cases and is significant: `depends`. Otherwise: `holds in part`.
+4. no case is supported: `does not hold`.
+5. a set F of scope factors separates the cases and is significant: `depends`.
+6. all decided cases are supported: `holds`. Otherwise: `holds in part`.
 
 A *candidate* is one scope factor, or two, each with at least two values among the cases; a factor that a case has no
-value of is none. A candidate *separates* if each combination of its values has only supported or only other decided
-cases; a pair counts only if neither of its factors separates alone. Its p is adjusted by Holm over all candidates that
-can be tested, whether they separate or not, and must be at most 0.05. F is the smallest separating candidate that is
-significant; among those of the same size the one with the smallest p, then the first in the order of the factors.
+value of is none. It *separates* if there are supported and other cases, but no combination of its values has both; a
+pair counts only if neither of its factors separates alone. Its p is adjusted by Holm over all candidates that can be
+tested, whether they separate or not, and must be at most 0.05. F is the smallest separating candidate that is
+significant; among those of the same size the one with the smallest p before Holm, then the first in the order of the
+factors (of pairs: of their first factors, then of the second). "Other" cases are small, reversed and open ones. If that
+gives no F, open ones are left out: other cases are small and reversed ones. Missing cases are neither.
 
 The p of a candidate tests whether true effects differ, in all cases that have an interval, open ones included:
 
-- A case has mean `estimate` and standard error (high - low) / 2 / t(.975, n - 1) with n - 1 degrees of freedom. Without
-  finite numbers or with n < 2 it does not enter. Cases of one combination are pooled: the mean of their estimates,
-  with the squared standard error sum(s²) / k² and the degrees of freedom of Welch and Satterthwaite.
+- A case has mean `estimate` and standard error s = (high - low) / 2 / t(.975, n - 1) with n - 1 degrees of freedom; s
+  is 0 if it is at most 1e-8 of the mean. A case without finite numbers or with n < 2 does not enter. The k cases of one
+  value are pooled: the mean of their estimates, with the squared standard error (sum(s²) + sum(s)²) / 2k² (they share
+  seeds: a correlation of one half) and the fewest degrees of freedom of any.
 - One factor: Welch's analysis of variance (1951) of the pooled means of its values (`interaction.differ`).
 - A pair (A, B) must show that each of its factors matters: for each value of B that has two or more values of A, p of
   Welch's analysis of variance over these values; the smallest, times the number of such values of B; the same for B
   given A; p is the larger of both (an intersection-union test), and there is none if A or B cannot be tested.
-- Only cases of one unit are compared. With several units the p is Bonferroni's: the number of units that can be tested
-  times the smallest p among those that have both supported and other decided cases.
-- Exact cases (a unit of their own) are certain: p is 0 if the candidate separates them and both kinds occur, else 1.
+- Only cases of one unit are compared. With several units p is the number of units that can be tested times the smallest
+  p among those that have both supported and other cases (Bonferroni), and 1 if there are none such.
+- Exact cases, a unit of their own, are certain: their p is 0 if the candidate separates the supported from the small
+  and reversed ones, else 1.
 
 The *statement* (`statement`) combines its parts; exact parts count as effects. The first line that applies decides:
 
@@ -125,11 +130,12 @@ def part(
         return Answer("holds", cases=counting, where=where)
     if 2 * len(found) < len(counting):
         return Answer("open", cases=counting, where=where)
-    if supported in (0, len(found)):
-        return Answer("holds" if supported else "does not hold", cases=counting, where=where)
+    if not supported:
+        return Answer("does not hold", cases=counting, where=where)
     chosen, p = _factors(counting, factors)
     late = tuple(factor for factor in chosen if factor in afterwards)
-    return Answer("depends" if chosen else "holds in part", chosen, late, p, counting, where)
+    word = "depends" if chosen else "holds" if supported == len(found) else "holds in part"
+    return Answer(word, chosen, late, p, counting, where)
 
 
 def _where(cases: Sequence[Case]) -> Mapping[str, tuple[str, ...]]:
@@ -149,47 +155,44 @@ def _factors(cases: Sequence[Case], factors: Sequence[str]) -> tuple[tuple[str, 
     candidates += combinations(usable, 2)
     # All candidates are tested, on all of their values. Testing only the split that the outcomes show, or adjusting for
     # the separating candidates alone, would use the same differences twice and find dependences in noise.
-    adjusted = holm([_p(cases, candidate) for candidate in candidates])
-    for size in (1, 2):
-        found = [
-            (rounded(p), candidate)
-            for p, candidate in zip(adjusted, candidates, strict=True)
-            if len(candidate) == size and p <= SIGNIFICANCE and _minimal(cases, candidate)
-        ]
+    for others in (("small", "reversed", "open"), ("small", "reversed")):
+        p_values = [rounded(_p(cases, candidate, others)) for candidate in candidates]
+        tested = zip(candidates, p_values, holm(p_values), strict=True)
+        found = [one for one in tested if one[2] <= SIGNIFICANCE and _minimal(cases, one[0], others)]
         if found:
-            p, candidate = min(found, key=lambda one: one[0])
-            return candidate, p
+            candidate, _, p = min(found, key=lambda one: (len(one[0]), one[1]))
+            return candidate, rounded(p)
     return (), math.nan
 
 
-def _minimal(cases: Sequence[Case], candidate: Sequence[str]) -> bool:
-    return _separates(cases, candidate) and not (
-        len(candidate) > 1 and any(_separates(cases, [factor]) for factor in candidate)
+def _minimal(cases: Sequence[Case], candidate: Sequence[str], others: Collection[str]) -> bool:
+    """Whether the candidate separates and no factor of a pair does so alone."""
+    alone = [[factor] for factor in candidate] if len(candidate) > 1 else []
+    return _separates(cases, candidate, others) and not any(_separates(cases, one, others) for one in alone)
+
+
+def _separates(cases: Sequence[Case], candidate: Sequence[str], others: Collection[str]) -> bool:
+    """Whether supported cases and those of the other outcomes both occur, but in no combination of values together."""
+    holds, fails = (
+        {tuple(case.scope[factor] for factor in candidate) for case in cases if case.outcome in outcomes}
+        for outcomes in (("supported",), others)
     )
+    return bool(holds) and bool(fails) and not holds & fails
 
 
-def _separates(cases: Sequence[Case], candidate: Sequence[str]) -> bool:
-    """Whether no combination of the factors' values has both supported and other decided cases, but the cases have."""
-    seen: dict[tuple[str, ...], set[bool]] = {}
-    for case in cases:
-        if case.outcome in DECIDED:
-            place = tuple(case.scope[factor] for factor in candidate)
-            seen.setdefault(place, set()).add(case.outcome == "supported")
-    return all(len(sides) == 1 for sides in seen.values()) and len(set().union(*seen.values())) == 2
-
-
-def _p(cases: Sequence[Case], candidate: tuple[str, ...]) -> float:
+def _p(cases: Sequence[Case], candidate: tuple[str, ...], others: Collection[str]) -> float:
     """p of a candidate over all units, NaN if it cannot be tested."""
     units: dict[tuple[str, bool], list[Case]] = {}
     for case in cases:
         units.setdefault((case.unit, case.exact), []).append(case)
     tested, deciding = 0, []
     for (_, exact), among in units.items():
-        p = float(not _separates(among, candidate)) if exact else _p_of_unit(among, candidate)
+        p = float(not _separates(among, candidate, DECIDED[1:])) if exact else _p_of_unit(among, candidate)
         if math.isnan(p):
             continue
         tested += 1
-        if {case.outcome == "supported" for case in among if case.outcome in DECIDED} == {True, False}:
+        outcomes = {case.outcome for case in among}
+        if "supported" in outcomes and outcomes & set(others):
             deciding.append(p)
     return min(1.0, tested * min(deciding)) if deciding else 1.0 if tested else math.nan
 
@@ -280,4 +283,5 @@ def _clause(answer: Answer, after: str) -> str:
     says = _shown(answer.word, [answer], answer.factors)
     if not places:
         return says
-    return "; ".join(places) if answer.word in ("holds", "holds in part") else says + after + "; ".join(places)
+    said = answer.word in ("holds", "holds in part") or places[0].startswith(says)
+    return ("" if said else says + after) + "; ".join(places)

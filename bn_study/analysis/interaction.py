@@ -30,13 +30,15 @@ def from_interval(value: float, low: float, high: float, n: int) -> Mean | None:
 
 
 def pooled(means: Sequence[Mean]) -> Mean:
-    """The unweighted mean of independent means, its freedom after Welch (1947) and Satterthwaite (1946)."""
+    """The unweighted mean of means that share seeds, with the fewest degrees of freedom of any.
+
+    Its variance takes a correlation of one half between any two of them: (sum(s²) + sum(s)²) / 2k². With 0 it would be
+    too small where the means of the same seeds go up and down together, with 1 far too large where they do not.
+    """
     count = len(means)
-    squares = [one.error**2 / count**2 for one in means]
-    total = math.fsum(squares)
-    spread = math.fsum(square**2 / one.freedom for square, one in zip(squares, means, strict=True))
-    freedom = total**2 / spread if spread > 0 else math.inf
-    return Mean(math.fsum(one.value for one in means) / count, math.sqrt(total), freedom)
+    apart, together = math.fsum(one.error**2 for one in means), math.fsum(one.error for one in means) ** 2
+    error = math.sqrt((apart + together) / 2) / count
+    return Mean(math.fsum(one.value for one in means) / count, error, min(one.freedom for one in means))
 
 
 def differ(means: Sequence[Mean]) -> float:

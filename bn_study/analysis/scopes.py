@@ -73,7 +73,9 @@ def _name(place: tuple[str, ...], here: Sequence[tuple[str, ...]], there: Sequen
 
 
 def _joined(words: Sequence[str]) -> str:
-    """Listed, with a common `in` said once: `in the A and the B`."""
-    if all(word.startswith("in the ") and " in " not in word[3:] for word in words):
-        return "in " + listed([word.removeprefix("in ") for word in words])
-    return listed(words)
+    """Listed, with a common preposition said once: `in the A and the B`, `at rate 0.1 and rate 1`."""
+    firsts = {word.partition(" ")[0] for word in words}
+    first = firsts.pop()
+    if firsts or first not in PREPOSITIONS.split() or any(f" {first} " in word for word in words):
+        return listed(words)
+    return f"{first} {listed([word.removeprefix(first + ' ') for word in words])}"

@@ -136,6 +136,8 @@ class Sections:
 
 def checked(model: type[Stated], where: str, entry: dict[str, Any]) -> Stated:
     """An entry as a Tune or Claim. Raises UsageError that names the missing, unknown or wrong field."""
+    if "statements" in entry:
+        raise UsageError(f"{where}: statements: a claim is attached to statements in statements.yaml, not here")
     try:
         return model.model_validate(entry)
     except ValidationError as error:
@@ -143,8 +145,6 @@ def checked(model: type[Stated], where: str, entry: dict[str, Any]) -> Stated:
         key = ".".join(map(str, first["loc"]))
         if first["type"] == "missing":
             raise UsageError(f"{where}: {key} is missing; state it") from None
-        if key == "statements":
-            raise UsageError(f"{where}: {key}: a claim is attached to statements in statements.yaml") from None
         if first["type"] == "extra_forbidden":
             raise UsageError(f"{where}: {parts.unknown('field', key, model.model_fields)}") from None
         raise UsageError(f"{where}: {key}: {first['msg'].removeprefix('Value error, ')}") from None

@@ -107,6 +107,8 @@ def effect(claim: Claim, row: Row | Verdict) -> str:
         return f"{plus} is {points[0]} {minus}{points[1]}"
     base = BASES[measure.scale]
     if measure.replacement == "length" and measure.over is None:  # it counts steps
+        if row.estimate == 0:
+            return f"{minus} needs as many steps as {plus}"
         times = _directed(ends, lambda one: base ** abs(one), ("times fewer steps", "times more steps"))
         return f"{minus} needs {times[0]} than {plus}{times[1]}"
     what = measure.name if measure.over is None else f"{measure.over.take} {measure.over.factor}"

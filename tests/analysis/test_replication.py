@@ -191,7 +191,6 @@ grids:
   main: {norm: batch, model.activation: [sigmoid, tanh, relu], optimizer.learning_rate: [0.1, 0.3, 1.0], seed: range(8)}
 claims:
   moving:
-    statements: []
     measure: {final: {metric: test/accuracy_moving}}
     contrast: {norm=batch: 1, constant: -0.5}
     contexts: [model.activation, optimizer.learning_rate]

@@ -27,14 +27,12 @@ tune:
     best: max
 claims:
   learns:
-    statements: []
     measure: {final: {metric: test/accuracy}}
     contrast: {norm=none: 1, constant: -0.05}
     at: {optimizer.learning_rate: rate}
     test: superiority
     margin: 0.01
   better:
-    statements: []
     measure: {final: {metric: test/accuracy}}
     contrast: {norm=batch: 1, norm=none: -1}
     at: {optimizer.learning_rate: rate}

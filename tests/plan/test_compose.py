@@ -35,7 +35,6 @@ tune:
      score: {final: {metric: validation/accuracy}}, best: max}
 claims:
   better:
-    statements: [S000-a]
     measure: {final: {metric: test/accuracy}}
     contrast: {norm=batch norm.placement=before: 1, norm=none: -1}
     at: {optimizer.learning_rate: 0.1}

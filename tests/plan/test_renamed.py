@@ -57,7 +57,6 @@ tune:
     {grid: select, factors: [dataset.binarize], per: [norm], score: {final: {metric: validation/accuracy}}, best: max}
 claims:
   better:
-    statements: []
     grid: main
     measure: {final: {metric: test/accuracy}}
     contrast: {norm=batch: 1, norm=none: -1}

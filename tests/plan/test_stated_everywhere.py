@@ -74,7 +74,7 @@ def with_cells(experiment, grid, change):
 def test_what_claims_are_read_as_changes_none(both):
     experiment, _ = both
     texts = dict.fromkeys(("question", "source", "discussion"), "something else")
-    claims = with_claims(experiment, experiment.claims, statements=["S000-z"], expect="the contrary")
+    claims = with_claims(experiment, experiment.claims, expect="the contrary")
     other = dataclasses.replace(experiment, claims=claims, figures={}, **texts)
     assert other.stated() == experiment.stated() and other.digest == experiment.digest
 

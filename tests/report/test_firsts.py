@@ -25,13 +25,11 @@ base: {steps: 30, dataset: digits}
 grids: {all: {norm: [none, batch], seed: range(3)}, more: {norm: group, seed: range(3)}}
 claims:
   learns:
-    statements: [S000-b]
     measure: {final: {metric: test/accuracy}}
     contrast: {norm=none: 1, constant: -0.1}
     test: superiority
     margin: 0.01
   better:
-    statements: [S000-a]
     measure: {final: {metric: test/accuracy}}
     contrast: {norm=batch: 1, norm=none: -1}
     test: superiority
@@ -40,7 +38,22 @@ claims:
   group: {like: learns, grid: more, contrast: {norm=group: 1, constant: -0.1}}
 discussion: None yet.
 """
-BETTER = "    statements: [S000-a]\n"
+BETTER = "  better:\n"
+STATEMENTS = """
+sources: {S000: {author: A, work: w}}
+cards: {C01: speed}
+topics: {speed: {question: "Is it faster?"}}
+statements:
+  S000-a: {claim: It is better., topic: speed, cards: [C01], background: [tiny.better]}
+  S000-b: {claim: It learns., topic: speed, cards: [C01], background: [tiny.learns]}
+"""
+LATER = """
+  S000-c:
+    claim: It is better everywhere.
+    topic: speed
+    cards: [C01]
+    parts: {all: {kind: effect, says: better, claims: [{claim: tiny.better, scope: {network: in the tiny net}}]}}
+"""
 YESTERDAY = "2026-01-01T00:00:00+00:00"
 
 
@@ -50,6 +63,7 @@ class Studied:
     def __init__(self, place, text=TINY):
         self.place, self.hour = place, 0
         self.git("init", "--quiet")
+        self.attach(STATEMENTS)
         self.commit(tiny=text)
 
     def git(self, *words):
@@ -63,13 +77,16 @@ class Studied:
         """Write and commit experiments; the commit."""
         self.write(**experiments)
         self.hour += 1
-        self.git("add", "conf", "experiments")
+        self.git("add", "conf", "experiments", "statements.yaml")
         self.git("commit", "--quiet", "--allow-empty", "--message", "next")
         return self.git("rev-parse", "HEAD")
 
     def write(self, **experiments):
         for name, text in experiments.items():
             (self.place.home / "experiments" / f"{name}.yaml").write_text(text)
+
+    def attach(self, statements):
+        (self.place.home / "statements.yaml").write_text(statements)
 
     def experiment(self, name="tiny", *overrides):
         return compose(self.place.home, name, overrides)[0]
@@ -126,12 +143,14 @@ def test_what_claims_are_read_as_may_be_mended(studied):
     studied.train()
     before = studied.report()
     text = TINY.replace("Is it so?", "Is it?").replace("None yet.", "It was.")
-    text = text.replace(BETTER, f"{BETTER}    expect: it is\n").replace("[S000-a]", "[S000-a, S000-c]")
+    text = text.replace(BETTER, f"{BETTER}    expect: it is\n")
+    studied.attach(STATEMENTS + LATER)
     mended = studied.commit(tiny=text)
     changes = evidence.differences(studied.place, studied.experiment())
     assert any(line.startswith(FILE) for line in changes), "the attachment is to be appended"
     assert studied.report() == before
-    assert studied.verdicts["attached_later"]["better"] == f"S000-c:{mended[:10]}"
+    later = studied.verdicts["attached_later"]["better"]
+    assert later == f"S000-c:{mended[:10]} S000-c:network:{mended[:10]}", "the scope factor was seen afterwards, too"
     assert studied.verdicts["attached_later"]["learns"] == ""
     report = (studied.place.results / "tiny" / "report.md").read_text()
     assert f"S000-a S000-c (attached later, {mended[:10]})" in report
@@ -140,9 +159,22 @@ def test_what_claims_are_read_as_may_be_mended(studied):
 def test_an_attachment_that_is_not_committed_says_so(studied):
     studied.train()
     studied.report()
-    studied.write(tiny=TINY.replace("[S000-a]", "[S000-a, S000-c]"))
+    studied.attach(STATEMENTS + LATER)
     studied.report()
-    assert studied.verdicts["attached_later"]["better"] == "S000-c:uncommitted"
+    assert studied.verdicts["attached_later"]["better"] == "S000-c:uncommitted S000-c:network:uncommitted"
+
+
+def test_an_attachment_in_an_earlier_experiment_file_counts(studied):
+    """Claims named their statements before statements.yaml did; the commit that attached them stays the first."""
+    first = studied.commit(tiny=TINY.replace(BETTER, f"{BETTER}    statements: [S000-a, S000-c]\n"))
+    studied.commit(tiny=TINY)
+    studied.train()
+    studied.attach(STATEMENTS + LATER)
+    studied.commit()
+    studied.report()
+    ledger = Ledger.read(studied.place.results / "tiny" / FILE)
+    assert {one.statement: one.commit for one in ledger.attached if one.claim == "better"}["S000-c"] == first
+    assert studied.verdicts["attached_later"]["better"].startswith("S000-c:network:"), "only the factor came later"
 
 
 @pytest.mark.parametrize(

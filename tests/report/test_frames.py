@@ -24,7 +24,6 @@ grids:
   all: {norm: [none, batch], optimizer.learning_rate: [0.1, 1], seed: range(4)}
 claims:
   better:
-    statements: []
     measure: {final: {metric: test/accuracy}}
     contrast: {norm=batch: 1, norm=none: -1}
     contexts: [optimizer.learning_rate]

@@ -25,7 +25,6 @@ grids:
   one: {norm: [none, batch], optimizer.learning_rate: 0.1, seed: range(8)}
 claims:
   learns:
-    statements: []
     measure: {final: {metric: test/accuracy}}
     contrast: {norm=batch: 1, norm=none: -1}
     contexts: [optimizer.learning_rate]

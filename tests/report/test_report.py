@@ -48,7 +48,6 @@ tune:
     best: min
 claims:
   faster:
-    statements: [S000-a]
     measure: {steps_to: {metric: test/accuracy}, scale: log2}
     level: {digits: 0.8}
     contrast: {norm=none: 1, norm=batch: -1}
@@ -59,7 +58,6 @@ claims:
     expect: supported | or not
   faster_everywhere: {like: faster, at: {}, contexts: [optimizer.learning_rate], says: always}
   steadier:
-    statements: [S000-c]
     measure:
       path_length: {site: layer2/pre, quantiles: [15, 50, 85], start: 200, end: 10000, relative: false}
       scale: log2
@@ -466,6 +464,7 @@ FACTOR = {"steps_to": {"metric": "test/accuracy"}, "scale": "log2"}
             FACTOR, (-0.5, -1.5, 0.5),
             "norm=batch needs 1.41 times more steps than norm=none (2.83 times more steps to 1.41 times fewer steps)",
         ),
+        (FACTOR, (0.0, 0.0, 0.0), "norm=batch needs as many steps as norm=none"),
         (FACTOR, (-1.0, -2.0, -1.0), "norm=batch needs 2 [2, 4] times more steps than norm=none"),
     ],
 )  # fmt: skip

@@ -19,13 +19,11 @@ TRUTH = """
 sanity_check: true
 claims:
   learns:
-    statements: []
     measure: {final: {metric: test/accuracy}}
     contrast: {norm=none: 1, constant: -0.5}
     test: superiority
     margin: 0.1
   exact:
-    statements: []
     measure: {final: {metric: test/loss}}
     contrast: {norm=none: 1}
     test: exact
@@ -34,7 +32,6 @@ claims:
 QUESTION = """
 claims:
   better:
-    statements: []
     measure: {final: {metric: test/accuracy}}
     contrast: {norm=batch: 1, norm=none: -1}
     test: superiority

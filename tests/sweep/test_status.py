@@ -32,7 +32,6 @@ tune:
   drop: {<<: *rate, grid: select, factors: [model.dropout], ends: natural}
 claims:
   it:
-    statements: []
     measure: {final: {metric: test/accuracy}}
     contrast: {grid=best norm=none: 1, grid=plain norm=batch: -1}
     at: {optimizer.learning_rate: rate}
