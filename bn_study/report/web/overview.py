@@ -80,7 +80,9 @@ class Shown:
 
 def shown(statements: Statements, answered: Sequence[Answered], results: Path) -> list[Shown]:
     """What is shown of each statement. results: the folder of runs.csv and of the pictures (statements/S000-a.svg)."""
-    return [_shown(statements, one, results) for one in answered]
+    experiments = {claim.experiment for one in answered for claim in one.tested}
+    tables = {name: _settings(results / name / "runs.csv") for name in experiments}
+    return [_shown(statements, one, results, tables) for one in answered]
 
 
 def options(all_shown: Sequence[Shown], name: str) -> list[str]:
@@ -88,13 +90,14 @@ def options(all_shown: Sequence[Shown], name: str) -> list[str]:
     return sorted({value for one in all_shown for value in one.values[name]}, key=str.lower)
 
 
-def _shown(statements: Statements, one: Answered, results: Path) -> Shown:
+def _shown(statements: Statements, one: Answered, results: Path, tables: Mapping[str, pd.DataFrame]) -> Shown:
     nets, data = set(), set()
     for part in one.parts.values():
         tested = {f"{claim.experiment}.{claim.name}": claim for claim in part.tested}
         for attached in part.part.claims:
             if attached.claim in tested:
-                rows = _runs(tested[attached.claim], attached, results)
+                claim = tested[attached.claim]
+                rows = _compared(claim, attached, tables[claim.experiment])
                 nets |= {_network(*pair) for pair in zip(rows["model"], rows["model.activation"], strict=True)}
                 data |= {DATA.get(name, name) for name in set(rows["dataset"])}
     picture = results / "statements" / f"{one.name}.svg"
@@ -143,11 +146,15 @@ def _of_claim(statement: str, tested: Tested, attached: Attached | None) -> Iter
 # --- where a statement was tested ---
 
 
-def _runs(tested: Tested, attached: Attached, results: Path) -> pd.DataFrame:
+def _settings(path: Path) -> pd.DataFrame:
+    """The grids and the selected settings of the runs in runs.csv, each combination once."""
+    wanted = ("grids", *SELECTED)
+    runs = pd.read_csv(path, usecols=lambda name: name in wanted, dtype=str, keep_default_na=False)
+    return runs.drop_duplicates()
+
+
+def _compared(tested: Tested, attached: Attached, runs: pd.DataFrame) -> pd.DataFrame:
     """The settings (SELECTED) of the runs that a claim compares in the contexts that are meant."""
-    path = results / tested.experiment / "runs.csv"
-    wanted = {"grids", *SELECTED}
-    runs = pd.read_csv(path, usecols=lambda name: name in wanted, dtype=str, keep_default_na=False).drop_duplicates()
     table = settings.of_grids(runs, tested.claim.grids).reindex(columns=SELECTED, fill_value="").drop_duplicates()
     contexts = [row.context for row in tested.contexts or (tested.verdict,) if attached.means(row.context)]
     arms = [selector for selector in tested.claim.contrast if selector != CONSTANT]
