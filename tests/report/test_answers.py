@@ -66,7 +66,7 @@ def row(claim, context, outcome, estimate, **more):
 
 
 ROWS = [
-    row("faster", "", "varies", math.nan, stated="1234567890", attached_later="S000-a:abcdefabcd S000-a:network:abcdefabcd"),
+    row("faster", "", "varies", math.nan, stated="1234567890", attached_later="S000-a:abcdef S000-a:network:abcdef"),
     row("faster", "model=mlp", "small", 0.0, stated="1234567890", attached_later=""),
     row("faster", "model=cnn", "supported", 2.0, stated="1234567890", attached_later=""),
     row("steadier", "", "supported", 1.0, stated="1234567890", attached_later=""),
