@@ -16,7 +16,7 @@ from bn_study.analysis.measures import parse
 from bn_study.analysis.verdict import Row
 from bn_study.plan.statements import Attached, Statements
 from bn_study.report import words
-from bn_study.report.answers import Answered, PartAnswer
+from bn_study.report.answers import Answered, PartAnswer, Question
 from bn_study.report.board import Tested
 
 ANSWERS = {
@@ -65,9 +65,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Shown:
-    """A statement on the page. values: filter -> values that find it. experiments: with evidence, deciding ones first.
+    """A statement on the page.
 
-    picture: the file of its effects, if there is one.
+    values: filter -> values that find it; topics are its own and those whose answers rest on it. experiments: with
+    evidence, deciding ones first. picture: the file of its effects, if there is one.
     """
 
     answered: Answered
@@ -85,6 +86,12 @@ def shown(statements: Statements, answered: Sequence[Answered], results: Path) -
     return [_shown(statements, one, results, tables) for one in answered]
 
 
+def of_topic(all_shown: Sequence[Shown], question: Question) -> list[Shown]:
+    """The statements that belong to a question, those that its answer rests on first."""
+    own = [one for one in all_shown if one.answered.statement.topic == question.name]
+    return sorted(own, key=lambda one: one.answered.name not in question.topic.rests_on)
+
+
 def options(all_shown: Sequence[Shown], name: str) -> list[str]:
     """The values of a filter that find at least one statement, sorted."""
     return sorted({value for one in all_shown for value in one.values[name]}, key=str.lower)
@@ -100,13 +107,14 @@ def _shown(statements: Statements, one: Answered, results: Path, tables: Mapping
                 rows = _compared(claim, attached, tables[claim.experiment])
                 nets |= {_network(*pair) for pair in zip(rows["model"], rows["model.activation"], strict=True)}
                 data |= {DATA.get(name, name) for name in set(rows["dataset"])}
+    resting = [name for name, topic in statements.topics.items() if one.name in topic.rests_on]
     picture = results / "statements" / f"{one.name}.svg"
     return Shown(
         one,
         tuple(_part(one.name, part) for part in one.parts.values()),
         tuple(row for claim in one.background for row in _of_claim(one.name, claim, None)),
         {
-            "topic": [one.statement.topic],
+            "topic": list(dict.fromkeys([one.statement.topic, *resting])),
             "source": [statements.source(one.name)],
             "outcome": [one.headline.kind],
             "network": sorted(nets),

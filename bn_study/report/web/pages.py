@@ -87,7 +87,7 @@ def _of_statements(statements: Statements, evidence: Sequence[Evidence], results
     answered = answers.answers(statements, evidence)
     questions = answers.questions(statements, answered)
     shown = view.shown(statements, answered, results)
-    groups = [(one.name, [card for card in shown if card.answered.statement.topic == one.name]) for one in questions]
+    groups = [(one.name, view.of_topic(shown, one)) for one in questions]
     who = {key: ", ".join([one.author, one.work]) for key, one in statements.sources.items()}
     counts = Counter(one.answered.headline.kind for one in shown)
     return {
@@ -95,13 +95,14 @@ def _of_statements(statements: Statements, evidence: Sequence[Evidence], results
         "tables": {one.name: posixpath.relpath(one.topic.table, "results") for one in questions if one.topic.table},
         "shown": shown,
         "groups": [(topic, cards) for topic, cards in groups if cards],
-        "topics": [(topic, statements.topics[topic].question) for topic, cards in groups if cards],
+        "topics": [(one.name, one.topic.question) for one in questions if one.statements or one.rests_on],
         "sources": [(key, who[key]) for key in view.options(shown, "source")],
         "kinds": [(kind, view.LABELS.get(kind, kind)) for kind in view.ANSWERS if counts[kind]],
         "networks": [(one, one) for one in view.options(shown, "network")],
         "data": [(one, one) for one in view.options(shown, "data")],
         "meanings": view.ANSWERS,
         "counts": counts,
+        "found_by": Counter(topic for one in shown for topic in one.values["topic"]),
         "roles": view.ROLES,
         "who": {one.answered.name: who[statements.source(one.answered.name)] for one in shown},
         "pictures": {one.answered.name: _image(one.picture) for one in shown if one.picture is not None},
