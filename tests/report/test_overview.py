@@ -183,7 +183,9 @@ def test_a_statement_says_what_was_found(page):
         *("depends on the network", "Training is faster.", "Abel, a book"),
         "In the ReLU perceptron it is four times faster, in the convolutional net it is not.",
     ]
-    assert "What was found. Depends on the network: holds in the ReLU perceptron; small in the convolutional net." in lines
+    assert (
+        "What was found. Depends on the network: holds in the ReLU perceptron; small in the convolutional net." in lines
+    )
     assert "What others found. Fourteen times (Ioffe & Szegedy 2015)." in lines
     assert lines[-1] == "Experiments: speed, place"
     (picture,) = first.find_elements("css selector", "img")
