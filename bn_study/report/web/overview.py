@@ -12,10 +12,9 @@ import pandas as pd
 
 from bn_study.analysis import headline, settings
 from bn_study.analysis.arms import CONSTANT
-from bn_study.analysis.measures import parse
 from bn_study.analysis.verdict import Row
 from bn_study.plan.statements import Attached, Statements
-from bn_study.report import words
+from bn_study.report import statement_figure, units, words
 from bn_study.report.answers import Answered, PartAnswer, Question
 from bn_study.report.board import Tested
 
@@ -108,7 +107,7 @@ def _shown(statements: Statements, one: Answered, results: Path, tables: Mapping
                 nets |= {_network(*pair) for pair in zip(rows["model"], rows["model.activation"], strict=True)}
                 data |= {DATA.get(name, name) for name in set(rows["dataset"])}
     resting = [name for name, topic in statements.topics.items() if one.name in topic.rests_on]
-    picture = results / "statements" / f"{one.name}.svg"
+    picture = results / statement_figure.FOLDER / f"{one.name}.svg"
     return Shown(
         one,
         tuple(_part(one.name, part) for part in one.parts.values()),
@@ -136,18 +135,11 @@ def _of_claim(statement: str, tested: Tested, attached: Attached | None) -> Iter
     """The comparisons of a claim: its contexts that are meant. attached: None for background."""
     rows = [row for row in tested.contexts or (tested.verdict,) if attached is None or attached.means(row.context)]
     places = [", ".join(attached.scope_of(row.context).values()) if attached else row.context for row in rows]
-    measure = parse(tested.claim.measure)
+    unit = units.unit(tested.claim)
+    margin = unit.text(unit.of(tested.claim.margin))
     for row, place in zip(rows, places, strict=True):
         where = place if places.count(place) == 1 else ", ".join(filter(None, [place, row.context]))
-        effect = words.effect(tested.claim, row) or (
-            f"{words.interval(row)} {words.quantity(tested.claim)}: {words.contrast(tested.claim)}"
-        )
-        if measure.scale is not None:
-            margin = f"{words.number(words.BASES[measure.scale] ** tested.claim.margin)} times"
-        elif measure.replacement == "chance" and measure.over is None:
-            margin = f"{words.number(100 * tested.claim.margin)} points"
-        else:
-            margin = words.number(tested.claim.margin)
+        effect = f"{units.spread(unit, vars(row))} {unit.label}"
         yield Comparison(tested, row, where or words.NOTHING, effect, margin, tested.marks(statement).strip())
 
 
