@@ -20,7 +20,7 @@ from bn_study.report.board import Tested
 
 ANSWERS = {
     "holds": "it was found wherever it could be decided",
-    "holds in part": "some of what it says holds, or in some of the settings, and no setting tells which",
+    "holds in part": "some of what it says holds, or it holds in some settings; the rest does not, or is not known",
     "depends": "it holds in some settings and not in others, and the answer says which; seen afterwards: nobody had "
     "named that before the runs",
     "cause": "what it says happens; the reason that it gives is not the reason",
