@@ -111,7 +111,7 @@ FOUND = {
 RUNS = {
     "speed": [("r1", "relu", "mnist", "mlp", "relu"), ("r2", "cnn", "cifar10", "cnn", "relu"),
               ("r3", "tanh", "mnist", "mlp", "tanh")],
-    "place": [("r1", "all", "mnist", "mlp", "tanh"), ("r2", "all", "digits", "mlp", "sigmoid")],
+    "place": [("r1", "all", HOSTILE, "mlp", "tanh"), ("r2", "all", "digits", "mlp", "sigmoid")],
 }  # fmt: skip
 NAMES = ["A-a", "A-b", "B-a", "B-c", "B-b"]
 
@@ -238,14 +238,14 @@ def test_networks_and_data_are_those_of_the_runs_that_the_claims_compare(place):
     every = ["ReLU convolutional net", "ReLU perceptron", "tanh perceptron"]
     assert seen["A-a"] == (every, ["CIFAR-10", "MNIST"])
     assert seen["A-b"] == (["ReLU convolutional net"], ["CIFAR-10"])
-    assert seen["B-b"] == (["tanh perceptron"], ["MNIST"])  # the grid also has a sigmoid net
+    assert seen["B-b"] == (["tanh perceptron"], [HOSTILE])  # the grid also has a sigmoid net
     assert seen["B-c"] == ([], [])
 
 
 def test_an_address_restores_the_view(visit, place, browser):
     for view, expected in {
         "#network=tanh+perceptron": ["A-a", "B-b"],
-        "#data=MNIST&outcome=holds": ["B-b"],
+        "#data=CIFAR-10&outcome=cause": ["B-a"],
         "#words=reason": ["B-a"],
         "#topic=elsewhere&what=ever": NAMES,  # nothing that the page knows
         "#topic=%": NAMES,
@@ -265,6 +265,10 @@ def test_hostile_texts_are_text(page, place):
     assert f"It is faster {HOSTILE} in the convolutional net {SCRIPT}." in card and card.count(HOSTILE) > 3
     assert page.run("document.querySelectorAll('img[src=x]').length") == 0
     assert "<i>a page</i>" in page.find("#B-b")[0].text
+    page.choose('[name="data"]', HOSTILE)
+    assert names(page) == ["B-b"] and HOSTILE in said(page)
+    page.browser.refresh()
+    assert names(page) == ["B-b"] and page.run("document.querySelectorAll('img[src=x]').length") == 0
 
 
 def test_without_scripts_everything_is_shown(emulate, browser, place):
