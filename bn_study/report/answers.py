@@ -95,7 +95,7 @@ def questions(statements: Statements, answered: Sequence[Answered]) -> list[Ques
 
 def _answered(name: str, statement: Statement, tested: Mapping[str, Tested]) -> Answered:
     parts = {key: _part(name, part, tested) for key, part in statement.parts.items()}
-    decided = {key: (one.part.kind, one.answer) for key, one in parts.items()}
+    decided = {one.part.says: (one.part.kind, one.answer) for one in parts.values()}
     background = tuple(tested[claim] for claim in statement.background if claim in tested)
     return Answered(name, statement, headline.statement(decided, statement.untestable), parts, background)
 
