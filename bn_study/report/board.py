@@ -1,11 +1,11 @@
 """What the committed evidence says about every claim.
 
-It reads only committed files: for each experiment with evidence, the claims in its file and verdicts.csv and runs.csv in
-its folder. The same files give the same bytes.
+It reads only committed files: for each experiment with evidence, the claims in its file, and verdicts.csv and runs.csv
+in its folder. The same files give the same bytes.
 """
 
 import math
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -76,8 +76,12 @@ class Evidence:
     @property
     def summary(self) -> str:
         """Its claims by outcome: `5 supported, 1 small`."""
-        outcomes = [one.verdict.outcome for one in self.tested]
-        return ", ".join(f"{outcomes.count(one)} {one}" for one in OUTCOMES if one in outcomes) or "no claims"
+        return tally([one.verdict.outcome for one in self.tested]) or "no claims"
+
+
+def tally(outcomes: Sequence[str]) -> str:
+    """How many there are of each outcome: `5 supported, 1 small`."""
+    return ", ".join(f"{outcomes.count(one)} {one}" for one in OUTCOMES if one in outcomes)
 
 
 def read(home: Path, results: Path) -> list[Evidence]:

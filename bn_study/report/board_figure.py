@@ -15,6 +15,7 @@ from bn_study.analysis import csv_files
 from bn_study.analysis.figure import _style
 from bn_study.analysis.figure._text import breadth, wrapped
 from bn_study.analysis.figure.effects import COLORS, LIGHT
+from bn_study.analysis.headline import AFTERWARDS
 from bn_study.analysis.stats import Outcome
 from bn_study.report.answers import Answered, Question
 
@@ -25,10 +26,16 @@ COLUMNS = (
 )
 SHEETS = ((8.27, 11.69), (11.69, 16.54))  # A4 and A3, in inches
 EDGE = 0.3  # margin of the sheet
-SIZE, TOPIC, TITLE, LETTER = 5.4, 7.0, 10.0, 4.2  # of text, in points
-LINE, GAP, HEAD = 0.094, 0.03, 0.19  # heights of a line of text, between two statements, of a topic's name
-ID, ANSWER, BETWEEN = 0.4, 1.35, 0.08  # widths of the ids and the answers, and between two columns
-CHIP, CHIPS = 0.098, 12  # width of a chip, and how many stand in a line
+SIZE, TOPIC, TITLE, LETTER = 6.5, 8.0, 12.0, 4.8  # of text, in points
+LINE, GAP, HEAD = 0.113, 0.035, 0.22  # heights of a line of text, between two statements, of a topic's name
+ID, ANSWER, BETWEEN = 0.43, 1.75, 0.1  # widths of the ids and the answers, and between two columns
+CHIP, CHIPS = 0.108, 12  # width of a chip, and how many stand in a line
+BADGE = 0.09  # width of the mark before an answer
+BADGES = {
+    "holds": "#00795A", "holds in part": "#4B6F00", "depends": "#0067A3", "cause": "#75409A",
+    "does not hold": "#B84E00", "open": "#8A6100", "not tested": "#999999", "not testable": "#999999",
+}  # fmt: skip
+"""Colors of headlines by kind. The word stands beside each."""
 LETTERS = {"supported": "S", "small": "s", "reversed": "R", "open": "O", "blocked": "B", "missing": "–"}
 MEANINGS = {
     "supported": "supported", "small": "surely small", "reversed": "surely the opposite", "open": "undecided",
@@ -36,11 +43,18 @@ MEANINGS = {
 }  # fmt: skip
 
 
+NOTE = (
+    "Each chip is a comparison that the answer rests on; a gap stands between the parts of a statement. "
+    "†: on a factor that nobody had named before the runs."
+)
+
+
 @dataclass(frozen=True)
 class Entry:
     """A statement's text and answer in lines, and the outcomes of its comparisons by part."""
 
     name: str
+    kind: str
     text: tuple[str, ...]
     answer: tuple[str, ...]
     outcomes: tuple[tuple[str, ...], ...]
@@ -99,8 +113,8 @@ def draw(asked: Sequence[Question]) -> Figure:
         axes.set_axis_off()
         axes.text(EDGE, EDGE + 0.05, "What was found about each statement", fontsize=TITLE, weight="bold", va="center")
         y = EDGE + 0.25
-        _legend(axes, y, sheet[0])
-        y += 0.1
+        _legend(axes, y)
+        y += 0.22
         for topic, ones in shown.items():
             y += HEAD
             axes.text(EDGE, y - 0.04, topic, fontsize=TOPIC, weight="bold", va="bottom")
@@ -124,7 +138,7 @@ def write(folder: Path, answered: Sequence[Answered], asked: Sequence[Question])
 
 
 def _height(shown: Mapping[str, Sequence[Entry]]) -> float:
-    return 2 * EDGE + 0.35 + sum(HEAD + sum(one.height for one in ones) for ones in shown.values())
+    return 2 * EDGE + 0.5 + sum(HEAD + sum(one.height for one in ones) for ones in shown.values())
 
 
 def _places(width: float) -> tuple[float, float, float]:
@@ -141,8 +155,9 @@ def _entry(one: Answered, width: float) -> Entry:
         lines += [tuple(outcomes[at : at + CHIPS]) for at in range(0, len(outcomes), CHIPS)]
     return Entry(
         one.name,
+        one.headline.kind,
         tuple(wrapped(one.statement.claim, answer - BETWEEN - text, SIZE)),
-        tuple(wrapped(one.headline.word, ANSWER, SIZE, "bold")),
+        tuple(wrapped(one.headline.word.replace(AFTERWARDS, "†"), ANSWER - BADGE, SIZE, "bold")),
         tuple(_joined(lines)),
     )
 
@@ -165,8 +180,10 @@ def _draw(axes: Axes, y: float, one: Entry, width: float) -> None:
     axes.text(EDGE, y + LINE / 2, one.name, color="0.35", **look)
     for number, line in enumerate(one.text):
         axes.text(text, y + LINE * (number + 0.5), line, **look)
+    height = LINE * len(one.answer) - 0.02
+    axes.add_patch(Rectangle((answer, y + 0.01), BADGE / 2, height, color=BADGES[one.kind], linewidth=0))
     for number, line in enumerate(one.answer):
-        axes.text(answer, y + LINE * (number + 0.5), line, weight="bold", **look)
+        axes.text(answer + BADGE, y + LINE * (number + 0.5), line, weight="bold", **look)
     for number, outcomes in enumerate(one.outcomes):
         for column, outcome in enumerate(outcomes):
             if outcome:
@@ -181,10 +198,11 @@ def _chip(axes: Axes, x: float, y: float, outcome: str) -> None:
     axes.text(*place, LETTERS[outcome], fontsize=LETTER, color=color, ha="center", va="center_baseline")
 
 
-def _legend(axes: Axes, y: float, width: float) -> None:
+def _legend(axes: Axes, y: float) -> None:
     """The chips with their meanings, in a line."""
     x = EDGE
     for outcome in get_args(Outcome):
         _chip(axes, x, y, outcome)
         axes.text(x + CHIP + 0.02, y + LINE / 2, MEANINGS[outcome], fontsize=SIZE, va="center")
-        x += CHIP + 0.02 + breadth(MEANINGS[outcome], SIZE) + 0.15
+        x += CHIP + 0.02 + breadth(MEANINGS[outcome], SIZE) + 0.12
+    axes.text(EDGE, y + LINE * 1.8, NOTE, fontsize=SIZE, va="center")

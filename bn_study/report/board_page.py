@@ -6,14 +6,15 @@ Both follow from the statements, the answers to them and the committed evidence 
 from collections.abc import Iterable, Iterator, Sequence
 
 from bn_study.analysis.described import note
+from bn_study.analysis.headline import AFTERWARDS
 from bn_study.analysis.stats import RULE
 from bn_study.plan.statements import Statements
 from bn_study.report import seen, statement_figure
 from bn_study.report.answers import Answered, Question, questions
-from bn_study.report.board import Evidence, Tested
+from bn_study.report.board import Evidence, Tested, tally
 from bn_study.report.page import render
 
-BEGIN, END = "<!-- answers in short, by `bn-study report` -->\n", "<!-- end of answers -->\n"
+BEGIN, END = "<!-- verdicts in short, by `bn-study report` -->\n", "<!-- end of verdicts -->\n"
 """The study's README shows `short` between these lines."""
 KINDS = {
     "holds": ("holds", "hold"),
@@ -47,6 +48,8 @@ def page(
         notes=[f"{name} is {note(name)}" for name in datasets if note(name)],
         pictures={one.name for one in answered if statement_figure.panels(one)},
         computed=computed,
+        headline=headline,
+        background=background,
         experiments=experiments,
         name=name,
         rule=RULE,
@@ -64,9 +67,22 @@ def counts(answered: Sequence[Answered]) -> dict[str, list[str]]:
 
 
 def computed(one: Answered) -> str:
-    """What the rule says in detail; "" if that is no more than the headline."""
+    """What was found where; "" if nothing was tested."""
     text = one.headline.text
-    return "" if one.headline.kind in ("not tested", "not testable") or text == one.headline.word else text
+    return "" if one.headline.kind in ("not tested", "not testable") else text.replace(AFTERWARDS, "†")
+
+
+def headline(one: Answered) -> str:
+    """Its word; a dagger marks a factor that was stated after the runs."""
+    return one.headline.word.replace(AFTERWARDS, "†")
+
+
+def background(one: Answered) -> list[tuple[str, str]]:
+    """The experiments of the claims that never decide, each with their outcomes: `2 supported, 1 small`."""
+    grouped: dict[str, list[str]] = {}
+    for tested in one.background:
+        grouped.setdefault(tested.experiment, []).append(tested.verdict.outcome)
+    return [(experiment, tally(outcomes)) for experiment, outcomes in grouped.items()]
 
 
 def experiments(tested: Iterable[Tested]) -> list[str]:
@@ -87,7 +103,7 @@ def _attached_later(answered: Sequence[Answered]) -> Iterator[str]:
 
 
 def short(statements: Statements, answered: Sequence[Answered], replicated: Sequence[seen.Seen]) -> str:
-    """The README's summary: the questions with their answers, how many statements hold, where rows were trained again."""
+    """The README's summary: the questions with their answers, how many statements hold, replications."""
     text = [f"- {_in_short(one)}" for one in questions(statements, answered)]
     found = [f"{len(names)} {KINDS[kind][len(names) > 1]}" for kind, names in counts(answered).items()]
     text += ["", f"Of {len(answered)} statements {', '.join(found)}: [all answers](results/README.md)."]

@@ -19,13 +19,14 @@ from bn_study.analysis.figure.effects import COLORS
 from bn_study.analysis.verdict import Row
 from bn_study.plan import parts
 from bn_study.plan.experiment import Claim
-from bn_study.report import units, words
+from bn_study.report import units
 from bn_study.report.answers import Answered, PartAnswer
+from bn_study.report.board import Tested
 
 FOLDER = "statements"
 SHAPES = {"supported": "o", "small": "D", "reversed": "X", "open": "s", "blocked": "v", "missing": "_"}
 WIDTH = 6.4  # of a picture, in inches
-LEFT, RIGHT, NUMBER, WORD = 2.3, 4.35, 5.5, 5.68  # the axes' ends, the numbers' right end and the outcomes' left end
+LEFT, RIGHT, NUMBER, WORD = 2.3, 4.3, 5.65, 5.75  # the axes' ends, the numbers' right end and the outcomes' left end
 SIZE, LINE = 7.0, 0.125  # of text in points, and the height of a line in inches
 ROW, HEAD, FOOT, GAP = 0.05, 0.05, 0.33, 0.06  # space of a row, below a title, below the rows, between two panels
 EDGE = 0.05
@@ -43,7 +44,7 @@ class Line:
 
     @property
     def height(self) -> float:
-        return ROW + LINE * len(self.label)
+        return ROW + LINE * max(1, len(self.label))
 
 
 @dataclass(frozen=True)
@@ -71,21 +72,35 @@ def panels(answered: Answered) -> list[Panel]:
 
 def _of_part(part: PartAnswer) -> Iterator[Panel]:
     tested = {f"{one.experiment}.{one.name}": one for one in part.tested}
-    found: dict[units.Unit, list[Line]] = {}
+    found: dict[units.Unit, list[tuple[str, Tested, Row]]] = {}
     for attached in part.part.claims:
         one = tested.get(attached.claim)
         if one is None or one.claim.test == "exact":
             continue
         for row in one.contexts or (one.verdict,):
             if attached.means(row.context):
-                place = ", ".join(attached.scope_of(row.context).values()) or one.experiment.replace("_", " ")
-                label = _text.wrapped(place, LEFT - 0.2, SIZE)
-                found.setdefault(units.unit(one.claim), []).append(Line(tuple(label), one.claim, row))
+                place = ", ".join(attached.scope_of(row.context).values())
+                found.setdefault(units.unit(one.claim), []).append((place, one, row))
     title = _text.wrapped(part.part.says, WIDTH - 2 * EDGE, SIZE, "bold")
-    for unit, lines in found.items():
-        if any(math.isfinite(line.row.estimate) for line in lines):
+    for unit, rows in found.items():
+        if any(math.isfinite(row.estimate) for *_, row in rows):
+            labels = [tuple(_text.wrapped(label, LEFT - 0.2, SIZE)) for label in _labels(rows)]
+            lines = [Line(label, one.claim, row) for label, (_, one, row) in zip(labels, rows, strict=True)]
             yield Panel(tuple(title), unit, tuple(lines))
             title = []
+
+
+def _labels(rows: Sequence[tuple[str, Tested, Row]]) -> list[str]:
+    """The place of each row in words; where several are equal, also what tells them apart: claims, or contexts."""
+    labels = []
+    for place, tested, row in rows:
+        same = [one for one in rows if one[0] == place]
+        words_of = [set(other.context.split()) for *_, other in same]
+        apart = [word for word in row.context.split() if not all(word in one for one in words_of)]
+        names = [tested.name.replace("_", " ")] if len({other.name for _, other, _ in same}) > 1 else []
+        detail = ", ".join([*names, *(word.partition("=")[2] for word in apart)]) if len(same) > 1 else ""
+        labels.append(f"{place} ({detail})" if place and detail else place or detail)
+    return labels
 
 
 def draw(shown: Sequence[Panel]) -> Figure:
@@ -130,34 +145,43 @@ def _say(figure: Figure, x: float, y: float, text: str, align: str = "left", wei
 
 
 def _draw_panel(figure: Figure, panel: Panel, top: float) -> None:
-    for line in panel.title:
-        _say(figure, EDGE, top - LINE / 2, line, weight="bold")
+    for text in panel.title:
+        _say(figure, EDGE, top - LINE / 2, text, weight="bold")
         top -= LINE
     top -= HEAD if panel.title else 0.0
     width, height = figure.get_size_inches()
     place = (LEFT / width, (top - panel.rows) / height, (RIGHT - LEFT) / width, panel.rows / height)
     axes = figure.add_axes(place)
+    _draw_axis(axes, panel)
+    _say(figure, (LEFT + RIGHT) / 2, top - panel.rows - 0.24, panel.unit.label, "center")
+    largest = max(map(abs, axes.get_xlim()))
+    down = 0.0
+    for line in panel.lines:
+        middle = down + line.height / 2
+        _shade(axes, panel.unit, line, down)
+        look = {"color": COLORS[line.row.outcome], "marker": SHAPES[line.row.outcome]}
+        _forest.draw_effect(axes, middle, _shown(panel.unit, line.row), **look)
+        for number, text in enumerate(line.label):
+            _say(figure, EDGE + 0.05, top - middle + LINE * ((len(line.label) - 1) / 2 - number), text)
+        _say(figure, NUMBER, top - middle, _forest.minus(units.spread(panel.unit, vars(line.row), largest)), "right")
+        _say(figure, WORD, top - middle, line.row.outcome)
+        down += line.height
+
+
+def _draw_axis(axes: Axes, panel: Panel) -> None:
+    """Blocked effects may lie beyond the axis, unless there are no others."""
     axes.set_ylim(panel.rows, 0)
     axes.set_yticks([])
     axes.spines[["left", "right", "top"]].set_visible(False)
-    effects = [_shown(panel.unit, line.row) for line in panel.lines]
+    counting = [line.row for line in panel.lines if line.row.outcome != "blocked"]
+    effects = [_shown(panel.unit, row) for row in counting or [line.row for line in panel.lines]]
     inside = [panel.unit.of(end) for line in panel.lines for end in _marks(line.claim)]
     low, high = _forest.limits(effects, inside)
     axes.set_xlim(*((low, high) if panel.unit.sign > 0 else (high, low)))
     ticks = _ticks(panel.unit, low, high)
-    axes.set_xticks(ticks, [_forest.minus(panel.unit.text(tick)) for tick in ticks], fontsize=6.5)
+    texts = [_forest.minus(f"{panel.unit.value(tick):.6g}") for tick in ticks]
+    axes.set_xticks(ticks, texts, fontsize=6.5)
     axes.tick_params(axis="x", pad=2)
-    _say(figure, (LEFT + RIGHT) / 2, top - panel.rows - 0.24, panel.unit.label, "center")
-    down = 0.0
-    for line, effect in zip(panel.lines, effects, strict=True):
-        middle = down + line.height / 2
-        _shade(axes, panel.unit, line, down)
-        _forest.draw_effect(axes, middle, effect, COLORS[line.row.outcome], SHAPES[line.row.outcome])
-        for number, text in enumerate(line.label):
-            _say(figure, EDGE + 0.05, top - middle + LINE * ((len(line.label) - 1) / 2 - number), text)
-        _say(figure, NUMBER, top - middle, _forest.minus(units.spread(panel.unit, vars(line.row))), "right")
-        _say(figure, WORD, top - middle, words.outcome(line.row))
-        down += line.height
 
 
 def _shown(unit: units.Unit, row: Row) -> dict[str, float]:
@@ -208,8 +232,8 @@ def _ticks(unit: units.Unit, low: float, high: float) -> list[float]:
         found = _within([math.log(ratio, unit.base) for ratio in ratios], low, high)
         if len(found) >= 3:
             return found[:: math.ceil(len(found) / TICKS)]
-    ratios = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(unit.base**low, unit.base**high)
-    return _within([math.log(ratio, unit.base) for ratio in ratios if ratio > 0], low, high)
+    narrow = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(unit.base**low, unit.base**high)
+    return _within([math.log(ratio, unit.base) for ratio in narrow if ratio > 0], low, high)
 
 
 def _within(ticks: Sequence[float] | np.ndarray, low: float, high: float) -> list[float]:

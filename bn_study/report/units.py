@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from bn_study.analysis.arms import CONSTANT
 from bn_study.analysis.figure._metric_words import is_accuracy
 from bn_study.analysis.measures import Measure, parse
+from bn_study.analysis.rounding import rounded
 from bn_study.plan.experiment import Claim
 from bn_study.report import words
 
 RECORDS = {
     "activation/std": "spread of the values", "discrepancy/estimate_spread": "spread of the estimates",
     "gradient/delta": "size of the gradient", "saturation/derivative": "slope of the activation",
-    "saturation/entropy": "bits of entropy of the values",
+    "saturation/entropy": "bits of entropy of the values", "identity/bias_control": "difference that the bias makes",
 }  # fmt: skip
-"""Records in words; others are shown with spaces for underscores. A name that ends with `share` is shown in percent."""
+"""Records in words; others are shown with spaces for underscores."""
+SHARES = ("saturation/share", "identity/outside_unit_interval")
+"""Records that are shares of values, which are shown in percent."""
 FACTORS = {"model.initializer_scale": "initial weights", "optimizer.learning_rate": "learning rate"}
 ARMS = {
     "norm=none": "the plain net", "norm=batch": "the net with batch normalization",
@@ -29,7 +32,7 @@ ARMS = {
 
 @dataclass(frozen=True)
 class Unit:
-    """How an effect on the measure's scale is shown: `of` gives a coordinate, `text` what a reader reads there.
+    """How an effect on the measure's scale is shown: `of` gives a coordinate, `value` the number shown there.
 
     label: the unit in words. factor: multiplies the effect. base: of the logarithm, whose powers are shown; 0.0 for
     none. constant, sign: the effect is sign · value + constant, and the value is shown.
@@ -45,9 +48,9 @@ class Unit:
         """The coordinate of an effect: for a ratio its logarithm, so that axes are logarithmic."""
         return self.factor * (effect - self.constant) * self.sign
 
-    def text(self, coordinate: float) -> str:
-        """A coordinate as a number in this unit, of three digits."""
-        return words.number(self.base**coordinate if self.base else coordinate)
+    def value(self, coordinate: float) -> float:
+        """The number that a reader sees at a coordinate."""
+        return self.base**coordinate if self.base else coordinate
 
 
 def unit(claim: Claim) -> Unit:
@@ -98,7 +101,7 @@ def _value(measure: Measure) -> tuple[str, float]:
     """What one run's number is, and the factor that leads to it."""
     metrics = [str(measure.args.get("metric", "")), *map(str, measure.args.get("metrics", {}))]
     record = str(measure.args.get("name", ""))
-    share = record.endswith("share")
+    share = record in SHARES
     noun = "% of the values" if share else RECORDS.get(record, _plain(record))
     factor = 100.0 if share else 1.0
     if all(is_accuracy(metric) for metric in metrics if metric) and any(metrics):
@@ -128,10 +131,22 @@ def _plain(name: str) -> str:
     return name.rpartition("/")[2].rpartition(".")[2].replace("_", " ")
 
 
-def spread(one: Unit, effect: Mapping[str, float]) -> str:
-    """`2.5 [2.1, 2.9]`: estimate, low and high in the unit; the ends in their order on its axis."""
-    mean, *ends = (one.of(effect[key]) for key in ("estimate", "low", "high"))
-    if math.isnan(mean) or any(map(math.isnan, ends)):
-        return one.text(mean)
-    low, high = sorted(ends)
-    return f"{one.text(mean)} [{one.text(low)}, {one.text(high)}]"
+def spread(one: Unit, effect: Mapping[str, float], largest: float = math.nan) -> str:
+    """`2.5 [2.1, 2.9]`: estimate, low and high in the unit, without exponents; the ends in ascending order.
+
+    largest: the largest number beside which it stands, three digits of which are enough; NaN for its own. Ratios always
+    have digits of their own.
+    """
+    mean, *ends = (one.value(one.of(effect[key])) for key in ("estimate", "low", "high"))
+    known = [abs(value) for value in (mean, *ends) if math.isfinite(value)]
+    if math.isnan(mean):
+        return words.NOTHING
+    size = max(known) if one.base or math.isnan(largest) else largest
+    decimals = max(0, 2 - math.floor(math.log10(size))) if size > 0 else 0
+    texts = [plain(value, decimals) for value in (mean, *sorted(ends))]
+    return texts[0] if any(map(math.isnan, ends)) else f"{texts[0]} [{texts[1]}, {texts[2]}]"
+
+
+def plain(value: float, decimals: int) -> str:
+    """A number without exponent and without the sign of zero."""
+    return f"{round(rounded(value), decimals) + 0.0:,.{decimals}f}"

@@ -28,7 +28,7 @@ def limits(effects: Iterable[Effect], inside: Sequence[float]) -> tuple[float, f
 def draw_effect(axes: Axes, height: float, effect: Effect, color: str, marker: str = "o") -> None:
     """A mark at the estimate with its 95 % interval, and the 90 % one (low90, high90) if there is one.
 
-    An arrow shows where the 95 % interval leaves the axis.
+    An arrow shows where the 95 % interval leaves the axis. An estimate beyond the axis has no mark.
     """
     if math.isnan(effect["estimate"]):
         return
@@ -42,7 +42,8 @@ def draw_effect(axes: Axes, height: float, effect: Effect, color: str, marker: s
         if sign * effect[end] > sign * edge:
             axes.plot([edge], [height], marker_out, color=color, markersize=3, clip_on=False, zorder=3, gid=end)
     style: dict[str, Any] = {"markersize": 3.8, "markeredgecolor": BLACK, "markeredgewidth": 0.4, "color": color}
-    axes.plot([effect["estimate"]], [height], marker, clip_on=False, zorder=4, **style)
+    if left <= effect["estimate"] <= right:
+        axes.plot([effect["estimate"]], [height], marker, clip_on=False, zorder=4, **style)
 
 
 def minus(text: str) -> str:
