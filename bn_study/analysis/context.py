@@ -22,7 +22,8 @@ class Context:
     """One context before its Row: the effect with missing values imputed against the claim, and in its favor.
 
     pairs: what each arm contributed, by seed, and the paired differences that count against the claim. bound: how the
-    effect may differ because values are censored. missing, gate, overweight, undefined: why nothing is decided, or "".
+    effect may differ because values are censored. tails: see `stats.estimate`. missing, gate, overweight, undefined:
+    why nothing is decided, or "".
     """
 
     name: str
@@ -31,6 +32,7 @@ class Context:
     against: Estimate = NO_EFFECT
     favor: Estimate = NO_EFFECT
     bound: censored.Bound = ""
+    tails: bool = True
     missing: str = ""
     gate: str = ""
     overweight: str = ""
@@ -68,6 +70,7 @@ def measured(
         estimate(against, replaced=replaced > 0, resolution=equal, tails=tails),
         estimate(favor, replaced=replaced > 0, resolution=equal, tails=tails),
         bound=censored.bound(measure, found),
+        tails=tails,
         missing=missing,
         gate=gate,
         overweight=censored.overweight(claim.test, measure, found),
@@ -93,20 +96,22 @@ def _nearest(down: pd.Series, up: pd.Series) -> pd.Series:
 
 def rows(claim: Claim, found: Sequence[Context]) -> tuple[Row, ...]:
     """Adjust p over the contexts that count (Holm), then decide in each context."""
-    counting = [one for one in found if one.counts]
-    against = dict(zip((one.name for one in counting), holm([one.against.p for one in counting]), strict=True))
-    favor = dict(zip((one.name for one in counting), holm([one.favor.p for one in counting]), strict=True))
-    ends = [(against.get(one.name, math.nan), favor.get(one.name, math.nan)) for one in found]
-    return tuple(_row(claim, one, *p) for one, p in zip(found, ends, strict=True))
+    return tuple(_row(claim, one, *p) for one, p in zip(found, adjusted(found), strict=True))
+
+
+def adjusted(found: Sequence[Context]) -> list[tuple[float, float]]:
+    """Holm's p of each context, NaN where it does not count; values imputed against the claim, and in its favor."""
+    against = holm([one.against.p if one.counts else math.nan for one in found])
+    return list(zip(against, holm([one.favor.p if one.counts else math.nan for one in found]), strict=True))
 
 
 def _row(claim: Claim, one: Context, p: float, p_favor: float) -> Row:
-    finding = _finding(claim, one, p, p_favor)
+    found = finding(claim, one, p, p_favor)
     effect = NO_EFFECT if one.undefined else one.against
     return Row(
         one.name,
-        finding.outcome,
-        "; ".join(filter(None, [finding.reason, one.note])),
+        found.outcome,
+        "; ".join(filter(None, [found.reason, one.note])),
         effect.mean,
         effect.low,
         effect.high,
@@ -117,16 +122,17 @@ def _row(claim: Claim, one: Context, p: float, p_favor: float) -> Row:
     )
 
 
-def _finding(claim: Claim, one: Context, p: float, p_favor: float) -> Finding:
+def finding(claim: Claim, one: Context, p: float, p_favor: float) -> Finding:
+    """The decision in a context. p, p_favor: see `adjusted`."""
     if one.missing:
         return Finding("missing", one.missing)
     if one.gate:
         return Finding("blocked", ", ".join(filter(None, [one.gate, one.undefined])))
     if one.undefined or one.overweight:
         return Finding("open", one.undefined or one.overweight)
-    finding = decide(claim.test, one.against, p, claim.margin)
+    found = decide(claim.test, one.against, p, claim.margin)
     other = decide(claim.test, one.favor, p_favor, claim.margin)
-    if finding.outcome in ("small", "reversed") and other.outcome != finding.outcome:
+    if found.outcome in ("small", "reversed") and other.outcome != found.outcome:
         # A value that was imputed against the claim must not be the reason why the claim is refuted.
         return Finding("open", "the outcome depends on the values imputed for diverged runs")
-    return censored.bounded(finding, one.against.mean, one.bound)
+    return censored.bounded(found, one.against.mean, one.bound)

@@ -115,13 +115,16 @@ def _rounded(found: Estimate) -> Estimate:
 
 def sign_flip(differences: np.ndarray) -> float:
     """Two-sided p of the mean under random signs (Fisher's randomization test): exact up to 16 seeds, else sampled."""
-    exact = len(differences) <= EXACT_SEEDS
+    values = np.asarray(differences, dtype=float)
+    if len(values) <= EXACT_SEEDS:
+        size = ROUNDING * np.abs(values).sum()  # equal sums differ by the rounding of their order
+        return float((np.abs(_all_signs(len(values)) @ values) >= abs(values.sum()) - size).mean())
     result = stats.permutation_test(
-        (differences,),
+        (values,),
         np.mean,
         permutation_type="samples",
         vectorized=True,
-        n_resamples=np.inf if exact else 2**EXACT_SEEDS,
+        n_resamples=2**EXACT_SEEDS,
         rng=np.random.default_rng(0),
     )
     return float(result.pvalue)
@@ -141,10 +144,16 @@ def sign_flips(moved: np.ndarray) -> np.ndarray:
 
 
 @cache
+def _all_signs(count: int) -> np.ndarray:
+    """All signs of `count` differences, (2**count, count)."""
+    return 1.0 - 2.0 * ((np.arange(2**count)[:, None] >> np.arange(count)) & 1)
+
+
+@cache
 def _signs(count: int) -> np.ndarray:
-    """All signs of `count` differences, (flips, count). If there are more than FLIPS, that many are drawn."""
+    """The signs of `count` differences, (flips, count): all of them, or FLIPS drawn ones if there are more."""
     if 2**count <= FLIPS:
-        return 1.0 - 2.0 * ((np.arange(2**count)[:, None] >> np.arange(count)) & 1)
+        return _all_signs(count)
     signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(FLIPS, count))
     signs[0] = 1.0  # the observed signs are among them
     return signs
