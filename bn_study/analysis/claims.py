@@ -179,4 +179,5 @@ def _verdict(
         stated=stated,
         attached_later=later,
         rule=rule,
+        p_raw=only.p_raw if only else math.nan,
     )

@@ -119,6 +119,7 @@ def _row(claim: Claim, one: Context, p: float, p_favor: float) -> Row:
         effect.n,
         one.replaced,
         one.pairs,
+        one.against.p if one.counts else math.nan,
     )
 
 

@@ -1,9 +1,9 @@
 """How often verdicts err: simulated experiments through the function that judges the real ones.
 
-The margin δ is 1 throughout, 8 seeds, and every experiment is drawn by a fixed generator. 500 experiments tell a rate of
-5 % to ±1.9 points, too coarse for the limits here, so there are two halves: `rule` is the rule of docs/verdicts.md in a
-few lines of numpy; it must agree with `claims.verdict` on every experiment that both see (500 a setting in the slow
-test), and gives the rates of a hundred thousand, which docs/verdicts.md shows.
+The margin δ is 1 throughout, and every experiment is drawn by a fixed generator. 500 experiments tell a rate of 5 % to
+±1.9 points, too coarse for the limits here, so there are two halves: `rule` is the rule of docs/verdicts.md in a few
+lines of numpy; it must agree with `claims.verdict` on every experiment that both see (500 a setting in the slow test),
+and gives the rates of a hundred thousand, which docs/verdicts.md shows.
 """
 
 import math

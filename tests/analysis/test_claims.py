@@ -429,8 +429,10 @@ def test_when_a_claim_was_stated():
 def test_the_table_has_the_claim_first_and_then_its_contexts():
     one = experiment({"it": claim(at={}, contexts=["optimizer.learning_rate"]), "single": claim()})
     found = verdicts_table(verdicts(one, table(one, "it", three(NORMED, NORMED, NORMED)), {}))
-    wanted = "claim statements context outcome estimate low high p n"
-    assert list(found)[:9] == wanted.split() and {"reason", "stated"} <= set(found)
+    wanted = "claim statements context outcome estimate low high p p_raw n"
+    assert list(found)[:10] == wanted.split() and {"reason", "stated"} <= set(found)
+    assert holm(found["p_raw"].iloc[1:4].tolist()) == pytest.approx(found["p"].iloc[1:4].tolist())
+    assert found["p_raw"].iloc[4] == found["p"].iloc[4] and math.isnan(found["p_raw"].iloc[0])
     assert found["claim"].tolist() == ["it"] * 4 + ["single"] and found["context"].iloc[[0, 4]].tolist() == ["", ""]
 
 

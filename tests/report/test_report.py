@@ -163,7 +163,7 @@ def test_the_page_says_how_firm_the_verdicts_are(whole):
     table = csv_files.read_csv(folder / "tiny" / "sensitivity.csv")
     page = (folder / "tiny" / "report.md").read_text()
     section = page.split("### How firm each verdict is")[1].split("###")[0]
-    fragile = table[table["fragile"] != ""]
+    fragile = table[table["fragile"].notna() & (table["fragile"] != "")]
     assert section.strip().startswith(f"{len(fragile)} of {len(table)} outcomes ") and len(table) > 0
     assert section.count("\n| ") == (len(fragile) + 1 if len(fragile) else 0)
     for row in fragile.to_dict("records"):
