@@ -67,11 +67,12 @@ class Tested:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The folder of an experiment in results/."""
+    """The folder of an experiment in results/. sanity_check: whether its claims only state what is known to hold."""
 
     experiment: str
     question: str
     tested: tuple[Tested, ...]
+    sanity_check: bool = False
 
     @property
     def summary(self) -> str:
@@ -115,7 +116,7 @@ def _evidence(home: Path, folder: Path) -> Evidence:
             tested.append(
                 Tested(name, key, claim, rows[0], tuple(rows[1:]), attached, stated, later, data, tuple(shown))
             )
-    return Evidence(name, sections.text("question"), tuple(tested))
+    return Evidence(name, sections.text("question"), tuple(tested), sections.flag("sanity_check"))
 
 
 def _later(text: str) -> dict[str, str]:
@@ -128,6 +129,7 @@ def _row(cells: Mapping[Hashable, Any]) -> Row:
     """The Row that a row of verdicts.csv was written from."""
     texts = {key: "" if pd.isna(cells[key]) else str(cells[key]) for key in ("context", "reason")}
     numbers: dict[str, Any] = {key: float(cells[key]) for key in ("estimate", "low", "high", "p")}
+    numbers["p_raw"] = float(cells.get("p_raw", math.nan))
     counts: dict[str, Any] = {key: int(cells[key]) for key in ("n", "replaced")}
     return Row(texts["context"], cells["outcome"], texts["reason"], **numbers, **counts)
 
