@@ -212,8 +212,8 @@ def test_details_have_every_comparison(page):
     logarithms = [(2, 1.75, 2.25), (0, -0.25, 0.25), (3, 2.5, 3.5)]  # of FOUND; a blocked comparison has its numbers
     expected = [[2.0**one for one in three] for three in logarithms] + [[3, 2, 4]]
     for row, effect, numbers in zip(rows, effects, expected, strict=True):
-        assert effect == pytest.approx(numbers, rel=0.005), row
-    assert [float(row[3]) for row in rows] == pytest.approx([2**0.5] * 3 + [1], rel=0.005)
+        assert effect == pytest.approx(numbers, rel=0.02), row  # two digits or more
+    assert [float(row[3]) for row in rows] == pytest.approx([2**0.5] * 3 + [1], rel=0.02)
     assert "times fewer steps" in rows[0][2] and "points of accuracy" in rows[3][2]
 
 
