@@ -77,7 +77,7 @@ SETTINGS = {
     "two": Setting("2δ in one combination of two, else 0, standard deviation δ", one_combination, 1, ("a", "b")),
     "two-narrow": Setting("the same, standard deviation δ/2", one_combination, 0.5, ("a", "b")),
 }
-BEYOND = {("spread", (2, 2)), ("spread", (3, 2)), ("spread", (2, 2, 2)), ("two", (3, 2))}
+BEYOND = {("spread", (2, 2)), ("spread", (3, 2)), *itertools.product(("one", "two"), SHAPES)}
 """What misses its limit: a setting and a shape. docs/verdicts.md says why."""
 
 
