@@ -25,12 +25,12 @@ COLUMNS = (
     *("outcome", "estimate", "low", "high", "n"),
 )
 SHEETS = ((8.27, 11.69), (11.69, 16.54))  # A4 and A3, in inches
-EDGE = 0.3  # margin of the sheet
-SIZE, TOPIC, TITLE, LETTER = 6.5, 8.0, 12.0, 4.8  # of text, in points
-LINE, GAP, HEAD = 0.113, 0.035, 0.22  # heights of a line of text, between two statements, of a topic's name
-ID, ANSWER, BETWEEN = 0.43, 1.75, 0.1  # widths of the ids and the answers, and between two columns
-CHIP, CHIPS = 0.108, 12  # width of a chip, and how many stand in a line
-BADGE = 0.09  # width of the mark before an answer
+EDGE = 0.25  # margin of the sheet
+SIZE, TOPIC, TITLE, LETTER = 5.2, 6.6, 10.0, 4.0  # of text, in points
+LINE, GAP, HEAD = 0.09, 0.016, 0.17  # heights of a line of text, between two statements, of a topic's name
+ID, ANSWER, BETWEEN = 0.36, 1.4, 0.06  # widths of the ids and the answers, and between two columns
+CHIP, CHIPS = 0.087, 12  # width of a chip, and how many stand in a line
+BADGE = 0.08  # width of the mark before an answer
 BADGES = {
     "holds": "#00795A", "holds in part": "#4B6F00", "depends": "#0067A3", "cause": "#75409A",
     "does not hold": "#B84E00", "open": "#8A6100", "not tested": "#999999", "not testable": "#999999",
