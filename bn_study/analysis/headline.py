@@ -14,11 +14,11 @@ decided; open and missing ones are not. Blocked cases never enter. The first lin
 
 A *candidate* is one scope factor, or two, each with at least two values among the cases; a factor that a case has no
 value of is none. It *separates* if there are supported and other cases, but no combination of its values has both; a
-pair counts only if neither of its factors separates alone. Its p is adjusted by Holm over all candidates that can be
-tested, whether they separate or not, and must be at most 0.05. F is the smallest separating candidate that is
-significant; among those of the same size the one with the smallest p before Holm, then the first in the order of the
-factors (of pairs: of their first factors, then of the second). "Other" cases are small, reversed and open ones. If that
-gives no F, open ones are left out: other cases are small and reversed ones. Missing cases are neither.
+pair counts only if neither of its factors separates alone. Its p must be at most 0.05 after Holm over all candidates of
+its size that can be tested, whether they separate or not. F is the smallest separating candidate that is significant;
+among those of the same size the one with the smallest p before Holm, then the first in the order of the factors (of
+pairs: of their first factors, then of the second). "Other" cases are small, reversed and open ones. If that gives no F,
+open ones are left out: other cases are small and reversed ones. Missing cases are neither.
 
 The p of a candidate tests whether true effects differ, in all cases that have an interval, open ones included:
 
@@ -39,8 +39,8 @@ The *statement* (`statement`) combines its parts; exact parts count as effects. 
 
 1. no part was tested: `not tested`.
 2. the effects hold, hold in part or depend, and a mechanism does not hold: `cause`.
-3. as in 2, and all mechanisms are open or not tested: the word of the effects; it adds that the cause is open or not
-   tested.
+3. as in 2, and all mechanisms are open or not tested: the word of the effects, but `holds in part` instead of `holds`,
+   because the cause must not hide behind it; it adds that the cause is open or not tested.
 4. effects were tested and are open: `open`.
 5. otherwise all parts, combined as below.
 
@@ -65,8 +65,8 @@ SAID = {"supported": "holds", "small": "small", "reversed": "reversed", "open": 
 """The outcomes of a case in the words of a sentence, in their order there."""
 WORDS = ("holds", "holds in part", "depends", "does not hold", "open", "not tested")
 """The answers of a part. A statement has two more: `cause` and `not testable`."""
-AFTERWARDS = " (seen afterwards)"
-"""What follows a factor that was stated after the runs."""
+AFTERWARDS, BOTH_AFTERWARDS = " (seen afterwards)", " (both seen afterwards)"
+"""What follows a factor that was stated after the runs, and two of them."""
 NO_WHERE: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
@@ -153,17 +153,17 @@ def _factors(cases: Sequence[Case], factors: Sequence[str]) -> tuple[tuple[str, 
         for factor in dict.fromkeys(factors)
         if all(factor in case.scope for case in cases) and len({case.scope[factor] for case in cases}) > 1
     ]
-    candidates: list[tuple[str, ...]] = [(factor,) for factor in usable]
-    candidates += combinations(usable, 2)
     # All candidates are tested, on all of their values. Testing only the split that the outcomes show, or adjusting for
     # the separating candidates alone, would use the same differences twice and find dependences in noise.
     for others in (("small", "reversed", "open"), ("small", "reversed")):
-        p_values = [rounded(_p(cases, candidate, others)) for candidate in candidates]
-        tested = zip(candidates, p_values, holm(p_values), strict=True)
-        found = [one for one in tested if one[2] <= SIGNIFICANCE and _minimal(cases, one[0], others)]
-        if found:
-            candidate, _, p = min(found, key=lambda one: (len(one[0]), one[1]))
-            return candidate, rounded(p)
+        for size in (1, 2):
+            candidates = list(combinations(usable, size))
+            p_values = [rounded(_p(cases, candidate, others)) for candidate in candidates]
+            tested = zip(candidates, p_values, holm(p_values), strict=True)
+            found = [one for one in tested if one[2] <= SIGNIFICANCE and _minimal(cases, one[0], others)]
+            if found:
+                candidate, _, p = min(found, key=lambda one: one[1])
+                return candidate, rounded(p)
     return (), math.nan
 
 
@@ -229,13 +229,13 @@ def statement(parts: Mapping[str, tuple[str, Answer]], untestable: str = "") -> 
     word, factors = _combined(effects)
     if causes and word in ("holds", "holds in part", "depends"):
         if any(answer.word == "does not hold" for answer in causes):
-            does = f"depends on {_on(effects, factors)}" if word == "depends" else word
             rest = "the stated cause does not" + (" hold" if word == "depends" else "")
-            return Headline(f"effect {does}, {rest}", "cause", text)
+            return Headline(f"effect {_shown(word, effects, factors)}, {rest}", "cause", text)
         unknown = {answer.word for answer in causes}
         if unknown <= {"open", "not tested"}:
             state = "not tested" if unknown == {"not tested"} else "open"
-            return Headline(_shown(word, effects, factors) + f"; the stated cause is {state}", word, text)
+            kind = "holds in part" if word == "holds" else word
+            return Headline(f"effect {_shown(word, effects, factors)}, the stated cause is {state}", kind, text)
     if not (causes and word == "open"):
         word, factors = _combined([*effects, *causes])
     return Headline(_shown(word, [*effects, *causes], factors), word, text)
@@ -266,7 +266,9 @@ def _shown(word: str, answers: Sequence[Answer], factors: Sequence[str]) -> str:
 
 def _on(answers: Sequence[Answer], factors: Sequence[str]) -> str:
     late = {factor for answer in answers for factor in answer.afterwards}
-    return scopes.listed([f"{factor}{AFTERWARDS}" if factor in late else factor for factor in factors])
+    if len(factors) > 1 and late.issuperset(factors):
+        return scopes.listed([f"the {factor}" for factor in factors]) + BOTH_AFTERWARDS
+    return scopes.listed([f"the {factor}{AFTERWARDS if factor in late else ''}" for factor in factors])
 
 
 def _sentences(parts: Mapping[str, tuple[str, Answer]]) -> str:
@@ -278,12 +280,12 @@ def _sentences(parts: Mapping[str, tuple[str, Answer]]) -> str:
 
 
 def _clause(answer: Answer, after: str) -> str:
-    """`depends on network: holds in the A; small in the B`. after: what stands after the answer."""
+    """`depends on the network: holds in the A; small in the B`. after: what stands after the answer."""
     every = [case.scope for case in answer.cases]
     found = {outcome: [case.scope for case in answer.cases if case.outcome == outcome] for outcome in SAID}
     places = [f"{SAID[outcome]} {scopes.where(among, every)}".rstrip() for outcome, among in found.items() if among]
     says = _shown(answer.word, [answer], answer.factors)
-    if not places:
+    if not places or (answer.word == "does not hold" and places == ["reversed"]):
         return says
     said = answer.word in ("holds", "holds in part") or places[0].startswith(says)
     return ("" if said else says + after) + "; ".join(places)

@@ -67,6 +67,7 @@ class Tune(_Stated):
 class Claim(_Stated):
     """A statement that runs can support or refute: measure x contrast x test x margin.
 
+    says: in how many of its contexts it must be supported to hold as a gate or as a sanity check.
     measure: `{name: {arguments}}`, optionally with `scale: log2 | log10`. `over: {factor: ..., take: ...}` makes one
         number of several runs of a seed, such as the largest usable learning rate.
     contrast: weights by selector (`norm=batch`, or `norm=batch norm.placement=before`), and `constant` for a threshold.
@@ -74,8 +75,8 @@ class Claim(_Stated):
     contexts: factors; each of their values is a context with its own verdict.
     grid: the grid or grids of the runs; by default the experiment's first one. A claim has the factor `grid`, the name
         of the grid; with several grids it is usually the context.
-    gates: claims of the same experiment that must be supported before this one is judged. A gate with the same contexts
-        opens each context separately.
+    gates: claims of the same experiment; a context is blocked unless each of them is supported there. A gate without
+        this context must hold as a whole.
     """
 
     says: Literal["always", "generally", "can"] = "generally"

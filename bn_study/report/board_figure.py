@@ -15,8 +15,8 @@ from bn_study.analysis import csv_files
 from bn_study.analysis.figure import _style
 from bn_study.analysis.figure._text import breadth, wrapped
 from bn_study.analysis.figure.effects import COLORS, LIGHT
-from bn_study.analysis.headline import AFTERWARDS
 from bn_study.analysis.stats import Outcome
+from bn_study.report import words
 from bn_study.report.answers import Answered, Question
 
 NAME = "board"
@@ -157,7 +157,7 @@ def _entry(one: Answered, width: float) -> Entry:
         one.name,
         one.headline.kind,
         tuple(wrapped(one.statement.claim, answer - BETWEEN - text, SIZE)),
-        tuple(wrapped(one.headline.word.replace(AFTERWARDS, "†"), ANSWER - BADGE, SIZE, "bold")),
+        tuple(wrapped(words.daggered(one.headline.word), ANSWER - BADGE, SIZE, "bold")),
         tuple(_joined(lines)),
     )
 

@@ -6,10 +6,9 @@ Both follow from the statements, the answers to them and the committed evidence 
 from collections.abc import Iterable, Iterator, Sequence
 
 from bn_study.analysis.described import note
-from bn_study.analysis.headline import AFTERWARDS
 from bn_study.analysis.stats import RULE
 from bn_study.plan.statements import Statements
-from bn_study.report import seen, statement_figure
+from bn_study.report import seen, statement_figure, words
 from bn_study.report.answers import Answered, Question, questions
 from bn_study.report.board import Evidence, Tested, tally
 from bn_study.report.page import render
@@ -48,7 +47,6 @@ def page(
         notes=[f"{name} is {note(name)}" for name in datasets if note(name)],
         pictures={one.name for one in answered if statement_figure.panels(one)},
         computed=computed,
-        headline=headline,
         background=background,
         experiments=experiments,
         name=name,
@@ -69,12 +67,7 @@ def counts(answered: Sequence[Answered]) -> dict[str, list[str]]:
 def computed(one: Answered) -> str:
     """What was found where; "" if nothing was tested."""
     text = one.headline.text
-    return "" if one.headline.kind in ("not tested", "not testable") else text.replace(AFTERWARDS, "†")
-
-
-def headline(one: Answered) -> str:
-    """Its word; a dagger marks a factor that was stated after the runs."""
-    return one.headline.word.replace(AFTERWARDS, "†")
+    return "" if one.headline.kind in ("not tested", "not testable") else words.daggered(text)
 
 
 def background(one: Answered) -> list[tuple[str, str]]:

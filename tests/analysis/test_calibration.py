@@ -222,7 +222,6 @@ class Harness:
             for seed in range(SEEDS)
         ]
         claim = Claim(
-            statements=["S000-a"],
             says=setting.says,
             measure=self.measure,
             level={"digits": 0.9},

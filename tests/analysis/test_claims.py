@@ -45,7 +45,7 @@ def experiment(claims, tune=None, norms=("none", "batch"), rates=(0.1, 1.0, 10.0
 
     grids = {"speed": Grid("speed", {}, tuple(cells(range(seeds)))), "select": Grid("select", {}, tuple(cells([100])))}
     tunes = {name: Tune(**entry) for name, entry in (tune or {}).items()}
-    stated = {name: Claim(**{"statements": ["S000-a"], "grid": "speed"} | entry) for name, entry in claims.items()}
+    stated = {name: Claim(**{"grid": "speed"} | entry) for name, entry in claims.items()}
     return Experiment("x", "", "", grids, tunes, stated, {}, "", tuple(changed))
 
 

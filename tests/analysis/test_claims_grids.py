@@ -27,7 +27,7 @@ def config(norm="none", rate=0.1, seed=0, **changes):
 
 
 def claim(**changes):
-    stated = {"statements": [], "measure": LOSS, "contrast": {"norm=none": 1, "norm=batch": -1}, "grid": "one"}
+    stated = {"measure": LOSS, "contrast": {"norm=none": 1, "norm=batch": -1}, "grid": "one"}
     return stated | {"test": "superiority", "margin": 0.5} | changes
 
 

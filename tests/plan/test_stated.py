@@ -21,7 +21,7 @@ def experiment(claim=(), tune=(), grids=()):
         name: entry(grid) for name, grid in (("drop", "select"), ("rate", "select_rate"), ("other", "select_other"))
     }
     stated = {"measure": {"final": {"metric": "test/accuracy"}}, "contrast": {"dataset=digits": 1}, "grid": "best"}
-    stated |= {"statements": [], "test": "superiority", "margin": 0.5} | dict(claim)
+    stated |= {"test": "superiority", "margin": 0.5} | dict(claim)
     return Experiment(
         "x", "", "", {name: Grid(name, {}, tuple(one)) for name, one in cells.items()},
         {name: Tune(**one) for name, one in (entries | dict(tune)).items()}, {"it": Claim(**stated)}, {}, "", (),
@@ -59,7 +59,6 @@ def test_whatever_bears_on_a_verdict_changes_what_was_stated(changes):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"claim": {"statements": ["S000-a"]}},
         {"claim": {"expect": "nothing"}},
         {"tune": {"other": entry("select_other", best="min")}},
         {"grids": {"select_other": [cell(105)]}},

@@ -464,6 +464,7 @@ FACTOR = {"steps_to": {"metric": "test/accuracy"}, "scale": "log2"}
             FACTOR, (-0.5, -1.5, 0.5),
             "norm=batch needs 1.41 times more steps than norm=none (2.83 times more steps to 1.41 times fewer steps)",
         ),
+        (FACTOR, (0.0, 0.0, 0.0), "norm=batch needs as many steps as norm=none"),
         (FACTOR, (-1.0, -2.0, -1.0), "norm=batch needs 2 [2, 4] times more steps than norm=none"),
     ],
 )  # fmt: skip
