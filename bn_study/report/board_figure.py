@@ -33,7 +33,7 @@ CHIP, CHIPS = 0.087, 12  # width of a chip, and how many stand in a line
 BADGE = 0.08  # width of the mark before an answer
 BADGES = {
     "holds": "#00795A", "holds in part": "#4B6F00", "depends": "#0067A3", "cause": "#75409A",
-    "does not hold": "#B84E00", "open": "#8A6100", "not tested": "#999999", "not testable": "#999999",
+    "does not hold": "#B84E00", "open": "#8A6100", "not tested": "#8A8A8A", "not testable": "#8A8A8A",
 }  # fmt: skip
 """Colors of headlines by kind. The word stands beside each."""
 LETTERS = {"supported": "S", "small": "s", "reversed": "R", "open": "O", "blocked": "B", "missing": "–"}

@@ -19,10 +19,7 @@ KINDS = {
     "holds": ("holds", "hold"),
     "holds in part": ("holds in part", "hold in part"),
     "depends": ("depends on the setting", "depend on the setting"),
-    "cause": (
-        "has an effect that holds, for another reason than the stated one",
-        "have an effect that holds, for another reason than the stated one",
-    ),
+    "cause": ("has its effect, but not for the stated reason", "have their effect, but not for the stated reason"),
     "does not hold": ("does not hold", "do not hold"),
     "open": ("is open", "are open"),
     "not tested": ("is not tested yet", "are not tested yet"),
@@ -46,6 +43,7 @@ def page(
         claims=sum(len(one.tested) for one in evidence),
         notes=[f"{name} is {note(name)}" for name in datasets if note(name)],
         pictures={one.name for one in answered if statement_figure.panels(one)},
+        answer=answer,
         computed=computed,
         background=background,
         experiments=experiments,
@@ -64,10 +62,18 @@ def counts(answered: Sequence[Answered]) -> dict[str, list[str]]:
     return {kind: names for kind, names in grouped.items() if names}
 
 
+def answer(one: Answered) -> str:
+    """Our answer; "" if it says no more than the headline."""
+    text, word = one.statement.answer or one.statement.untestable, one.headline.word
+    return "" if text.rstrip(".").lower() in (word, f"{word} yet") else text
+
+
 def computed(one: Answered) -> str:
-    """What was found where; "" if nothing was tested."""
-    text = one.headline.text
-    return "" if one.headline.kind in ("not tested", "not testable") else words.daggered(text)
+    """What was found where, in sentences; "" if nothing was tested."""
+    if one.headline.kind in ("not tested", "not testable"):
+        return ""
+    text = words.daggered(one.headline.text)
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def background(one: Answered) -> list[tuple[str, str]]:
