@@ -130,7 +130,7 @@ def write(folder: Path, answered: Sequence[Answered], asked: Sequence[Question])
     data = plotted(answered)
     if data.empty:
         return []
-    paths = _style.save(draw(asked), folder, NAME)
+    paths = _style.save(draw(asked), folder, NAME, letters=True)
     numbers, text = folder / f"{NAME}.csv", folder / f"{NAME}.json"
     csv_files.write_csv(data, numbers)
     text.write_text(json.dumps({"caption": caption(data)}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -79,12 +79,11 @@ def style() -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write `<name>.svg` and `<name>.png`."""
+def save(figure: Figure, folder: Path, name: str, letters: bool = False) -> list[Path]:
+    """Write `<name>.svg` and `<name>.png`. letters: see `save_as`."""
     paths = [folder / f"{name}.svg", folder / f"{name}.png"]
-    _settle(figure)
     for path in paths:
-        _write(figure, path)
+        save_as(figure, path, letters)
     return paths
 
 
