@@ -11,6 +11,7 @@ from bn_study.plan.statements import Statements
 from bn_study.report import seen, statement_figure, words
 from bn_study.report.answers import Answered, Question, questions
 from bn_study.report.board import Evidence, Tested, tally
+from bn_study.report.multiplicity import multiplicity, paragraph
 from bn_study.report.page import render
 
 BEGIN, END = "<!-- verdicts in short, by `bn-study report` -->\n", "<!-- end of verdicts -->\n"
@@ -53,6 +54,7 @@ def page(
         seen=seen,
         post_hoc=[(one, [claim for claim in one.tested if claim.post_hoc]) for one in evidence],
         later=list(_attached_later(answered)),
+        multiplicity=paragraph(multiplicity(evidence)),
     )
 
 
