@@ -67,7 +67,8 @@ def test_all_evidence_is_the_same_on_the_oldest_processor(home, tmp_path, core):
     names = [path.parent.name for path in (home / "results").glob("*/runs.csv")]
     for path in (home / "results" / "README.md", *(home / "results").glob("board.*")):
         shutil.copy(path, tmp_path)
-    shutil.copytree(home / "results" / "replications", tmp_path / "replications")
+    for name in ("replications", "statements"):
+        shutil.copytree(home / "results" / name, tmp_path / name)
     answer = checked(home, copied(home, tmp_path, *names), tuple(ON), core, "--all")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert answer.stdout.count("unchanged") == len(names) + 1

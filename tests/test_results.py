@@ -42,7 +42,8 @@ def test_every_committed_file_is_what_the_tables_give(home, tmp_path):
         shutil.copytree(folder, tmp_path / folder.name)
     for path in (home / "results" / "README.md", *(home / "results").glob("board.*")):
         shutil.copy(path, tmp_path)
-    shutil.copytree(home / "results" / "replications", tmp_path / "replications")
+    for name in ("replications", "statements"):
+        shutil.copytree(home / "results" / name, tmp_path / name)
     answer = bn_study(home, tmp_path, "report", "--check", "--all")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert answer.stdout.count("unchanged") == len(folders) + 1

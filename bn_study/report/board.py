@@ -5,7 +5,7 @@ in its folder. The same files give the same bytes.
 """
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -36,11 +36,9 @@ class Tested:
     claim: Claim
     verdict: Row
     contexts: tuple[Row, ...]
-    statements: tuple[str, ...]
     stated: str
     later: Mapping[str, str]
     datasets: tuple[str, ...]
-    figures: tuple[str, ...]
 
     @property
     def post_hoc(self) -> bool:
@@ -98,7 +96,6 @@ def _evidence(home: Path, folder: Path) -> Evidence:
     name = folder.name
     sections = Sections(f"experiments/{name}.yaml", read_experiment(home, name))
     first = next(iter(sections.entries("grids", like=True)), "")
-    figures = sections.entries("figures")
     verdicts = csv_files.read_csv(folder / "verdicts.csv")
     runs = pd.read_csv(folder / "runs.csv", usecols=["grids", "dataset"], dtype=str, keep_default_na=False)
     tested = []
@@ -108,14 +105,10 @@ def _evidence(home: Path, folder: Path) -> Evidence:
         if rows:  # a new claim has none until its experiment is reported again
             tests = set(claim.grids)
             mine = runs[[not tests.isdisjoint(grids.split()) for grids in runs["grids"]]]
-            shown = [figure for figure, options in figures.items() if not tests.isdisjoint(_grids(options))]
             head = verdicts[verdicts["claim"] == key].iloc[0]
             stated, later = str(head["stated"] or ""), _later(str(head.get("attached_later") or ""))
             data = tuple(sorted(set(mine["dataset"])))
-            attached = tuple(str(head["statements"] or "").split())
-            tested.append(
-                Tested(name, key, claim, rows[0], tuple(rows[1:]), attached, stated, later, data, tuple(shown))
-            )
+            tested.append(Tested(name, key, claim, rows[0], tuple(rows[1:]), stated, later, data))
     return Evidence(name, sections.text("question"), tuple(tested), sections.flag("sanity_check"))
 
 
@@ -132,12 +125,3 @@ def _row(cells: Mapping[Hashable, Any]) -> Row:
     numbers["p_raw"] = float(cells.get("p_raw", math.nan))
     counts: dict[str, Any] = {key: int(cells[key]) for key in ("n", "replaced")}
     return Row(texts["context"], cells["outcome"], texts["reason"], **numbers, **counts)
-
-
-def _grids(options: Mapping[str, Any]) -> list[str]:
-    """The grids that a figure draws."""
-    return [one for key in ("grid", "grids") for one in _names(options.get(key, []))]
-
-
-def _names(value: str | Iterable[str]) -> list[str]:
-    return [value] if isinstance(value, str) else [str(one) for one in value]

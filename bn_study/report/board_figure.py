@@ -15,8 +15,8 @@ from bn_study.analysis import csv_files
 from bn_study.analysis.figure import _style
 from bn_study.analysis.figure._text import breadth, wrapped
 from bn_study.analysis.figure.effects import COLORS, LIGHT
-from bn_study.analysis.headline import AFTERWARDS
 from bn_study.analysis.stats import Outcome
+from bn_study.report import words
 from bn_study.report.answers import Answered, Question
 
 NAME = "board"
@@ -25,15 +25,15 @@ COLUMNS = (
     *("outcome", "estimate", "low", "high", "n"),
 )
 SHEETS = ((8.27, 11.69), (11.69, 16.54))  # A4 and A3, in inches
-EDGE = 0.3  # margin of the sheet
-SIZE, TOPIC, TITLE, LETTER = 6.5, 8.0, 12.0, 4.8  # of text, in points
-LINE, GAP, HEAD = 0.113, 0.035, 0.22  # heights of a line of text, between two statements, of a topic's name
-ID, ANSWER, BETWEEN = 0.43, 1.75, 0.1  # widths of the ids and the answers, and between two columns
-CHIP, CHIPS = 0.108, 12  # width of a chip, and how many stand in a line
-BADGE = 0.09  # width of the mark before an answer
+EDGE = 0.25  # margin of the sheet
+SIZE, TOPIC, TITLE, LETTER = 5.2, 6.6, 10.0, 4.0  # of text, in points
+LINE, GAP, HEAD = 0.09, 0.016, 0.17  # heights of a line of text, between two statements, of a topic's name
+ID, ANSWER, BETWEEN = 0.36, 1.4, 0.06  # widths of the ids and the answers, and between two columns
+CHIP, CHIPS = 0.087, 12  # width of a chip, and how many stand in a line
+BADGE = 0.08  # width of the mark before an answer
 BADGES = {
     "holds": "#00795A", "holds in part": "#4B6F00", "depends": "#0067A3", "cause": "#75409A",
-    "does not hold": "#B84E00", "open": "#8A6100", "not tested": "#999999", "not testable": "#999999",
+    "does not hold": "#B84E00", "open": "#8A6100", "not tested": "#8A8A8A", "not testable": "#8A8A8A",
 }  # fmt: skip
 """Colors of headlines by kind. The word stands beside each."""
 LETTERS = {"supported": "S", "small": "s", "reversed": "R", "open": "O", "blocked": "B", "missing": "–"}
@@ -130,7 +130,7 @@ def write(folder: Path, answered: Sequence[Answered], asked: Sequence[Question])
     data = plotted(answered)
     if data.empty:
         return []
-    paths = _style.save(draw(asked), folder, NAME)
+    paths = _style.save(draw(asked), folder, NAME, letters=True)
     numbers, text = folder / f"{NAME}.csv", folder / f"{NAME}.json"
     csv_files.write_csv(data, numbers)
     text.write_text(json.dumps({"caption": caption(data)}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -157,7 +157,7 @@ def _entry(one: Answered, width: float) -> Entry:
         one.name,
         one.headline.kind,
         tuple(wrapped(one.statement.claim, answer - BETWEEN - text, SIZE)),
-        tuple(wrapped(one.headline.word.replace(AFTERWARDS, "†"), ANSWER - BADGE, SIZE, "bold")),
+        tuple(wrapped(words.daggered(one.headline.word), ANSWER - BADGE, SIZE, "bold")),
         tuple(_joined(lines)),
     )
 

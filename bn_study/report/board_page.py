@@ -6,12 +6,12 @@ Both follow from the statements, the answers to them and the committed evidence 
 from collections.abc import Iterable, Iterator, Sequence
 
 from bn_study.analysis.described import note
-from bn_study.analysis.headline import AFTERWARDS
 from bn_study.analysis.stats import RULE
 from bn_study.plan.statements import Statements
-from bn_study.report import seen, statement_figure
+from bn_study.report import seen, statement_figure, words
 from bn_study.report.answers import Answered, Question, questions
 from bn_study.report.board import Evidence, Tested, tally
+from bn_study.report.multiplicity import multiplicity, paragraph
 from bn_study.report.page import render
 
 BEGIN, END = "<!-- verdicts in short, by `bn-study report` -->\n", "<!-- end of verdicts -->\n"
@@ -20,10 +20,7 @@ KINDS = {
     "holds": ("holds", "hold"),
     "holds in part": ("holds in part", "hold in part"),
     "depends": ("depends on the setting", "depend on the setting"),
-    "cause": (
-        "has an effect that holds, for another reason than the stated one",
-        "have an effect that holds, for another reason than the stated one",
-    ),
+    "cause": ("has its effect, but not for the stated reason", "have their effect, but not for the stated reason"),
     "does not hold": ("does not hold", "do not hold"),
     "open": ("is open", "are open"),
     "not tested": ("is not tested yet", "are not tested yet"),
@@ -47,8 +44,8 @@ def page(
         claims=sum(len(one.tested) for one in evidence),
         notes=[f"{name} is {note(name)}" for name in datasets if note(name)],
         pictures={one.name for one in answered if statement_figure.panels(one)},
+        answer=answer,
         computed=computed,
-        headline=headline,
         background=background,
         experiments=experiments,
         name=name,
@@ -57,6 +54,7 @@ def page(
         seen=seen,
         post_hoc=[(one, [claim for claim in one.tested if claim.post_hoc]) for one in evidence],
         later=list(_attached_later(answered)),
+        multiplicity=paragraph(multiplicity(evidence)),
     )
 
 
@@ -66,15 +64,18 @@ def counts(answered: Sequence[Answered]) -> dict[str, list[str]]:
     return {kind: names for kind, names in grouped.items() if names}
 
 
+def answer(one: Answered) -> str:
+    """Our answer; "" if it says no more than the headline."""
+    text, word = one.statement.answer or one.statement.untestable, one.headline.word
+    return "" if text.rstrip(".").lower() in (word, f"{word} yet") else text
+
+
 def computed(one: Answered) -> str:
-    """What was found where; "" if nothing was tested."""
-    text = one.headline.text
-    return "" if one.headline.kind in ("not tested", "not testable") else text.replace(AFTERWARDS, "†")
-
-
-def headline(one: Answered) -> str:
-    """Its word; a dagger marks a factor that was stated after the runs."""
-    return one.headline.word.replace(AFTERWARDS, "†")
+    """What was found where, in sentences; "" if nothing was tested."""
+    if one.headline.kind in ("not tested", "not testable"):
+        return ""
+    text = words.daggered(one.headline.text)
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def background(one: Answered) -> list[tuple[str, str]]:

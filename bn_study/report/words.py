@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from bn_study.analysis.arms import CONSTANT
+from bn_study.analysis.headline import AFTERWARDS, BOTH_AFTERWARDS
 from bn_study.analysis.measures import parse
 from bn_study.analysis.rounding import rounded
 from bn_study.analysis.sensitivity import Sensitivity
@@ -122,6 +123,11 @@ def effect(claim: Claim, row: Row | Verdict) -> str:
         return f"{minus} needs {times[0]} than {plus}{times[1]}"
     what = measure.name if measure.over is None else f"{measure.over.take} {measure.over.factor}"
     return f"{what} of {plus} is {_spread(*(base**one for one in ends))} times that of {minus}"
+
+
+def daggered(headline: str) -> str:
+    """A headline with a dagger where a factor was stated after the runs; what it means is said once."""
+    return headline.replace(BOTH_AFTERWARDS, "†").replace(AFTERWARDS, "†")
 
 
 def _directed(

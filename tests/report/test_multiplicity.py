@@ -22,7 +22,7 @@ def row(p=0.01, outcome="supported", context="", estimate=1.0, half=0.5, n=8):
 def a_claim(name, *rows, experiment="one", test="superiority", measure=LOSS):
     claim = Claim.model_construct(measure=measure, test=test, margin=0.5)
     head, contexts = (rows[0], ()) if len(rows) == 1 else (Row("", "varies", ""), rows)
-    return board.Tested(experiment, name, claim, head, contexts, "", {}, (), ())
+    return board.Tested(experiment, name, claim, head, contexts, "", {}, ())
 
 
 def evidence(*claims, sanity_check=False):

@@ -17,7 +17,7 @@ def a_claim(measure, estimate, low, high, *, contrast=None, context="", margin=0
         measure=measure, contrast=contrast, grid="all", test="superiority", margin=margin, level=level or {}
     )  # fmt: skip
     row = Row(context, "supported", "", estimate, low, high, 0.01, 8)
-    return board.Tested("speed", "faster", claim, row, (), (), "1234567890", {}, ("mnist",), ())
+    return board.Tested("speed", "faster", claim, row, (), "1234567890", {}, ("mnist",))
 
 
 STEPS = {"steps_to": {"metric": "test/accuracy"}, "scale": "log2"}
