@@ -30,10 +30,10 @@ The p of a candidate tests whether true effects differ, in all cases that have a
 - A pair (A, B) must show that each of its factors matters: for each value of B that has two or more values of A, p of
   Welch's analysis of variance over these values; the smallest, times the number of such values of B; the same for B
   given A; p is the larger of both (an intersection-union test), and there is none if A or B cannot be tested.
-- Only cases of one unit are compared. With several units p is the number of units that can be tested times the smallest
-  p among those that have both supported and other cases (Bonferroni), and 1 if there are none such.
-- Exact cases, a unit of their own, are certain: their p is 0 if the candidate separates the supported from the small
-  and reversed ones, else 1.
+- Only cases of one unit (see `Case`) are compared. With several units p is the number of units that can be tested
+  times the smallest p among those that have both supported and other cases (Bonferroni), and 1 if there are none such.
+- Exact cases are certain and units of their own: p of such a unit is 0 if the candidate separates its supported cases
+  from its small and reversed ones, else 1.
 
 The *statement* (`statement`) combines its parts; exact parts count as effects. The first line that applies decides:
 
@@ -73,8 +73,9 @@ class Case:
     """One context of a claim that answers a part directly.
 
     claim, context: as in verdicts.csv. outcome: an `Outcome`. estimate, low, high: mean and 95 % interval on the
-    measure's scale, NaN where there is none. n: paired seeds. scope: scope factor -> value in words. unit: measure and
-    contrast in words; only numbers of one unit can be compared. exact: whether every seed was tested by itself.
+    measure's scale, NaN where there is none. n: paired seeds. scope: scope factor -> value in words. unit: measure with
+    its options, but for the step, and contrast; only numbers of one unit can be compared. exact: whether every seed was
+    tested by itself.
     """
 
     claim: str
