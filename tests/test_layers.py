@@ -55,6 +55,7 @@ LIBRARIES = {  # modules: what they may import besides that of EVERYWHERE; the f
     "sweep.worker": NETWORKS,
     "sweep.progress": ("rich",),
     "report.board_figure": ("matplotlib",),
+    "report.multiplicity": ("scipy",),
     "report.page": ("jinja2",),
     "report.replicated": ("rich",),
     "report.terminal": ("rich",),

@@ -65,6 +65,8 @@ SAID = {"supported": "holds", "small": "small", "reversed": "reversed", "open": 
 """The outcomes of a case in the words of a sentence, in their order there."""
 WORDS = ("holds", "holds in part", "depends", "does not hold", "open", "not tested")
 """The answers of a part. A statement has two more: `cause` and `not testable`."""
+AFTERWARDS = " (seen afterwards)"
+"""What follows a factor that was stated after the runs."""
 NO_WHERE: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
@@ -265,9 +267,7 @@ def _shown(word: str, answers: Sequence[Answer], factors: Sequence[str]) -> str:
 
 def _on(answers: Sequence[Answer], factors: Sequence[str]) -> str:
     late = {factor for answer in answers for factor in answer.afterwards}
-    if len(factors) > 1 and late.issuperset(factors):
-        return scopes.listed([f"the {factor}" for factor in factors]) + " (both seen afterwards)"
-    return scopes.listed([f"the {factor}{' (seen afterwards)' if factor in late else ''}" for factor in factors])
+    return scopes.listed([f"the {factor}{AFTERWARDS if factor in late else ''}" for factor in factors])
 
 
 def _sentences(parts: Mapping[str, tuple[str, Answer]]) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from scipy import stats
 
 from bn_study.analysis.rounding import rounded
+from bn_study.analysis.skewed import firm_interval
 from bn_study.plan import parts
 from bn_study.plan.spec import Part
 
@@ -41,7 +42,8 @@ planned runs are missing. docs/verdicts.md has the rule of each test.
 class Estimate:
     """The mean of n paired differences, its 95 % (low..high) and 90 % intervals (low90..high90), its two-sided p.
 
-    largest: the absolute value of the difference that is furthest from 0.
+    firm_low, firm_high: the interval that allows for a long tail (see `skewed.firm_interval`). largest: the absolute
+    value of the difference that is furthest from 0.
     """
 
     mean: float
@@ -51,37 +53,51 @@ class Estimate:
     high90: float
     p: float
     n: int
+    firm_low: float
+    firm_high: float
     largest: float = math.nan
+
+
+NOTHING = Estimate(math.nan, math.nan, math.nan, math.nan, math.nan, math.nan, 0, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A decision about one context and its reason in words."""
+    """A decision about one context and its reason in words.
+
+    stands: the finding holds however much larger ("larger") or smaller ("smaller") the effect is than the estimate.
+    """
 
     outcome: Outcome
     reason: str
+    stands: Literal["", "larger", "smaller"] = ""
 
 
-def estimate(differences: Sequence[float] | np.ndarray, *, replaced: bool, resolution: float = 0.0) -> Estimate:
+def estimate(
+    differences: Sequence[float] | np.ndarray, *, replaced: bool, resolution: float = 0.0, tails: bool = True
+) -> Estimate:
     """Paired Student-t intervals and p. p is from the sign-flip test if a value was replaced or all are equal.
 
     differences: one per seed, finite. With fewer than two of them there is no interval and no p (NaN). If all are
     equal, the interval is the point. resolution: how far apart equal differences may lie, because what they are
-    differences of was rounded (see `contrast.resolution`).
+    differences of was rounded (see `contrast.resolution`). tails: whether the firm interval allows for a long tail; if
+    not, it is Student's 95 % interval.
     """
     values = np.asarray(differences, dtype=float)
     largest = float(np.abs(values).max()) if values.size else math.nan
     if values.size < 2:
         mean = float(values[0]) if values.size else math.nan
-        return _rounded(Estimate(mean, math.nan, math.nan, math.nan, math.nan, math.nan, values.size, largest))
+        return _rounded(replace(NOTHING, mean=mean, n=values.size, largest=largest))
     if np.ptp(values) <= max(ROUNDING * largest, resolution):
         point = float(values.mean())
-        return _rounded(Estimate(point, point, point, point, point, sign_flip(values), values.size, largest))
+        p = sign_flip(values)
+        return _rounded(Estimate(point, point, point, point, point, p, values.size, point, point, largest))
     test = stats.ttest_1samp(values, 0.0)
     wide, narrow = test.confidence_interval(CONFIDENCE), test.confidence_interval(NEGLIGIBLE_CONFIDENCE)
     p = sign_flip(values) if replaced else test.pvalue
     low, high, low90, high90 = (float(one) for one in (*wide, *narrow))
-    return _rounded(Estimate(float(values.mean()), low, high, low90, high90, float(p), values.size, largest))
+    firm = firm_interval(values, low, high) if tails else (low, high)
+    return _rounded(Estimate(float(values.mean()), low, high, low90, high90, float(p), values.size, *firm, largest))
 
 
 def t_interval(mean: float, deviation: float, count: int) -> tuple[float, float]:
@@ -99,13 +115,16 @@ def _rounded(found: Estimate) -> Estimate:
 
 def sign_flip(differences: np.ndarray) -> float:
     """Two-sided p of the mean under random signs (Fisher's randomization test): exact up to 16 seeds, else sampled."""
-    exact = len(differences) <= EXACT_SEEDS
+    values = np.asarray(differences, dtype=float)
+    if len(values) <= EXACT_SEEDS:
+        size = ROUNDING * np.abs(values).sum()  # equal sums differ by the rounding of their order
+        return float((np.abs(_all_signs(len(values)) @ values) >= abs(values.sum()) - size).mean())
     result = stats.permutation_test(
-        (differences,),
+        (values,),
         np.mean,
         permutation_type="samples",
         vectorized=True,
-        n_resamples=np.inf if exact else 2**EXACT_SEEDS,
+        n_resamples=2**EXACT_SEEDS,
         rng=np.random.default_rng(0),
     )
     return float(result.pvalue)
@@ -125,10 +144,16 @@ def sign_flips(moved: np.ndarray) -> np.ndarray:
 
 
 @cache
+def _all_signs(count: int) -> np.ndarray:
+    """All signs of `count` differences, (2**count, count)."""
+    return 1.0 - 2.0 * ((np.arange(2**count)[:, None] >> np.arange(count)) & 1)
+
+
+@cache
 def _signs(count: int) -> np.ndarray:
-    """All signs of `count` differences, (flips, count). If there are more than FLIPS, that many are drawn."""
+    """The signs of `count` differences, (flips, count): all of them, or FLIPS drawn ones if there are more."""
     if 2**count <= FLIPS:
-        return 1.0 - 2.0 * ((np.arange(2**count)[:, None] >> np.arange(count)) & 1)
+        return _all_signs(count)
     signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(FLIPS, count))
     signs[0] = 1.0  # the observed signs are among them
     return signs
@@ -154,9 +179,40 @@ def decide(test: str, effect: Estimate, p: float, margin: float) -> Finding:
 
 def small(effect: Estimate, margin: float) -> Finding | None:
     """The finding that an effect is surely smaller than the margin, with its sign; None if it may be larger."""
-    if not (-margin < effect.low90 and effect.high90 < margin):
+    if not within(effect, margin):
         return None
     return Finding("small", signed(f"small: 90 % interval within ±{margin:g}", effect.low, effect.high))
+
+
+def within(effect: Estimate, margin: float) -> bool:
+    """Whether an effect is surely within ±margin, with a long tail too."""
+    inside = -margin < effect.low90 and effect.high90 < margin
+    return inside and -margin < effect.firm_low and effect.firm_high < margin
+
+
+def beyond(effect: Estimate, limit: float) -> Literal["", "above", "below"]:
+    """The side of a limit on which an effect surely lies, with a long tail too; "" if it may lie on either side."""
+    if min(effect.low, effect.firm_low) > limit:
+        return "above"
+    return "below" if max(effect.high, effect.firm_high) < limit else ""
+
+
+def unclear(effect: Estimate, limit: float, named: str) -> str:
+    """Why it is open on which side of a limit an effect lies, in words; "" if it is clear."""
+    if effect.low <= limit <= effect.high:
+        return f"the interval contains {named}"
+    return "" if beyond(effect, limit) else f"{_firm(effect)} contains {named}"
+
+
+def tailed(effect: Estimate, margin: float) -> str:
+    """Why an effect is not surely within ±margin although its 90 % interval is, in words; "" if that is not within."""
+    if not (-margin < effect.low90 and effect.high90 < margin):
+        return ""
+    return f"{_firm(effect)} is not within ±{margin:g}"
+
+
+def _firm(effect: Estimate) -> str:
+    return f"the interval that allows for a long tail, {effect.firm_low:.3g} to {effect.firm_high:.3g},"
 
 
 def signed(text: str, low: float, high: float) -> str:

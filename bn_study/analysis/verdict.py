@@ -39,7 +39,7 @@ class Row:
 
     estimate, low, high: mean effect and 95 % interval on the measure's scale. p: Holm's, NaN in a context that does not
     count.
-    n: paired seeds. replaced: runs whose missing value is censored or imputed.
+    n: paired seeds. replaced: runs whose missing value is censored or imputed. p_raw: p before Holm's adjustment.
     """
 
     context: str
@@ -52,6 +52,7 @@ class Row:
     n: int = 0
     replaced: int = 0
     pairs: Pairs = field(default=NO_PAIRS, compare=False, repr=False)
+    p_raw: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Verdict:
     stated: str
     attached_later: Mapping[str, str] = field(default_factory=dict)
     rule: int = RULE
+    p_raw: float = math.nan
 
     @property
     def holds(self) -> bool:
@@ -123,12 +125,12 @@ def verdicts_table(found: Mapping[str, Verdict]) -> pd.DataFrame:
         head = {"claim": one.claim, "statements": " ".join(one.statements)}
         tail = {"says": one.says, "test": one.test, "margin": one.margin, "measure": one.measure, "stated": one.stated}
         tail["attached_later"] = " ".join(f"{name}:{commit}" for name, commit in one.attached_later.items())
-        numbers = ("outcome", "estimate", "low", "high", "p", "n", "replaced", "reason")
+        numbers = ("outcome", "estimate", "low", "high", "p", "p_raw", "n", "replaced", "reason")
         parts = [("", one)] + ([(row.context, row) for row in one.rows] if len(one.rows) > 1 else [])
         for context, part in parts:
             rows.append(head | {"context": context} | {key: getattr(part, key) for key in numbers} | tail)
     columns = (
-        "claim statements context outcome estimate low high p n replaced reason says test margin measure stated "
+        "claim statements context outcome estimate low high p p_raw n replaced reason says test margin measure stated "
         "attached_later"
     )
     return rounded_table(pd.DataFrame(rows, columns=columns.split()))

@@ -1,7 +1,7 @@
-"""The verdict board: what the committed evidence says about every statement.
+"""What the committed evidence says about every claim.
 
-It reads only committed files: the statements and, for each experiment with evidence, the claims in its file and
-verdicts.csv and runs.csv in its folder. The same files give the same bytes.
+It reads only committed files: for each experiment with evidence, the claims in its file, and verdicts.csv and runs.csv
+in its folder. The same files give the same bytes.
 """
 
 import math
@@ -14,21 +14,15 @@ from typing import Any, get_args
 import pandas as pd
 
 from bn_study.analysis import csv_files
-from bn_study.analysis.described import note
 from bn_study.analysis.stated import POST_HOC
-from bn_study.analysis.stats import RULE, Outcome
+from bn_study.analysis.stats import Outcome
 from bn_study.analysis.verdict import VARIES, Row
 from bn_study.plan.experiment import Claim
 from bn_study.plan.reading import Sections, checked, experiment_names, read_experiment
-from bn_study.plan.statements import Statement, Statements
-from bn_study.report import seen, words
-from bn_study.report.page import render
+from bn_study.report import words
 
-BEGIN, END = "<!-- verdicts in short, by `bn-study report` -->\n", "<!-- end of verdicts -->\n"
-"""The study's README shows `short` between these lines."""
-UNTESTED = "not tested yet"
-OUTCOMES = (*(one for one in get_args(Outcome) if one != "missing"), VARIES, "missing", UNTESTED)
-"""The outcomes of a statement, in the order of the table."""
+OUTCOMES = (*(one for one in get_args(Outcome) if one != "missing"), VARIES, "missing")
+"""The outcomes of a claim, in the order of summaries."""
 
 
 @dataclass(frozen=True)
@@ -71,46 +65,25 @@ class Tested:
         span = f"{words.number(min(estimates))} to {words.number(max(estimates))}" if estimates else words.NOTHING
         return f"{span}{unit}: {self.verdict.reason}"
 
-    @property
-    def where(self) -> str:
-        """The number of contexts and their factors; of a single factor also the values."""
-        if not self.contexts:
-            return "1"
-        factors, text = self.claim.contexts, ", ".join(self.claim.contexts)
-        if len(factors) == 1:
-            text += " " + ", ".join(row.context.removeprefix(f"{factors[0]}=") for row in self.contexts)
-        return f"{len(self.contexts)}: {text}"
-
 
 @dataclass(frozen=True)
 class Evidence:
-    """The folder of an experiment in results/."""
+    """The folder of an experiment in results/. sanity_check: whether its claims only state what is known to hold."""
 
     experiment: str
     question: str
     tested: tuple[Tested, ...]
+    sanity_check: bool = False
 
     @property
     def summary(self) -> str:
-        """Its claims by outcome: `supported: steadier; small: faster_tuned`."""
-        grouped = {outcome: [one.name for one in self.tested if one.verdict.outcome == outcome] for outcome in OUTCOMES}
-        return "; ".join(f"{outcome}: {', '.join(names)}" for outcome, names in grouped.items() if names) or "no claims"
+        """Its claims by outcome: `5 supported, 1 small`."""
+        return tally([one.verdict.outcome for one in self.tested]) or "no claims"
 
 
-@dataclass(frozen=True)
-class Line:
-    """A statement, the claims about it, and texts that say what would test it."""
-
-    name: str
-    statement: Statement
-    tests: tuple[str, ...]
-    tested: tuple[Tested, ...]
-
-    @property
-    def outcome(self) -> str:
-        """The outcome that all its claims share, `varies` if they differ, `not tested yet` if there are none."""
-        outcomes = {one.verdict.outcome for one in self.tested}
-        return UNTESTED if not outcomes else outcomes.pop() if len(outcomes) == 1 else VARIES
+def tally(outcomes: Sequence[str]) -> str:
+    """How many there are of each outcome: `5 supported, 1 small`."""
+    return ", ".join(f"{outcomes.count(one)} {one}" for one in OUTCOMES if one in outcomes)
 
 
 def read(home: Path, results: Path) -> list[Evidence]:
@@ -144,7 +117,7 @@ def _evidence(home: Path, folder: Path) -> Evidence:
             tested.append(
                 Tested(name, key, claim, rows[0], tuple(rows[1:]), attached, stated, later, data, tuple(shown))
             )
-    return Evidence(name, sections.text("question"), tuple(tested))
+    return Evidence(name, sections.text("question"), tuple(tested), sections.flag("sanity_check"))
 
 
 def _later(text: str, statements: Sequence[str]) -> dict[str, str]:
@@ -158,6 +131,7 @@ def _row(cells: Mapping[Hashable, Any]) -> Row:
     """The Row that a row of verdicts.csv was written from."""
     texts = {key: "" if pd.isna(cells[key]) else str(cells[key]) for key in ("context", "reason")}
     numbers: dict[str, Any] = {key: float(cells[key]) for key in ("estimate", "low", "high", "p")}
+    numbers["p_raw"] = float(cells.get("p_raw", math.nan))
     counts: dict[str, Any] = {key: int(cells[key]) for key in ("n", "replaced")}
     return Row(texts["context"], cells["outcome"], texts["reason"], **numbers, **counts)
 
@@ -169,63 +143,3 @@ def _grids(options: Mapping[str, Any]) -> list[str]:
 
 def _names(value: str | Iterable[str]) -> list[str]:
     return [value] if isinstance(value, str) else [str(one) for one in value]
-
-
-def lines(statements: Statements, evidence: Sequence[Evidence]) -> list[Line]:
-    """A Line for each statement, in the file's order."""
-    tested = [claim for one in evidence for claim in one.tested]
-    return [
-        Line(
-            name,
-            statement,
-            tuple(statements.cards[card] for card in statement.cards),
-            tuple(one for one in tested if name in one.statements),
-        )
-        for name, statement in statements.statements.items()
-    ]
-
-
-def page(statements: Statements, evidence: Sequence[Evidence], replicated: Sequence[seen.Seen] = ()) -> str:
-    """The text of results/README.md. replicated: the processors on which rows were trained again."""
-    rows = lines(statements, evidence)
-    datasets = sorted({data for one in evidence for claim in one.tested for data in claim.datasets})
-    return render(
-        "board.md.j2",
-        statements=statements,
-        sections=[(key, [row for row in rows if statements.source(row.name) == key]) for key in statements.sources],
-        counts=counts(rows),
-        evidence=evidence,
-        claims=sum(len(one.tested) for one in evidence),
-        notes=[f"{name} is {note(name)}" for name in datasets if note(name)],
-        untested=UNTESTED,
-        rule=RULE,
-        replicated=replicated,
-        seen=seen,
-        post_hoc=[(one, [claim for claim in one.tested if claim.post_hoc]) for one in evidence],
-    )
-
-
-def counts(rows: Sequence[Line]) -> dict[str, list[str]]:
-    """The statements by outcome; outcomes without any are left out."""
-    grouped = {outcome: [row.name for row in rows if row.outcome == outcome] for outcome in OUTCOMES}
-    return {outcome: names for outcome, names in grouped.items() if names}
-
-
-def short(statements: Statements, evidence: Sequence[Evidence], replicated: Sequence[seen.Seen] = ()) -> str:
-    """The README's summary: statements by outcome, a line per experiment, and where rows were trained again."""
-    rows = lines(statements, evidence)
-    text = [f"Of {len(rows)} statements:", "", "| outcome | n | statements |", "|---|---|---|"]
-    text += [f"| {outcome} | {len(names)} | {' '.join(names)} |" for outcome, names in counts(rows).items()]
-    text.append("")
-    text += [f"- [{one.experiment}](results/{one.experiment}/report.md): {one.summary}" for one in evidence]
-    text += ["", seen.sentence(replicated)]
-    if replicated:
-        text += ["", seen.table(replicated)]
-    return "\n".join(text) + "\n"
-
-
-def inserted(readme: str, text: str) -> str:
-    """A README with the text between BEGIN and END replaced; unchanged if it lacks these lines."""
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    return f"{before}{begin}\n{text}\n{end}{after}" if begin and end else readme

@@ -101,10 +101,16 @@ def board(study: Study) -> list[Path]:
 def board_differences(study: Study) -> list[str]:
     """What `board` would change, one line per file; it is written to temporary folders."""
     with tempfile.TemporaryDirectory() as results, tempfile.TemporaryDirectory() as home:
-        fresh = _write_board(study, Path(results), Path(home))
-        folders = {Path(results): study.results, Path(home): study.home}
-        pairs = [(folders[path.parent] / path.name, path) for path in fresh]
-        return [line for path, other in pairs for line in _changes(path, other, str(path))]
+        places = {Path(results): study.results, Path(home): study.home}
+        pairs = {
+            place / path.relative_to(root): path
+            for path in _write_board(study, Path(results), Path(home))
+            for root, place in places.items()
+            if path.is_relative_to(root)
+        }
+        for path in writer.statement_figure.pictures(study.results) if pairs else ():
+            pairs.setdefault(path, Path(results) / path.relative_to(study.results))
+        return [line for path, fresh in pairs.items() for line in _changes(path, fresh, str(path))]
 
 
 def misfits(study: Study) -> list[str]:
@@ -116,18 +122,20 @@ def misfits(study: Study) -> list[str]:
 
 
 def _write_board(study: Study, results: Path, home: Path) -> list[Path]:
-    """Write the board's page and picture to the folder `results` and the README to `home`."""
+    """Write the board's page and pictures to the folder `results` and the README to `home`."""
     stated = statements.read(study.home)
     if stated is None:
         return []
     experiments, replicated = writer.board.read(study.home, study.results), writer.seen.read(study.results)
+    answered = answers.answers(stated, experiments)
     page = results / "README.md"
-    page.write_text(writer.board.page(stated, experiments, replicated), encoding="utf-8")
-    written = [page, *writer.board_figure.write(results, experiments)]
+    page.write_text(writer.board_page.page(stated, answered, experiments, replicated), encoding="utf-8")
+    written = [page, *writer.board_figure.write(results, answered, answers.questions(stated, answered))]
+    written += writer.statement_figure.write(results, answered)
     readme = study.home / "README.md"
     if study.results == study.home / "results" and readme.is_file():
-        summary = writer.board.short(stated, experiments, replicated)
-        text = writer.board.inserted(readme.read_text(encoding="utf-8"), summary)
+        summary = writer.board_page.short(stated, answered, replicated)
+        text = writer.board_page.inserted(readme.read_text(encoding="utf-8"), summary)
         (home / "README.md").write_text(text, encoding="utf-8")
         written.append(home / "README.md")
     return written

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from bn_study.analysis.arms import CONSTANT
 from bn_study.analysis.measures import parse
 from bn_study.analysis.rounding import rounded
+from bn_study.analysis.sensitivity import Sensitivity
 from bn_study.analysis.stated import POST_HOC
 from bn_study.analysis.stats import RULE
 from bn_study.analysis.verdict import Row, Verdict, shown
@@ -39,6 +40,14 @@ def decided(row: Row | Verdict) -> str:
 
 def probability(p: float) -> str:
     return "< 0.0001" if p < 0.0001 else NOTHING if math.isnan(p) else f"{p:.2g}"
+
+
+def margins(one: Sensitivity) -> str:
+    """The margins for which an outcome is the same: `up to 0.0155`, `0.471 or more`."""
+    low, high = number(one.margin_low), number(one.margin_high)
+    if one.margin_high == math.inf:
+        return f"{low} or more" if one.margin_low > 0 else "any"
+    return f"{low} to {high}" if one.margin_low > 0 else f"up to {high}"
 
 
 def stated(verdict: Verdict) -> str:

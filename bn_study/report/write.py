@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from bn_study.analysis import csv_files, tables
+from bn_study.analysis import csv_files, sensitivity, tables
 from bn_study.analysis.arms import by_settings
 from bn_study.analysis.described import note, run_set
 from bn_study.analysis.figure import _style
@@ -55,11 +55,15 @@ def write(
 ) -> list[Path]:
     """Write verdicts.csv, report.md and every figure: svg, png, csv with its numbers, json with its caption and runs.
 
-    runs, curves: runs.csv and curves.csv of the folder, as read back.
+    If there are claims, also sensitivity.csv. runs, curves: runs.csv and curves.csv of the folder, as read back.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "verdicts.csv"]
     csv_files.write_csv(verdicts_table(verdicts), files[0])
+    firm = sensitivity.sensitivities(experiment, verdicts)
+    if verdicts:
+        files.append(folder / "sensitivity.csv")
+        csv_files.write_csv(sensitivity.table(firm), files[-1])
     figures, content = [], Tables(runs, curves, _in_words(csv_files.read_csv(files[0]), experiment))
     for name, part in _figures(experiment).items():
         if experiment.name == ADHOC and not _recorded(part, content):
@@ -68,7 +72,7 @@ def write(
         files += drawn
         figures.append({"name": name, "caption": caption})
     page = folder / "report.md"
-    page.write_text(_page(experiment, runs, verdicts, tuned, figures), encoding="utf-8")
+    page.write_text(_page(experiment, runs, verdicts, tuned, figures, firm), encoding="utf-8")
     return [*files, page]
 
 
@@ -132,6 +136,7 @@ def _page(
     verdicts: Mapping[str, Verdict],
     tuned: Mapping[str, Tuned],
     figures: list[dict[str, str]],
+    firm: Sequence[sensitivity.Sensitivity],
 ) -> str:
     return render(
         "report.md.j2",
@@ -153,6 +158,8 @@ def _page(
         tuned=[one for name, entry in tuned.items() for one in _choices(name, entry)],
         diverged=runs[runs["status"] == "diverged"].to_dict("records"),
         figures=figures,
+        firm=firm,
+        fragile=[one for one in firm if one.fragile],
         rule=RULE,
     )
 

@@ -151,15 +151,6 @@ def test_a_level_not_reached_counts_with_the_length_and_p_is_the_sign_flips():
     assert "2 of 8 runs did not reach the level in norm=none (censored at their length)" in found.reason
 
 
-def test_more_than_half_censored_in_both_arms_is_open():
-    lost = [math.nan] * 5
-    found = judge(two(lost + PLAIN[5:], lost + NORMED[5:]))
-    assert found.outcome == "open"
-    assert "more than half of the runs of both arms did not reach the level" in found.reason
-    assert judge(two([math.nan] * 8, NORMED)).outcome == "supported"
-    assert judge(two([math.nan] * 4 + PLAIN[4:], lost + NORMED[5:])).reason.startswith("mean") is False
-
-
 def test_a_diverged_runs_accuracy_is_chance():
     values = two([0.9] * 8, [0.95 + 0.001 * seed for seed in range(8)])
     wanted = claim(measure=ACCURACY, contrast={"norm=batch": 1, "norm=none": -1}, margin=0.02)
@@ -202,7 +193,8 @@ def test_a_difference_is_judged_by_the_imputed_values_nearest_to_none():
     assert imputed(normed, plain, [("batch", 7), ("none", 0)]).estimate == pytest.approx(-nearest.mean())
     few = imputed(plain, normed, [("none", 7)])
     nearest = np.subtract([*plain[:7], 1.0], normed)
-    assert few.outcome == "supported" and few.estimate == pytest.approx(nearest.mean())
+    assert few.estimate == pytest.approx(nearest.mean())
+    assert few.outcome == "open" and "allows for a long tail" in few.reason  # one seed of eight shows nothing
 
 
 def test_a_difference_that_imputed_values_can_turn_is_none():
@@ -437,8 +429,10 @@ def test_when_a_claim_was_stated():
 def test_the_table_has_the_claim_first_and_then_its_contexts():
     one = experiment({"it": claim(at={}, contexts=["optimizer.learning_rate"]), "single": claim()})
     found = verdicts_table(verdicts(one, table(one, "it", three(NORMED, NORMED, NORMED)), {}))
-    wanted = "claim statements context outcome estimate low high p n"
-    assert list(found)[:9] == wanted.split() and {"reason", "stated"} <= set(found)
+    wanted = "claim statements context outcome estimate low high p p_raw n"
+    assert list(found)[:10] == wanted.split() and {"reason", "stated"} <= set(found)
+    assert holm(found["p_raw"].iloc[1:4].tolist()) == pytest.approx(found["p"].iloc[1:4].tolist())
+    assert found["p_raw"].iloc[4] == found["p"].iloc[4] and math.isnan(found["p_raw"].iloc[0])
     assert found["claim"].tolist() == ["it"] * 4 + ["single"] and found["context"].iloc[[0, 4]].tolist() == ["", ""]
 
 

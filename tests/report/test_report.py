@@ -142,9 +142,30 @@ def whole(experiment, tmp_path_factory):
 
 def test_the_files(whole):
     folder, _, _, files = whole
-    names = ["verdicts.csv", "figure1.svg", "figure1.png", "figure1.csv", "figure1.json", "report.md"]
+    names = [
+        "verdicts.csv",
+        "sensitivity.csv",
+        "figure1.svg",
+        "figure1.png",
+        "figure1.csv",
+        "figure1.json",
+        "report.md",
+    ]
     assert [path.name for path in files] == names
     assert sorted(content(folder / "tiny")) == sorted([*names, "runs.csv", "curves.csv"])
+
+
+def test_the_page_says_how_firm_the_verdicts_are(whole):
+    """A count of all outcomes, and a line for each that is fragile; sensitivity.csv has the others, too."""
+    folder, *_ = whole
+    table = csv_files.read_csv(folder / "tiny" / "sensitivity.csv")
+    page = (folder / "tiny" / "report.md").read_text()
+    section = page.split("### How firm each verdict is")[1].split("###")[0]
+    fragile = table[table["fragile"].notna() & (table["fragile"] != "")]
+    assert section.strip().startswith(f"{len(fragile)} of {len(table)} outcomes ") and len(table) > 0
+    assert section.count("\n| ") == (len(fragile) + 1 if len(fragile) else 0)
+    for row in fragile.to_dict("records"):
+        assert f"| {row['claim']} |" in section and row["fragile"] in section
 
 
 def test_curves_hold_what_is_drawn_and_no_more(whole, experiment):

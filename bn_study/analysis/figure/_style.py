@@ -88,10 +88,10 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     return paths
 
 
-def save_as(figure: Figure, path: Path) -> None:
-    """Write one file in the format of its suffix."""
+def save_as(figure: Figure, path: Path, letters: bool = False) -> None:
+    """Write one file in the format of its suffix. letters: an SVG with text as text, which is much smaller."""
     _settle(figure)
-    _write(figure, path)
+    _write(figure, path, "none" if letters else SETTINGS["svg.fonttype"])
 
 
 def _settle(figure: Figure) -> None:
@@ -104,11 +104,11 @@ def _settle(figure: Figure) -> None:
             axes.set_position((left, bottom, width, height))
 
 
-def _write(figure: Figure, path: Path) -> None:
+def _write(figure: Figure, path: Path, fonts: str = SETTINGS["svg.fonttype"]) -> None:
     """Write without dates and versions, which change even if the picture does not."""
     metadata = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}
     unsaid: dict[str, Any] = metadata.get(path.suffix, {"CreationDate": None, "Creator": None, "Producer": None})
-    with style():
+    with style(), matplotlib.rc_context({"svg.fonttype": fonts}):
         figure.savefig(path, metadata=unsaid)
 
 

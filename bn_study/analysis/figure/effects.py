@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
 from bn_study.analysis import described, shown, verdict
+from bn_study.analysis.figure import _forest
 from bn_study.analysis.figure._style import BLACK, PAGE, style
 from bn_study.analysis.needed import Needed
 from bn_study.analysis.settings import missing
@@ -44,7 +45,6 @@ FOOT, LINE = 0.17, 0.11  # below an axis, for its ticks and for a line of its na
 GAP, HEAD = 0.09, 0.22  # between two axes, and above the first one
 LETTERS, WIDE = 40, 84  # of a row's name at most, and in a line of an axis' name
 NUMBERS = 26  # letters of an effect with three digits, above which it has two
-BEYOND = 2.0  # how far an interval may widen an axis, in lengths of what must be in it
 
 
 @dataclass(frozen=True)
@@ -223,9 +223,10 @@ def _say(figure: Figure, x: float, y: float, text: str, **look: Any) -> None:
 def _draw_block(figure: Figure, axes: Axes, block: _Block, top: float) -> None:
     axes.set_ylim(len(block.rows), 0)
     axes.set_yticks([])
-    axes.set_xlim(*_limits(block))
+    effects = [row.effect for row in block.rows if row.effect is not None]
+    axes.set_xlim(*_forest.limits(effects, [0.0, block.margin, -block.margin]))
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(lambda value, _: _minus(f"{value:g}"))
+    axes.xaxis.set_major_formatter(lambda value, _: _forest.minus(f"{value:g}"))
     axes.spines[["left", "right", "top"]].set_visible(False)
     axes.tick_params(axis="x", pad=2)
     axes.set_xlabel(block.name, fontsize=6.5, labelpad=1, linespacing=1.1)
@@ -235,7 +236,7 @@ def _draw_block(figure: Figure, axes: Axes, block: _Block, top: float) -> None:
         _say(figure, INDENT * (1 + row.inner), height, row.label, ha="left", weight="normal" if row.inner else "bold")
         _draw_chip(figure, height, row)
         if row.effect is not None:
-            _draw_effect(axes, place + 0.5, row)
+            _forest.draw_effect(axes, place + 0.5, row.effect, COLORS[row.outcome])
             _say(figure, NUMBER, height, _written(row.effect), ha="right", fontsize=6.5)
             _say(figure, SEEDS, height, str(int(row.effect["n"])), ha="center", fontsize=6.5)
 
@@ -258,21 +259,6 @@ def _draw_chip(figure: Figure, height: float, row: _Row) -> None:
     _say(figure, CHIP, height, word, ha="center", fontsize=5.5, color=text, bbox=box | fill)
 
 
-def _draw_effect(axes: Axes, height: float, row: _Row) -> None:
-    effect, color = row.effect or {}, COLORS[row.outcome]
-    if math.isnan(effect["estimate"]):
-        return
-    left, right = axes.get_xlim()
-    for low, high, width in (("low", "high", 0.8), ("low90", "high90", 2.2)):
-        ends = [min(max(effect[end], left), right) for end in (low, high)]
-        axes.plot(ends, [height] * 2, color=color, linewidth=width, solid_capstyle="butt", zorder=2)
-    for end, marker, edge, sign in (("low", "<", left, -1), ("high", ">", right, 1)):
-        if sign * effect[end] > sign * edge:
-            axes.plot([edge], [height], marker, color=color, markersize=3, clip_on=False, zorder=3, gid=end)
-    style: dict[str, Any] = {"markersize": 3.8, "markeredgecolor": BLACK, "markeredgewidth": 0.4, "color": color}
-    axes.plot([effect["estimate"]], [height], "o", clip_on=False, zorder=4, **style)
-
-
 def _written(effect: dict[str, Any]) -> str:
     """`0.93 [0.81, 1.1]*`, as in the report."""
     if math.isnan(effect["estimate"]):
@@ -281,20 +267,4 @@ def _written(effect: dict[str, Any]) -> str:
     for digits in (3, 2):
         mean, low, high = (f"{effect[key]:.{digits}g}" for key in ("estimate", "low", "high"))
         texts.append(mean if low == "nan" else f"{mean} [{low}, {high}]")
-    return _minus(texts[len(texts[0]) > NUMBERS] + ("*" if effect["replaced"] else ""))
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "−")
-
-
-def _limits(block: _Block) -> tuple[float, float]:
-    """Of an axis: 0, the margins and every effect; intervals too, unless they are much longer than all that."""
-    effects = [row.effect for row in block.rows if row.effect is not None]
-    inside = [0.0, block.margin, -block.margin, *(one["estimate"] for one in effects if math.isfinite(one["estimate"]))]
-    low, high = min(inside), max(inside)
-    reach = BEYOND * (high - low)
-    ends = [one[end] for one in effects for end in ("low", "high") if math.isfinite(one[end])]
-    low, high = max(min([low, *ends]), low - reach), min(max([high, *ends]), high + reach)
-    space = 0.04 * (high - low)
-    return low - space, high + space
+    return _forest.minus(texts[len(texts[0]) > NUMBERS] + ("*" if effect["replaced"] else ""))

@@ -1,6 +1,6 @@
 """Whether a loss stays below the margin."""
 
-from bn_study.analysis.stats import Estimate, Finding
+from bn_study.analysis.stats import Estimate, Finding, beyond, unclear
 from bn_study.plan.types import Positive
 
 AGAINST = "high"
@@ -11,8 +11,9 @@ CAPTION = "one of non-inferiority for a loss below it"
 
 def decide(effect: Estimate, p: float, *, margin: Positive) -> Finding:
     """Supported: the interval lies below the margin (a positive difference is a loss). Reversed: it lies above."""
-    if effect.high < margin:
-        return Finding("supported", f"interval below the margin {margin:g}")
-    if effect.low > margin:
-        return Finding("reversed", f"reversed: interval above the margin {margin:g}")
-    return Finding("open", f"the interval contains the margin {margin:g}")
+    side = beyond(effect, margin)
+    if side == "below":
+        return Finding("supported", f"interval below the margin {margin:g}", stands="smaller")
+    if side == "above":
+        return Finding("reversed", f"reversed: interval above the margin {margin:g}", stands="larger")
+    return Finding("open", unclear(effect, margin, f"the margin {margin:g}"))

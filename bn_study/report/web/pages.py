@@ -7,6 +7,8 @@ the scripts write text nodes. A content security policy in each page blocks othe
 import base64
 import hashlib
 import json
+import posixpath
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -17,9 +19,11 @@ from markupsafe import Markup
 
 from bn_study.analysis.verdict import Verdict
 from bn_study.plan.experiment import Experiment
-from bn_study.report import words
+from bn_study.plan.statements import Statements
+from bn_study.report import answers, words
 from bn_study.report.board import Evidence
 from bn_study.report.trace import Trace
+from bn_study.report.web import overview as view
 
 HERE = Path(__file__).parent
 NAME = "index.html"
@@ -54,16 +58,55 @@ def experiment(
     )
 
 
-def overview(evidence: Sequence[Evidence], thumbnails: Mapping[str, Path], board: Path | None) -> str:
-    """The overview of all experiments. thumbnails: a picture for each that has one. board: the verdict board's."""
+def overview(
+    evidence: Sequence[Evidence],
+    thumbnails: Mapping[str, Path],
+    board: Path | None,
+    statements: Statements | None = None,
+    results: Path = HERE,
+) -> str:
+    """The overview of all statements and experiments.
+
+    thumbnails: a picture for each experiment that has one. board: the verdict board's. statements: those of the study,
+    if it has any. results: the folder with the evidence, which has a picture of each statement.
+    """
     return _render(
         "overview.html.j2",
-        scripts=(),
+        scripts=(_read("overview.js"),) if statements is not None else (),
         evidence=evidence,
         thumbnails={name: _image(path) for name, path in thumbnails.items()},
         board=_image(board) if board is not None else None,
         words=words,
+        statements=statements,
+        **(_of_statements(statements, evidence, results) if statements is not None else {}),
     )
+
+
+def _of_statements(statements: Statements, evidence: Sequence[Evidence], results: Path) -> dict[str, Any]:
+    """What the template shows of the statements."""
+    answered = answers.answers(statements, evidence)
+    questions = answers.questions(statements, answered)
+    shown = view.shown(statements, answered, results)
+    groups = [(one.name, view.of_topic(shown, one)) for one in questions]
+    who = {key: ", ".join([one.author, one.work]) for key, one in statements.sources.items()}
+    counts = Counter(one.answered.headline.kind for one in shown)
+    return {
+        "questions": questions,
+        "tables": {one.name: posixpath.relpath(one.topic.table, "results") for one in questions if one.topic.table},
+        "shown": shown,
+        "groups": [(topic, cards) for topic, cards in groups if cards],
+        "topics": [(one.name, one.topic.question) for one in questions if one.statements or one.rests_on],
+        "sources": [(key, who[key]) for key in view.options(shown, "source")],
+        "kinds": [(kind, view.LABELS.get(kind, kind)) for kind in view.ANSWERS if counts[kind]],
+        "networks": [(one, one) for one in view.options(shown, "network")],
+        "data": [(one, one) for one in view.options(shown, "data")],
+        "meanings": view.ANSWERS,
+        "counts": counts,
+        "found_by": Counter(topic for one in shown for topic in one.values["topic"]),
+        "roles": view.ROLES,
+        "who": {one.answered.name: who[statements.source(one.answered.name)] for one in shown},
+        "pictures": {one.answered.name: _image(one.picture) for one in shown if one.picture is not None},
+    }
 
 
 def _render(template: str, scripts: Sequence[str], **values: Any) -> str:
@@ -74,6 +117,7 @@ def _render(template: str, scripts: Sequence[str], **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["sentence"] = lambda text: f"{text[:1].upper()}{text[1:]}".removesuffix(".")
     hashes = " ".join(f"'sha256-{_hash(one)}'" for one in scripts) or "'none'"
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {hashes}"
     style, code = Markup(_read("page.css")), [Markup(one) for one in scripts]

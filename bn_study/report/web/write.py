@@ -9,6 +9,7 @@ from typing import Any
 from bn_study import report as writer
 from bn_study.analysis.verdict import verdicts_table
 from bn_study.errors import UsageError
+from bn_study.plan import statements
 from bn_study.plan.experiment import ADHOC, Experiment
 from bn_study.report import evidence
 from bn_study.report.frames import Frames
@@ -38,7 +39,7 @@ def write(study: Study, experiment: Experiment, report: evidence.Report) -> Path
 
 
 def write_overview(study: Study) -> Path:
-    """Write index.html of all experiments with evidence. Raises UsageError if it cannot be written."""
+    """Write index.html of all statements and experiments. Raises UsageError if it cannot be written."""
     experiments = writer.board.read(study.home, study.results)
     thumbnails: dict[str, Path] = {}
     for one in experiments:
@@ -46,7 +47,8 @@ def write_overview(study: Study) -> Path:
         if pictures:
             thumbnails[one.experiment] = pictures[0]
     board = study.results / "board.svg"
-    text = pages.overview(experiments, thumbnails, board if board.is_file() else None)
+    known = statements.read(study.home)
+    text = pages.overview(experiments, thumbnails, board if board.is_file() else None, known, study.results)
     return _written(study.results / pages.NAME, text)
 
 

@@ -1,0 +1,126 @@
+"""The verdict board as pages: results/README.md, and a summary in the study's README.
+
+Both follow from the statements, the answers to them and the committed evidence alone.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from bn_study.analysis.described import note
+from bn_study.analysis.headline import AFTERWARDS
+from bn_study.analysis.stats import RULE
+from bn_study.plan.statements import Statements
+from bn_study.report import seen, statement_figure
+from bn_study.report.answers import Answered, Question, questions
+from bn_study.report.board import Evidence, Tested, tally
+from bn_study.report.page import render
+
+BEGIN, END = "<!-- verdicts in short, by `bn-study report` -->\n", "<!-- end of verdicts -->\n"
+"""The study's README shows `short` between these lines."""
+KINDS = {
+    "holds": ("holds", "hold"),
+    "holds in part": ("holds in part", "hold in part"),
+    "depends": ("depends on the setting", "depend on the setting"),
+    "cause": (
+        "has an effect that holds, for another reason than the stated one",
+        "have an effect that holds, for another reason than the stated one",
+    ),
+    "does not hold": ("does not hold", "do not hold"),
+    "open": ("is open", "are open"),
+    "not tested": ("is not tested yet", "are not tested yet"),
+    "not testable": ("cannot be tested", "cannot be tested"),
+}
+"""What one statement and several statements with a headline of a kind do."""
+
+
+def page(
+    statements: Statements, answered: Sequence[Answered], evidence: Sequence[Evidence], replicated: Sequence[seen.Seen]
+) -> str:
+    """The text of results/README.md. replicated: the processors on which rows were trained again."""
+    datasets = sorted({data for one in evidence for claim in one.tested for data in claim.datasets})
+    return render(
+        "board.md.j2",
+        statements=statements,
+        questions=questions(statements, answered),
+        total=len(answered),
+        counts=[(KINDS[kind][len(names) > 1], names) for kind, names in counts(answered).items()],
+        evidence=evidence,
+        claims=sum(len(one.tested) for one in evidence),
+        notes=[f"{name} is {note(name)}" for name in datasets if note(name)],
+        pictures={one.name for one in answered if statement_figure.panels(one)},
+        computed=computed,
+        headline=headline,
+        background=background,
+        experiments=experiments,
+        name=name,
+        rule=RULE,
+        replicated=replicated,
+        seen=seen,
+        post_hoc=[(one, [claim for claim in one.tested if claim.post_hoc]) for one in evidence],
+        later=list(_attached_later(answered)),
+    )
+
+
+def counts(answered: Sequence[Answered]) -> dict[str, list[str]]:
+    """The statements by the kind of their headline; kinds without any are left out."""
+    grouped = {kind: [one.name for one in answered if one.headline.kind == kind] for kind in KINDS}
+    return {kind: names for kind, names in grouped.items() if names}
+
+
+def computed(one: Answered) -> str:
+    """What was found where; "" if nothing was tested."""
+    text = one.headline.text
+    return "" if one.headline.kind in ("not tested", "not testable") else text.replace(AFTERWARDS, "†")
+
+
+def headline(one: Answered) -> str:
+    """Its word; a dagger marks a factor that was stated after the runs."""
+    return one.headline.word.replace(AFTERWARDS, "†")
+
+
+def background(one: Answered) -> list[tuple[str, str]]:
+    """The experiments of the claims that never decide, each with their outcomes: `2 supported, 1 small`."""
+    grouped: dict[str, list[str]] = {}
+    for tested in one.background:
+        grouped.setdefault(tested.experiment, []).append(tested.verdict.outcome)
+    return [(experiment, tally(outcomes)) for experiment, outcomes in grouped.items()]
+
+
+def experiments(tested: Iterable[Tested]) -> list[str]:
+    """The experiments of claims, each once."""
+    return list(dict.fromkeys(one.experiment for one in tested))
+
+
+def name(code: str) -> str:
+    """The name of an experiment or a claim in words."""
+    return code.replace("_", " ")
+
+
+def _attached_later(answered: Sequence[Answered]) -> Iterator[str]:
+    """The statements to which a claim that decides was attached after its runs had been trained."""
+    for one in answered:
+        if any(one.name in tested.later for tested in one.tested):
+            yield one.name
+
+
+def short(statements: Statements, answered: Sequence[Answered], replicated: Sequence[seen.Seen]) -> str:
+    """The README's summary: the questions with their answers, how many statements hold, replications."""
+    text = [f"- {_in_short(one)}" for one in questions(statements, answered)]
+    found = [f"{len(names)} {KINDS[kind][len(names) > 1]}" for kind, names in counts(answered).items()]
+    text += ["", f"Of {len(answered)} statements {', '.join(found)}: [all answers](results/README.md)."]
+    text += ["", seen.sentence(replicated)]
+    if replicated:
+        text += ["", seen.table(replicated)]
+    return "\n".join(text) + "\n"
+
+
+def _in_short(one: Question) -> str:
+    place = f"results/README.md#{one.name}" if one.statements else one.topic.table or "results/README.md"
+    answer = one.topic.answer or "No answer yet."
+    return f"**[{one.topic.question}]({place})** {answer}"
+
+
+def inserted(readme: str, text: str) -> str:
+    """A README with the text between BEGIN and END replaced; unchanged if it lacks these lines."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    return f"{before}{begin}\n{text}\n{end}{after}" if begin and end else readme
