@@ -17,7 +17,7 @@ from bn_study.plan.renamed import EXPERIMENTS, SECTIONS
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 NAME_RULE = "names are of letters, digits, _ and -"
-RESERVED = ("runs", "local", "bench", "replications", ADHOC)
+RESERVED = ("runs", "local", "bench", "replications", "statements", ADHOC)
 """Folders of results/ that belong to no experiment."""
 Stated = TypeVar("Stated", Tune, Claim)
 

@@ -1,6 +1,7 @@
 """The overview page in a real browser: questions, statements, filters in the address, print, phones, hostile texts."""
 
 import base64
+import re
 
 import pandas as pd
 import pytest
@@ -201,15 +202,19 @@ def test_details_have_every_comparison(page):
     assert not page.find("#A-a table")[0].is_displayed()
     page.click("#A-a summary")
     rows = [[cell.text for cell in one.find_elements("css selector", "td")] for one in page.find("#A-a tbody tr")]
-    assert rows == [
-        ["in the ReLU perceptron", "supported", "4 [3.36, 4.76] times fewer steps (below 1: more)", "1.41", "8",
-         "speed.faster"],
-        ["in the convolutional net", "small", rows[1][2], "1.41", "8", "speed.faster"],
-        ["with tanh", "blocked the gate learns is open", rows[2][2], "1.41", "8", "speed.faster"],
-        ["–", "supported", "3 [2, 4] points of accuracy", "1", "8",
-         "place.after (post hoc, attached later, abcdef1234)"],
-    ]  # fmt: skip
-    assert rows[2][2].startswith("8 [5.66, 11.3] times")  # a blocked comparison has its numbers
+    assert [[place, outcome, seeds, claim] for place, outcome, _, _, seeds, claim in rows] == [
+        ["in the ReLU perceptron", "supported", "8", "speed.faster"],
+        ["in the convolutional net", "small", "8", "speed.faster"],
+        ["with tanh", "blocked the gate learns is open", "8", "speed.faster"],
+        ["–", "supported", "8", "place.after (post hoc, attached later, abcdef1234)"],
+    ]
+    effects = [[float(number) for number in re.findall(r"\d+\.?\d*", row[2].partition("]")[0])] for row in rows]
+    logarithms = [(2, 1.75, 2.25), (0, -0.25, 0.25), (3, 2.5, 3.5)]  # of FOUND; a blocked comparison has its numbers
+    expected = [[2.0**one for one in three] for three in logarithms] + [[3, 2, 4]]
+    for row, effect, numbers in zip(rows, effects, expected, strict=True):
+        assert effect == pytest.approx(numbers, rel=0.02), row  # two digits or more
+    assert [float(row[3]) for row in rows] == pytest.approx([2**0.5] * 3 + [1], rel=0.02)
+    assert "times fewer steps" in rows[0][2] and "points of accuracy" in rows[3][2]
 
 
 def test_filters_combine_and_are_in_the_address(page, browser):

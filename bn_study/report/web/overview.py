@@ -4,6 +4,7 @@ A statement belongs to the networks and data of the runs that its deciding claim
 of the claim's grids that have the settings named by its contrast and, where only some contexts are meant, by these.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,7 +137,7 @@ def _of_claim(statement: str, tested: Tested, attached: Attached | None) -> Iter
     rows = [row for row in tested.contexts or (tested.verdict,) if attached is None or attached.means(row.context)]
     places = [", ".join(attached.scope_of(row.context).values()) if attached else row.context for row in rows]
     unit = units.unit(tested.claim)
-    margin = unit.text(unit.of(tested.claim.margin))
+    margin = units.spread(unit, {"estimate": tested.claim.margin, "low": math.nan, "high": math.nan})
     for row, place in zip(rows, places, strict=True):
         where = place if places.count(place) == 1 else ", ".join(filter(None, [place, row.context]))
         effect = f"{units.spread(unit, vars(row))} {unit.label}"
