@@ -272,8 +272,6 @@ def shown(kind, factors, late):
     """A kind in words: `depends on the network (seen afterwards)`."""
     if kind != "depends":
         return kind
-    if len(factors) == 2 and late.issuperset(factors):
-        return f"depends on the {factors[0]} and the {factors[1]} (both seen afterwards)"
     return "depends on " + " and ".join(f"the {one}{' (seen afterwards)' * (one in late)}" for one in factors)
 
 
