@@ -34,6 +34,7 @@ def read_verdicts(results):
     for path in sorted(results.glob("*/verdicts.csv")):
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
+                assert row["outcome"] in (*OUTCOMES, "varies"), f"{path}: {row['claim']} is {row['outcome']}"
                 found.setdefault(f"{path.parent.name}.{row['claim']}", []).append(row)
     return found
 
