@@ -17,8 +17,8 @@ value of is none. It *separates* if there are supported and other cases, but no 
 pair counts only if neither of its factors separates alone. Its p must be at most 0.05 after Holm over all candidates of
 its size that can be tested, whether they separate or not. F is the smallest separating candidate that is significant;
 among those of the same size the one with the smallest p before Holm, then the first in the order of the factors (of
-pairs: of their first factors, then of the second). "Other" cases are small, reversed and open ones. If that gives no F,
-open ones are left out: other cases are small and reversed ones. Missing cases are neither.
+pairs: of their first factors, then of the second). "Other" cases are small and reversed ones; for a single factor, open
+ones too, but if that gives no F they are left out. Missing cases are neither.
 
 The p of a candidate tests whether true effects differ, in all cases that have an interval, open ones included:
 
@@ -30,10 +30,10 @@ The p of a candidate tests whether true effects differ, in all cases that have a
 - A pair (A, B) must show that each of its factors matters: for each value of B that has two or more values of A, p of
   Welch's analysis of variance over these values; the smallest, times the number of such values of B; the same for B
   given A; p is the larger of both (an intersection-union test), and there is none if A or B cannot be tested.
-- Only cases of one unit are compared. With several units p is the number of units that can be tested times the smallest
-  p among those that have both supported and other cases (Bonferroni), and 1 if there are none such.
-- Exact cases, a unit of their own, are certain: their p is 0 if the candidate separates the supported from the small
-  and reversed ones, else 1.
+- Only cases of one unit (see `Case`) are compared. With several units p is the number of units that can be tested
+  times the smallest p among those that have both supported and other cases (Bonferroni), and 1 if there are none such.
+- Exact cases are certain and units of their own: p of such a unit is 0 if the candidate separates its supported cases
+  from its small and reversed ones, else 1.
 
 The *statement* (`statement`) combines its parts; exact parts count as effects. The first line that applies decides:
 
@@ -51,9 +51,8 @@ parts: all hold: `holds`, or `holds in part` if a part is open or not tested, wh
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
-from types import MappingProxyType
 
 from bn_study.analysis import scopes
 from bn_study.analysis.interaction import Mean, differ, from_interval, pooled
@@ -61,13 +60,16 @@ from bn_study.analysis.rounding import rounded
 from bn_study.analysis.stats import SIGNIFICANCE, holm
 
 DECIDED = ("supported", "small", "reversed")
-SAID = {"supported": "holds", "small": "small", "reversed": "reversed", "open": "open", "missing": "not run yet"}
-"""The outcomes of a case in the words of a sentence, in their order there."""
+SAID = {
+    "supported": "holds", "small above 0": "small, in the stated direction", "small": "small",
+    "small below 0": "small, in the opposite direction", "reversed": "reversed", "open": "open",
+    "missing": "not run yet",
+}  # fmt: skip
+"""The outcomes of a case in the words of a sentence, in their order there; small ones with the sign of the effect."""
 WORDS = ("holds", "holds in part", "depends", "does not hold", "open", "not tested")
 """The answers of a part. A statement has two more: `cause` and `not testable`."""
 AFTERWARDS, BOTH_AFTERWARDS = " (seen afterwards)", " (both seen afterwards)"
 """What follows a factor that was stated after the runs, and two of them."""
-NO_WHERE: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,9 @@ class Case:
     """One context of a claim that answers a part directly.
 
     claim, context: as in verdicts.csv. outcome: an `Outcome`. estimate, low, high: mean and 95 % interval on the
-    measure's scale, NaN where there is none. n: paired seeds. scope: scope factor -> value in words. unit: measure and
-    contrast in words; only numbers of one unit can be compared. exact: whether every seed was tested by itself.
+    measure's scale, NaN where there is none. n: paired seeds. scope: scope factor -> value in words. unit: measure with
+    its options, but for the step, and contrast; only numbers of one unit can be compared. exact: whether every seed was
+    tested by itself.
     """
 
     claim: str
@@ -97,8 +100,7 @@ class Answer:
     """The answer to a part.
 
     word: one of WORDS. factors: what it depends on. afterwards: those of them that were stated after the runs. p:
-    Holm's p of the factors. cases: those that count (not blocked). where: outcome -> the places where it was found, in
-    words.
+    Holm's p of the factors. cases: those that count (not blocked).
     """
 
     word: str
@@ -106,7 +108,6 @@ class Answer:
     afterwards: tuple[str, ...] = ()
     p: float = math.nan
     cases: tuple[Case, ...] = ()
-    where: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NO_WHERE)
 
 
 @dataclass(frozen=True)
@@ -127,23 +128,23 @@ def part(
         return Answer("open" if cases else "not tested")
     found = tuple(case for case in counting if case.outcome in DECIDED)
     supported = sum(case.outcome == "supported" for case in found)
-    where = _where(counting)
     if hedge == "can" and supported:
-        return Answer("holds", cases=counting, where=where)
+        return Answer("holds", cases=counting)
     if 2 * len(found) < len(counting):
-        return Answer("open", cases=counting, where=where)
+        return Answer("open", cases=counting)
     if not supported:
-        return Answer("does not hold", cases=counting, where=where)
+        return Answer("does not hold", cases=counting)
     chosen, p = _factors(counting, factors)
     late = tuple(factor for factor in chosen if factor in afterwards)
     word = "depends" if chosen else "holds" if supported == len(found) else "holds in part"
-    return Answer(word, chosen, late, p, counting, where)
+    return Answer(word, chosen, late, p, counting)
 
 
-def _where(cases: Sequence[Case]) -> Mapping[str, tuple[str, ...]]:
-    every = [case.scope for case in cases]
-    found = {outcome: [case.scope for case in cases if case.outcome == outcome] for outcome in SAID}
-    return {outcome: scopes.names(among, every) for outcome, among in found.items() if among}
+def _told(case: Case) -> str:
+    """The outcome of a case, a small effect with its sign where its interval is clear of 0. A key of SAID."""
+    if case.outcome != "small" or not (case.low > 0 or case.high < 0):
+        return case.outcome
+    return "small above 0" if case.low > 0 else "small below 0"
 
 
 def _factors(cases: Sequence[Case], factors: Sequence[str]) -> tuple[tuple[str, ...], float]:
@@ -155,15 +156,16 @@ def _factors(cases: Sequence[Case], factors: Sequence[str]) -> tuple[tuple[str, 
     ]
     # All candidates are tested, on all of their values. Testing only the split that the outcomes show, or adjusting for
     # the separating candidates alone, would use the same differences twice and find dependences in noise.
-    for others in (("small", "reversed", "open"), ("small", "reversed")):
-        for size in (1, 2):
-            candidates = list(combinations(usable, size))
-            p_values = [rounded(_p(cases, candidate, others)) for candidate in candidates]
-            tested = zip(candidates, p_values, holm(p_values), strict=True)
-            found = [one for one in tested if one[2] <= SIGNIFICANCE and _minimal(cases, one[0], others)]
-            if found:
-                candidate, _, p = min(found, key=lambda one: one[1])
-                return candidate, rounded(p)
+    # One factor may separate open cases too: its values pool several cases. A pair has hardly more than one case for
+    # each combination of values, so it would separate any open case.
+    for size, others in ((1, (*DECIDED[1:], "open")), (1, DECIDED[1:]), (2, DECIDED[1:])):
+        candidates = list(combinations(usable, size))
+        p_values = [rounded(_p(cases, candidate, others)) for candidate in candidates]
+        tested = zip(candidates, p_values, holm(p_values), strict=True)
+        found = [one for one in tested if one[2] <= SIGNIFICANCE and _minimal(cases, one[0], others)]
+        if found:
+            candidate, _, p = min(found, key=lambda one: one[1])
+            return candidate, rounded(p)
     return (), math.nan
 
 
@@ -282,7 +284,7 @@ def _sentences(parts: Mapping[str, tuple[str, Answer]]) -> str:
 def _clause(answer: Answer, after: str) -> str:
     """`depends on the network: holds in the A; small in the B`. after: what stands after the answer."""
     every = [case.scope for case in answer.cases]
-    found = {outcome: [case.scope for case in answer.cases if case.outcome == outcome] for outcome in SAID}
+    found = {told: [case.scope for case in answer.cases if _told(case) == told] for told in SAID}
     places = [f"{SAID[outcome]} {scopes.where(among, every)}".rstrip() for outcome, among in found.items() if among]
     says = _shown(answer.word, [answer], answer.factors)
     if not places or (answer.word == "does not hold" and places == ["reversed"]):

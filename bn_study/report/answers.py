@@ -11,8 +11,10 @@ from pathlib import Path
 
 from bn_study.analysis import headline
 from bn_study.analysis.headline import Answer, Case, Headline
+from bn_study.analysis.measures import parse
+from bn_study.plan.experiment import Claim
 from bn_study.plan.statements import Attached, Part, Statement, Statements, Topic
-from bn_study.report import quoted, words
+from bn_study.report import quoted
 from bn_study.report.board import Evidence, Tested
 
 DIGEST_LENGTH = 8
@@ -120,13 +122,21 @@ def _cases(attached: Attached, tested: Tested | None) -> Iterator[Case]:
         yield Case(attached.claim, "", "missing", nothing, nothing, nothing, 0, nothing, {})
         return
     claim = tested.claim
+    unit = _unit(claim)
     for row in tested.contexts or (tested.verdict,):
         if attached.means(row.context):
-            unit = f"{words.quantity(claim)}: {words.contrast(claim)}"
             yield Case(
                 attached.claim, row.context, row.outcome, row.estimate, row.low, row.high, row.n, claim.margin,
                 attached.scope_of(row.context), unit, claim.test == "exact",
             )  # fmt: skip
+
+
+def _unit(claim: Claim) -> str:
+    """What a claim measures, at whatever step, and compares. A constant of 0 is none."""
+    measure = parse(claim.measure)
+    options = {key: value for key, value in measure.args.items() if key != "step"}
+    weights = {selector: weight for selector, weight in claim.contrast.items() if weight}
+    return repr((measure.scale, measure.over, measure.name, sorted(options.items()), sorted(weights.items())))
 
 
 def problems(home: Path, statements: Statements, answered: Sequence[Answered]) -> list[str]:

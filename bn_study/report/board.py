@@ -5,6 +5,7 @@ in its folder. The same files give the same bytes.
 """
 
 import math
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,15 +107,19 @@ def _evidence(home: Path, folder: Path) -> Evidence:
             tests = set(claim.grids)
             mine = runs[[not tests.isdisjoint(grids.split()) for grids in runs["grids"]]]
             head = verdicts[verdicts["claim"] == key].iloc[0]
-            stated, later = str(head["stated"] or ""), _later(str(head.get("attached_later") or ""))
+            stated, later = (
+                str(head["stated"] or ""),
+                _later(str(head.get("attached_later") or ""), str(head["statements"] or "").split()),
+            )
             data = tuple(sorted(set(mine["dataset"])))
             tested.append(Tested(name, key, claim, rows[0], tuple(rows[1:]), stated, later, data))
     return Evidence(name, sections.text("question"), tuple(tested), sections.flag("sanity_check"))
 
 
-def _later(text: str) -> dict[str, str]:
-    """Commits by statement or scope factor, from `S000-a:1234567890 S000-a:network:...` in verdicts.csv."""
-    pairs = (one.rpartition(":") for one in text.split())
+def _later(text: str, statements: Sequence[str]) -> dict[str, str]:
+    """Commits by statement or scope factor, from `S000-a:1234567890 S000-a:initial weights:...` in verdicts.csv."""
+    begin = "|".join(map(re.escape, statements))  # not every space: factors have some, too
+    pairs = (one.rpartition(":") for one in re.split(f" (?=(?:{begin}):)", text) if one)
     return {key: commit for key, _, commit in pairs}
 
 

@@ -116,6 +116,48 @@ def test_the_headline_follows_from_verdicts(place):
     assert "not tested" in steadier.headline.word, "an untested cause is not hidden"
 
 
+def test_a_factor_of_two_words_is_seen_afterwards_as_well(place):
+    """Its name has a space, which also separates the entries of `attached_later`."""
+    path = place.home / "statements.yaml"
+    path.write_text(path.read_text().replace("scope: {network:", "scope: {kind of network:"))
+    later = "S000-a:abcdef S000-a:kind of network:abcdef S000-b:abcdef"
+    write(place, [one | {"statements": "S000-a S000-b", "attached_later": later} for one in ROWS])
+    assert answered(place)[0].headline.word == "depends on the kind of network (seen afterwards)"
+    write(place, [one | {"statements": "S000-a S000-b", "attached_later": "S000-b:abcdef"} for one in ROWS])
+    assert answered(place)[0].headline.word == "depends on the kind of network"
+
+
+PATHS = """
+  moves:
+    measure: {path_length: {site: layer1/pre, quantiles: [50], start: 0, end: 10, relative: false}, scale: log2}
+    contrast: {norm=none: 1, norm=batch: -1}
+    test: superiority
+    margin: 0.5
+  moves_relative:
+    like: moves
+    measure: {path_length: {site: layer1/pre, quantiles: [50], start: 0, end: 10, relative: RELATIVE}, scale: log2}
+"""
+MOVES = """
+      sooner:
+        kind: effect
+        says: its inputs move less
+        claims:
+          - {claim: speed.moves, scope: {rate: at the best rate}}
+          - {claim: speed.moves_relative, scope: {rate: at a small rate}}
+"""
+
+
+@pytest.mark.parametrize(("relative", "word"), [("false", "depends"), ("true", "holds in part")])
+def test_only_effects_of_one_measure_with_the_same_options_are_compared(place, relative, word):
+    """A path in widths of the distribution is another quantity than an absolute one."""
+    (place.home / "experiments" / "speed.yaml").write_text(SPEED + PATHS.replace("RELATIVE", relative))
+    before, after = STATEMENTS.split("      sooner:\n")[0], STATEMENTS.split("cnn: in the large net}}}\n")[1]
+    (place.home / "statements.yaml").write_text(before + MOVES.lstrip("\n") + after)
+    known = {"stated": "1234567890", "attached_later": ""}
+    write(place, [row("moves", "", "supported", 2.0, **known), row("moves_relative", "", "small", 0.0, **known)])
+    assert answered(place)[0].parts["sooner"].answer.word == word
+
+
 def test_sentences_that_fit_have_no_problem(place):
     assert evidence.misfits(place) == []
 
