@@ -61,8 +61,8 @@ from bn_study.analysis.stats import SIGNIFICANCE, holm
 
 DECIDED = ("supported", "small", "reversed")
 SAID = {
-    "supported": "holds", "small above 0": "small, in the stated direction", "small": "small",
-    "small below 0": "small, in the opposite direction", "reversed": "reversed", "open": "open",
+    "supported": "holds", "small above 0": "small (in the stated direction)", "small": "small",
+    "small below 0": "small (in the opposite direction)", "reversed": "reversed", "open": "open",
     "missing": "not run yet",
 }  # fmt: skip
 """The outcomes of a case in the words of a sentence, in their order there; small ones with the sign of the effect."""
