@@ -149,8 +149,8 @@ def test_a_statement_has_its_answer_first_and_its_evidence_behind_a_click(place)
     for text in (
         "\nDepends on the network†: holds in the large net; small in the small net.\n",
         "![Effects with intervals](statements/S000-a.svg)",
-        "Others: Fourteen times (Bea 2001).",
-        "[speed](speed/report.md); also: [speed](speed/report.md) 1 supported, [rates](rates/report.md) 1 reversed\n",
+        "Literature: Fourteen times (Bea 2001).",
+        "[speed](speed/report.md) (background: 1 supported), [rates](rates/report.md) (background: 1 reversed)\n",
     ):
         assert text in details, details
 
