@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from bn_study.analysis import csv_files
@@ -148,7 +149,7 @@ def test_a_statement_has_its_answer_first_and_its_evidence_behind_a_click(place)
     ]
     for text in (
         "\nDepends on the network†: holds in the large net; small in the small net.\n",
-        "![Effects with intervals](statements/S000-a.svg)",
+        '<img src="statements/S000-a.svg" width="800" alt="Effects with their intervals">',
         "Literature: Fourteen times (Bea 2001).",
         "[speed](speed/report.md) (background: 1 supported), [rates](rates/report.md) (background: 1 reversed)\n",
     ):
@@ -191,7 +192,8 @@ def test_every_link_of_the_page_leads_somewhere(place):
     page = (place.results / "README.md").read_text()
     anchors = re.findall(r'<a id="([^"]+)">', page)
     assert len(set(anchors)) == len(anchors)
-    for target in re.findall(r"\]\(([^)]+)\)", page):
+    for target in re.findall(r"\]\(([^)]+)\)|src=\"([^\"]+)", page):
+        target = "".join(target)
         if target.startswith("#"):
             assert target[1:] in anchors
         elif target.endswith(".svg"):
@@ -284,6 +286,13 @@ def texts(figure):
     return [one for one in figure.findobj(Text) if one.get_visible() and (one.axes is None or one.axes.axison)] + [
         one for axes in figure.axes if not axes.axison for one in axes.texts
     ]
+
+
+def test_cut_and_overlapping_texts_would_be_found():
+    figure = Figure(figsize=(4, 2))
+    for x, y, text in ((0.2, 0.5, "one"), (0.22, 0.52, "two"), (0.6, 0.5, "three"), (0.98, 0.2, "beyond the edge")):
+        figure.text(x, y, text)
+    assert outside_or_overlapping(figure, texts(figure))[0] == ["beyond the edge", ("one", "two")]
 
 
 def test_the_sheet_has_a_chip_for_each_comparison(place, tmp_path):
