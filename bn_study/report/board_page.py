@@ -3,14 +3,14 @@
 Both follow from the statements, the answers to them and the committed evidence alone.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from bn_study.analysis.described import note
 from bn_study.analysis.stats import RULE
 from bn_study.plan.statements import Statements
 from bn_study.report import seen, statement_figure, words
 from bn_study.report.answers import Answered, Question, questions
-from bn_study.report.board import Evidence, Tested, tally
+from bn_study.report.board import Evidence, tally
 from bn_study.report.multiplicity import multiplicity, paragraph
 from bn_study.report.page import render
 
@@ -46,8 +46,7 @@ def page(
         pictures={one.name for one in answered if statement_figure.panels(one)},
         answer=answer,
         computed=computed,
-        background=background,
-        experiments=experiments,
+        reports=reports,
         name=name,
         rule=RULE,
         replicated=replicated,
@@ -71,24 +70,19 @@ def answer(one: Answered) -> str:
 
 
 def computed(one: Answered) -> str:
-    """What was found where, in sentences; "" if nothing was tested."""
-    if one.headline.kind in ("not tested", "not testable"):
+    """What was found where, in sentences; "" if that is no more than the headline."""
+    if one.headline.kind in ("not tested", "not testable") or one.headline.text == one.headline.word:
         return ""
     text = words.daggered(one.headline.text)
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
-def background(one: Answered) -> list[tuple[str, str]]:
-    """The experiments of the claims that never decide, each with their outcomes: `2 supported, 1 small`."""
-    grouped: dict[str, list[str]] = {}
+def reports(one: Answered) -> list[tuple[str, str]]:
+    """The experiments that bear on a statement, deciding ones first, each with a count of its background's outcomes."""
+    grouped: dict[str, list[str]] = {tested.experiment: [] for tested in one.tested}
     for tested in one.background:
         grouped.setdefault(tested.experiment, []).append(tested.verdict.outcome)
     return [(experiment, tally(outcomes)) for experiment, outcomes in grouped.items()]
-
-
-def experiments(tested: Iterable[Tested]) -> list[str]:
-    """The experiments of claims, each once."""
-    return list(dict.fromkeys(one.experiment for one in tested))
 
 
 def name(code: str) -> str:

@@ -1,7 +1,7 @@
 """A statement's picture: the effect in each context of the claims that answer it, part by part.
 
 The claims of a part that measure in the same unit share an axis, which is named in words. Where the effect is as the
-part says, a row is shaded.
+part says, a row is shaded. An asterisk marks effects in which other values stand for runs that have none.
 """
 
 import math
@@ -163,7 +163,8 @@ def _draw_panel(figure: Figure, panel: Panel, top: float) -> None:
         _forest.draw_effect(axes, middle, _shown(panel.unit, line.row), **look)
         for number, text in enumerate(line.label):
             _say(figure, EDGE + 0.05, top - middle + LINE * ((len(line.label) - 1) / 2 - number), text)
-        _say(figure, NUMBER, top - middle, _forest.minus(units.spread(panel.unit, vars(line.row), largest)), "right")
+        effect = _forest.minus(units.spread(panel.unit, vars(line.row), largest)) + ("*" if line.row.replaced else "")
+        _say(figure, NUMBER, top - middle, effect, "right")
         _say(figure, WORD, top - middle, line.row.outcome)
         down += line.height
 

@@ -52,10 +52,6 @@ class Unit:
         """The number that a reader sees at a coordinate."""
         return self.base**coordinate if self.base else coordinate
 
-    def text(self, coordinate: float) -> str:
-        """That number, of three digits."""
-        return words.number(self.value(coordinate))
-
 
 def unit(claim: Claim) -> Unit:
     """The unit of the claim's effects."""
