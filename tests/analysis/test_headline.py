@@ -441,8 +441,8 @@ def text(*cases, factors=("network", "data"), **options):
 
 
 def test_a_small_effect_is_told_with_its_sign_where_it_is_clear_of_0():
-    assert text(case("small", 0.1, 0.05, network="A")) == "does not hold: small (in the stated direction) in the A"
-    assert text(case("small", -0.1, 0.05, network="A")) == "does not hold: small (in the opposite direction) in the A"
+    assert text(case("small", 0.1, 0.01, network="A")) == "does not hold: small (in the stated direction) in the A"
+    assert text(case("small", -0.1, 0.01, network="A")) == "does not hold: small (in the opposite direction) in the A"
     assert text(case("small", 0.1, 0.3, network="A")) == "does not hold: small in the A"
 
 
