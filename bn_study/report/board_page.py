@@ -102,9 +102,10 @@ def short(statements: Statements, answered: Sequence[Answered], replicated: Sequ
     text = [f"- {_in_short(one)}" for one in questions(statements, answered)]
     found = [f"{len(names)} {KINDS[kind][len(names) > 1]}" for kind, names in counts(answered).items()]
     text += ["", f"Of {len(answered)} statements {', '.join(found)}: [all answers](results/README.md)."]
-    text += ["", seen.sentence(replicated)]
     if replicated:
-        text += ["", seen.table(replicated)]
+        kinds = len({(entry.processor, entry.instructions) for entry in replicated})
+        again = f"Committed rows were trained again on {kinds} kind{'s' if kinds != 1 else ''} of processor"
+        text[-1] += f" {again}: [how they agree](results/README.md#replicated-on-other-machines)."
     return "\n".join(text) + "\n"
 
 
