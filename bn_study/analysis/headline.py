@@ -17,8 +17,9 @@ value of is none. It *separates* if there are supported and other cases, but no 
 pair counts only if neither of its factors separates alone. Its p must be at most 0.05 after Holm over all candidates of
 its size that can be tested, whether they separate or not. F is the smallest separating candidate that is significant;
 among those of the same size the one with the smallest p before Holm, then the first in the order of the factors (of
-pairs: of their first factors, then of the second). "Other" cases are small and reversed ones; for a single factor, open
-ones too, but if that gives no F they are left out. Missing cases are neither.
+pairs: of their first factors, then of the second). "Other" cases are small, reversed and open ones. If that gives no F,
+open ones are left out: other cases are small and reversed ones. Missing cases are neither. Pairs are no candidates if
+no case is small or reversed.
 
 The p of a candidate tests whether true effects differ, in all cases that have an interval, open ones included:
 
@@ -156,16 +157,18 @@ def _factors(cases: Sequence[Case], factors: Sequence[str]) -> tuple[tuple[str, 
     ]
     # All candidates are tested, on all of their values. Testing only the split that the outcomes show, or adjusting for
     # the separating candidates alone, would use the same differences twice and find dependences in noise.
-    # One factor may separate open cases too: its values pool several cases. A pair has hardly more than one case for
-    # each combination of values, so it would separate any open case.
-    for size, others in ((1, (*DECIDED[1:], "open")), (1, DECIDED[1:]), (2, DECIDED[1:])):
-        candidates = list(combinations(usable, size))
-        p_values = [rounded(_p(cases, candidate, others)) for candidate in candidates]
-        tested = zip(candidates, p_values, holm(p_values), strict=True)
-        found = [one for one in tested if one[2] <= SIGNIFICANCE and _minimal(cases, one[0], others)]
-        if found:
-            candidate, _, p = min(found, key=lambda one: one[1])
-            return candidate, rounded(p)
+    # A pair has hardly more than one case for each combination of values, so it would separate any open case: it is no
+    # candidate unless a case is small or reversed.
+    sizes = (1, 2) if any(case.outcome in DECIDED[1:] for case in cases) else (1,)
+    for others in ((*DECIDED[1:], "open"), DECIDED[1:]):
+        for size in sizes:
+            candidates = list(combinations(usable, size))
+            p_values = [rounded(_p(cases, candidate, others)) for candidate in candidates]
+            tested = zip(candidates, p_values, holm(p_values), strict=True)
+            found = [one for one in tested if one[2] <= SIGNIFICANCE and _minimal(cases, one[0], others)]
+            if found:
+                candidate, _, p = min(found, key=lambda one: one[1])
+                return candidate, rounded(p)
     return (), math.nan
 
 

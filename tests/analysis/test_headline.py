@@ -196,7 +196,7 @@ def rule(cases, factors):
     usable = [f for f in factors if all(f in one.scope for one in cases) and len({one.scope[f] for one in cases}) > 1]
     candidates = [(f,) for f in usable] + [tuple(pair) for pair in itertools.combinations(usable, 2)]
     undecided = [one for one in cases if one.outcome == "open"]
-    for size, others in ((1, no + undecided), (1, no), (2, no)):
+    for others, size in itertools.product((no + undecided, no), (1, 2) if no else (1,)):
         raw = {one: rule_p(cases, one, yes, others) for one in candidates if len(one) == size}
         order = sorted((p, one) for one, p in raw.items() if p is not None)
         steps = [(len(order) - rank) * p for rank, (p, _) in enumerate(order)]

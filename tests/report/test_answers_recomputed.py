@@ -195,7 +195,8 @@ def depends_on(cases, factors):
     known = [f for f in factors if all(f in case["scope"] for case in cases)]
     known = [f for f in known if len({case["scope"][f] for case in cases}) > 1]
     decided = ("small", "reversed")
-    for size, others in ((1, (*decided, "open")), (1, decided), (2, decided)):
+    sizes = (1, 2) if any(case["outcome"] in decided for case in cases) else (1,)
+    for others, size in itertools.product(((*decided, "open"), decided), sizes):
         candidates = list(itertools.combinations(known, size))
         found = {one: float(f"{p:.9g}") for one in candidates if (p := p_of(cases, one, others)) is not None}
         adjusted = holm(found)
