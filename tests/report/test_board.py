@@ -92,9 +92,10 @@ def row(claim, context, outcome, estimate=math.nan, half=0.25, **more):
     return named | numbers | tail | {"attached_later": ""} | more
 
 
+LATER = "S000-a:abcdef1234 S000-a:network:abcdef1234"
 FOUND = {
     "speed": [
-        row("faster", "", "varies", attached_later="S000-a:abcdef1234 S000-a:network:abcdef1234"),
+        row("faster", "", "varies", statements="S000-a S000-b", attached_later=LATER),
         row("faster", "model=mlp", "small", 0.0, replaced=3),
         row("faster", "model=cnn", "supported", 2.0),
         row("later", "", "supported", 1.0, stated="post hoc"),
