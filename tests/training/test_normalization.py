@@ -102,7 +102,7 @@ def test_training_equals_pytorch(shape):
 
 
 def test_shape_of_the_distribution_is_kept():
-    """Standardising is an affine map: a batch of two peaks stays one."""
+    """Standardizing is an affine map: a batch of two peaks stays one."""
     from scipy import stats
 
     random = np.random.default_rng(0)

@@ -37,7 +37,7 @@ LONG, LONGER = 40, 56  # letters of a line's name above which the legend has but
 class Drawing:
     """step: a measuring point, None for each run's last. power: of the record whose logarithm is drawn.
 
-    growth: factor from layer to layer towards the input, drawn as a line for the arm `growth_of`; None: no line.
+    growth: factor from layer to layer toward the input, drawn as a line for the arm `growth_of`; None: no line.
     """
 
     grids: list[str]
@@ -66,7 +66,7 @@ class Drawing:
         """Every number in the figure, a row each.
 
         series: `mean` (value: mean over n runs of the decimal logarithm of |record|^power, with its 95 % interval; what
-        is 0 or not finite has none) and `theory` (a line of the given growth from layer to layer towards the input,
+        is 0 or not finite has none) and `theory` (a line of the given growth from layer to layer toward the input,
         through the last layer of the arm that it is of).
         """
         rows = [
@@ -86,7 +86,7 @@ class Drawing:
         ]
         if (data["series"] == "theory").any():
             text.append(
-                f"Thin black line: growth by {self.growth:g} with each layer towards the input, for {self.growth_of}."
+                f"Thin black line: growth by {self.growth:g} with each layer toward the input, for {self.growth_of}."
             )
         panels = [runs for _, _, runs in shown.panels(tables.runs, self.grids, self.panels)]
         return " ".join([*text, described(pd.concat(panels) if panels else tables.runs.iloc[:0])])
