@@ -274,6 +274,8 @@ def shown(kind, factors, late):
     """A kind in words: `depends on the network (seen afterwards)`."""
     if kind != "depends":
         return kind
+    if len(factors) > 1 and late >= set(factors):
+        return "depends on " + " and ".join(f"the {one}" for one in factors) + " (both seen afterwards)"
     return "depends on " + " and ".join(f"the {one}{' (seen afterwards)' * (one in late)}" for one in factors)
 
 
