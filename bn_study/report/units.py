@@ -109,6 +109,8 @@ def _value(measure: Measure) -> tuple[str, float]:
     if measure.name == "depth_slope":
         return (f"{noun}: powers of ten a layer" if measure.args["log"] else f"{noun} a layer"), factor
     if measure.name == "depth_ratio":
+        if measure.args["absolute"]:
+            return f"{noun}, first and last layer: powers of ten nearer", 1.0
         return f"{noun}: powers of ten from first to last layer", 1.0
     if measure.name == "path_growth":
         return "doublings of the movement a layer", 1.0

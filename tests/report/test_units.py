@@ -16,6 +16,7 @@ RATE = ACCURACY | {
 RATIO = {
     "depth_ratio": {"name": "gradient/delta", "site": "linear", "step": 0, "first": 1, "last": None, "absolute": False}
 }
+NEARER = {"depth_ratio": RATIO["depth_ratio"] | {"absolute": True}}
 NONE_BATCH = {"norm=none": 1.0, "norm=batch": -1.0}
 
 
@@ -30,6 +31,7 @@ def claim(measure, contrast, test="superiority", level=None):
         (ACCURACY, NONE_BATCH, (-0.0976, -0.11, -0.0852), "points of accuracy", "-9.8 [-11.0, -8.5]"),
         (RATE, NONE_BATCH, (1, 0.9, 1.1), "largest usable learning rate: times that of", "10.0 [7.9, 12.6]"),
         (RATIO, NONE_BATCH, (11.87, 11.8, 11.94), "powers of ten from first to last layer", "11.9 [11.8, 11.9]"),
+        (NEARER, NONE_BATCH, (11.87, 11.8, 11.94), "powers of ten nearer", "11.9 [11.8, 11.9]"),
         (SHARE, {"norm=none": 1.0, "constant": -0.5}, (0.2, 0.1, 0.3), "% of the values", "70.0 [60.0, 80.0]"),
         (SHARE, {"norm=none": -1.0, "constant": 0.25}, (0.05, 0.04, 0.06), "% of the values", "20.0 [19.0, 21.0]"),
         (STEPS, NONE_BATCH, (11, 10, 12), "times fewer steps", "2,048 [1,024, 4,096]"),
