@@ -67,8 +67,6 @@ SAID = {
     "missing": "not run yet",
 }  # fmt: skip
 """The outcomes of a case in the words of a sentence, in their order there; small ones with the sign of the effect."""
-WORDS = ("holds", "holds in part", "depends", "does not hold", "open", "not tested")
-"""The answers of a part. A statement has two more: `cause` and `not testable`."""
 AFTERWARDS, BOTH_AFTERWARDS = " (seen afterwards)", " (both seen afterwards)"
 """What follows a factor that was stated after the runs, and two of them."""
 
@@ -100,8 +98,8 @@ class Case:
 class Answer:
     """The answer to a part.
 
-    word: one of WORDS. factors: what it depends on. afterwards: those of them that were stated after the runs. p:
-    Holm's p of the factors. cases: those that count (not blocked).
+    word: holds, holds in part, depends, does not hold, open or not tested. factors: what it depends on. afterwards:
+    those of them that were stated after the runs. p: Holm's p of the factors. cases: those that count (not blocked).
     """
 
     word: str
@@ -113,7 +111,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Headline:
-    """The answer to a statement. word: as shown. kind: one of WORDS, `cause` or `not testable`. text: one sentence."""
+    """The answer to a statement. word: as shown. kind: a part's word, `cause` or `not testable`. text: one sentence."""
 
     word: str
     kind: str

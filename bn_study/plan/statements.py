@@ -83,8 +83,8 @@ class Statement(_Entry):
 
     claim: the statement in one sentence. topic: the question that it belongs to. cards: the tests that would answer it.
     background: claims (`experiment.claim`) that are shown and never decide. untestable: why nobody can test it.
-    literature: what others found. answer: our answer in plain words. answered: the digest of the outcomes that it was
-    written for (see report/answers.py).
+    literature: what others found. answer: our answer in plain words. numbers: the source of each number in it (see
+    report/quoted.py). answered: the digest of the outcomes that it was written for (see report/answers.py).
     """
 
     claim: str
@@ -95,6 +95,7 @@ class Statement(_Entry):
     untestable: str = ""
     literature: str = ""
     answer: str = ""
+    numbers: dict[str, str] = Field(default_factory=dict)
     answered: str = ""
 
     def attachments(self) -> Iterator[Attached]:
@@ -102,17 +103,26 @@ class Statement(_Entry):
             yield from part.claims
 
 
+class Table(_Entry):
+    """A committed table of ratios. column: theirs. kind, kinds: the column that tells rows apart, and its values."""
+
+    file: str
+    column: str
+    kind: str
+    kinds: list[str]
+
+
 class Topic(_Entry):
     """A question that people ask, and the answer.
 
-    rests_on: the statements that the answer uses. evidence: experiments to read. table: a committed table with the
-    numbers of an answer that rests on no claim.
+    rests_on: the statements that the answer uses; it may use the numbers of theirs. evidence: experiments to read.
+    table: the numbers of an answer that rests on no claim.
     """
 
     question: str
     rests_on: list[str] = Field(default_factory=list)
     evidence: list[str] = Field(default_factory=list)
-    table: str = ""
+    table: Table | None = None
     answer: str = ""
     answered: str = ""
 
@@ -157,7 +167,8 @@ def read(home: Path) -> Statements | None:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{FILE}: {where}: {first['msg']}") from None
+        quotes = "; put it in quotes" if first["type"] == "string_type" else ""
+        raise UsageError(f"{FILE}: {where}: {first['msg']}{quotes}") from None
     for name, statement in content.statements.items():
         _known(name, "source", content.source(name), content.sources)
         _known(name, "topic", statement.topic, content.topics)
@@ -168,6 +179,7 @@ def read(home: Path) -> Statements | None:
                 if tuple(attached.scope) != part.factors:
                     wanted = ", ".join(part.factors)
                     raise UsageError(f"{FILE}: {name}.{key}: {attached.claim}: give the scope factors {wanted}")
+        _check_claims(name, statement)
     for name, topic in content.topics.items():
         for used in topic.rests_on:
             _known(f"topics.{name}", "statement", used, content.statements)
@@ -177,6 +189,22 @@ def read(home: Path) -> Statements | None:
 def _known(where: str, kind: str, name: str, names: Mapping[str, object]) -> None:
     if name not in names:
         raise UsageError(f"{FILE}: {where}: {parts.unknown(kind, name, names)}")
+
+
+def _check_claims(name: str, statement: Statement) -> None:
+    """Check that claims name their experiments, stand once in a part, and are not both direct and in the background."""
+    for key, part in statement.parts.items():
+        claims = [attached.claim for attached in part.claims]
+        twice = next((claim for claim in claims if claims.count(claim) > 1), None)
+        if twice is not None:
+            raise UsageError(f"{FILE}: {name}.{key}: {twice} is named twice; give it all contexts at once")
+    direct = {attached.claim for attached in statement.attachments()}
+    for claim in [*direct, *statement.background]:
+        if "." not in claim:
+            raise UsageError(f"{FILE}: {name}: {claim}: name a claim by its experiment, `experiment.claim`")
+    for claim in statement.background:
+        if claim in direct:
+            raise UsageError(f"{FILE}: {name}: {claim} decides a part, so it is no background; remove one")
 
 
 def check(experiment: Experiment, known: Statements | None) -> None:

@@ -12,8 +12,11 @@ from pathlib import Path
 from bn_study.analysis import headline
 from bn_study.analysis.headline import Answer, Case, Headline
 from bn_study.analysis.measures import parse
+from bn_study.errors import UsageError
+from bn_study.plan import parts
 from bn_study.plan.experiment import Claim
-from bn_study.plan.statements import Attached, Part, Statement, Statements, Topic
+from bn_study.plan.reading import experiment_names
+from bn_study.plan.statements import FILE, Attached, Part, Statement, Statements, Topic
 from bn_study.report import quoted
 from bn_study.report.board import Evidence, Tested
 
@@ -42,17 +45,26 @@ class Answered:
     @property
     def tested(self) -> tuple[Tested, ...]:
         """The claims that decide, each once."""
-        return tuple(
-            {f"{one.experiment}.{one.name}": one for part in self.parts.values() for one in part.tested}.values()
-        )
+        claims = [one for part in self.parts.values() for one in part.tested]
+        return tuple({(one.experiment, one.name): one for one in claims}.values())
+
+    @property
+    def shown(self) -> tuple[Tested, ...]:
+        """The claims that decide, and those in the background."""
+        return (*self.tested, *self.background)
+
+    @property
+    def post_hoc(self) -> bool:
+        """Whether all claims that decide were stated after their runs."""
+        return bool(self.tested) and all(one.post_hoc for one in self.tested)
 
     @property
     def digest(self) -> str:
-        """The hash of the headline and of every outcome that it follows from."""
+        """The hash of the headline and of every outcome that is shown with it, also of blocked and background ones."""
         rows = [
-            f"{name} {case.claim} {case.context} {case.outcome}"
-            for name, part in self.parts.items()
-            for case in part.answer.cases
+            f"{one.experiment}.{one.name} {row.context} {row.outcome}"
+            for one in self.shown
+            for row in (one.contexts or (one.verdict,))
         ]
         return _digest([self.headline.word, *sorted(rows)])
 
@@ -106,7 +118,10 @@ def _part(statement: str, part: Part, tested: Mapping[str, Tested]) -> PartAnswe
     cases, used, afterwards = [], [], set()
     for attached in part.claims:
         one = tested.get(attached.claim)
-        cases += list(_cases(attached, one))
+        found = list(_cases(attached, one))
+        if not found:
+            raise UsageError(f"{FILE}: {statement}: {attached.claim}: no context has {' or '.join(attached.contexts)}")
+        cases += found
         if one is not None:
             used.append(one)
             later = {key.partition(":")[2] for key in one.later if key.startswith(f"{statement}:")}
@@ -141,24 +156,44 @@ def _unit(claim: Claim) -> str:
 
 def problems(home: Path, statements: Statements, answered: Sequence[Answered]) -> list[str]:
     """A line for each sentence that does not fit the verdicts. home: the folder of the tables that topics name."""
-    lines: list[str] = []
+    lines = list(_unknown_experiments(home, statements))
+    plain = {one.name: _plain(one) for one in answered}
+    sourced = {one.name: quoted.sources(one.name, one.statement.numbers, one.shown) for one in answered}
     for one in answered:
-        lines += _misfits(one.name, one.statement.answer, one.statement.answered, one.digest, _known(one))
+        unknown = quoted.unknown(one.statement.answer, plain[one.name], sourced[one.name])
+        lines += _misfits(one.name, one.statement.answer, one.statement.answered, one.digest, unknown)
     for question in questions(statements, answered):
-        topic, known = question.topic, set().union(*map(_known, question.rests_on))
-        if topic.table:
-            known |= quoted.of_table(home / topic.table)
-        lines += _misfits(f"topics.{question.name}", topic.answer, topic.answered, question.digest, known)
+        topic, digest = question.topic, question.digest
+        known = [number for one in question.rests_on for number in plain[one.name]]
+        if topic.table is not None:
+            table = quoted.of_table(home, topic.table)
+            known, digest = [*known, *table], _digest([digest, *(f"{ratio:.3g}" for ratio in table)])
+        given: dict[str, list[float]] = {}
+        for one in question.rests_on:
+            for number, values in sourced[one.name].items():
+                given.setdefault(number, []).extend(values)
+        unknown = quoted.unknown(topic.answer, known, given)
+        lines += _misfits(f"topics.{question.name}", topic.answer, topic.answered, digest, unknown)
     return lines
 
 
-def _known(one: Answered) -> set[float]:
-    """The numbers that the answer to a statement may use."""
-    parts = [part.answer.cases for part in one.parts.values()]
-    return quoted.of_statement(one.statement, [*one.tested, *one.background], parts)
+def _unknown_experiments(home: Path, statements: Statements) -> Iterator[str]:
+    experiments = experiment_names(home)
+    for name, statement in statements.statements.items():
+        for claim in [*(attached.claim for attached in statement.attachments()), *statement.background]:
+            if claim.partition(".")[0] not in experiments:
+                yield f"{FILE}: {name}: {claim}: {parts.unknown('experiment', claim.partition('.')[0], experiments)}"
+    for name, topic in statements.topics.items():
+        for experiment in topic.evidence:
+            if experiment not in experiments:
+                yield f"{FILE}: topics.{name}: {parts.unknown('experiment', experiment, experiments)}"
 
 
-def _misfits(name: str, answer: str, answered: str, digest: str, known: set[float]) -> Iterator[str]:
+def _plain(one: Answered) -> set[float]:
+    return quoted.plain(one.statement, one.tested, [part.answer.cases for part in one.parts.values()])
+
+
+def _misfits(name: str, answer: str, answered: str, digest: str, unknown: Sequence[str]) -> Iterator[str]:
     if not answer:
         yield f"statements.yaml: {name}: answer is missing; write it, and `answered: {digest}` below it"
         return
@@ -167,5 +202,5 @@ def _misfits(name: str, answer: str, answered: str, digest: str, known: set[floa
             f"statements.yaml: {name}: the answer was written for other outcomes; read it again: {answer!r}. "
             f"If it still holds, write `answered: {digest}`"
         )
-    for number in quoted.unknown(answer, known):
-        yield f"statements.yaml: {name}: the answer says {number}, which no verdict gives: {answer!r}"
+    for number in unknown:
+        yield f"statements.yaml: {name}: the answer says {number}, which its source or no verdict gives: {answer!r}"

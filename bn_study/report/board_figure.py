@@ -45,7 +45,7 @@ MEANINGS = {
 
 NOTE = (
     "Each chip is a comparison that the answer rests on; a gap stands between the parts of a statement. "
-    "†: on a factor that nobody had named before the runs."
+    "†: on a factor that was noticed only after the runs."
 )
 
 

@@ -102,6 +102,9 @@ def short(statements: Statements, answered: Sequence[Answered], replicated: Sequ
     text = [f"- {_in_short(one)}" for one in questions(statements, answered)]
     found = [f"{len(names)} {KINDS[kind][len(names) > 1]}" for kind, names in counts(answered).items()]
     text += ["", f"Of {len(answered)} statements {', '.join(found)}: [all answers](results/README.md)."]
+    late = sum(one.post_hoc for one in answered)
+    if late:
+        text[-1] += f" {late} of these answers rest only on comparisons that were stated after their runs."
     if replicated:
         kinds = len({(entry.processor, entry.instructions) for entry in replicated})
         again = f"Committed rows were trained again on {kinds} kind{'s' if kinds != 1 else ''} of processor"
@@ -110,7 +113,8 @@ def short(statements: Statements, answered: Sequence[Answered], replicated: Sequ
 
 
 def _in_short(one: Question) -> str:
-    place = f"results/README.md#{one.name}" if one.statements else one.topic.table or "results/README.md"
+    table = one.topic.table
+    place = f"results/README.md#{one.name}" if one.statements or table is None else table.file
     answer = one.topic.answer or "No answer yet."
     return f"**[{one.topic.question}]({place})** {answer}"
 

@@ -1,48 +1,52 @@
-"""Numbers in sentences: which numbers verdicts give, and which of a sentence are none of them.
+"""Numbers in sentences: which numbers an answer may use, and which of a sentence are none of them.
 
-A number in a sentence is known if a number of a verdict rounds to it with as many decimals. Verdicts are on the
-measure's scale. Sentences also use ratios (of logarithms), points and percent (of shares), and a value itself instead
-of its distance from a claim's constant.
+An answer names the source of each of its numbers, a context of a claim, such as
+`"6.4": faster_elsewhere.faster_tuned grid=cnn`. The estimate of that context, or an end of its interval, must round to
+the number, in the unit of its picture. Numbers of the statement's own words, levels and margins of its claims, and
+counts of contexts need no source.
 """
 
 import csv
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from bn_study.analysis.arms import CONSTANT
 from bn_study.analysis.headline import Case
-from bn_study.analysis.measures import parse
-from bn_study.plan.statements import Statement
+from bn_study.errors import UsageError
+from bn_study.plan.statements import FILE, Statement, Table
 from bn_study.report.board import Tested
-from bn_study.report.words import BASES
+from bn_study.report.units import unit
 
 NUMBER = re.compile(r"(?<![\w.-])\d+(?:,\d{3})*(?:\.\d+)?(?!\w)")
 DIGITS = re.compile(r"\d+(?:\.\d+)?")
 
 
-def unknown(text: str, known: Iterable[float]) -> list[str]:
-    """The numbers of a text that none of the known numbers rounds to."""
-    values = [value for value in known if math.isfinite(value)]
-    return [number for number in NUMBER.findall(text) if not any(_rounds_to(value, number) for value in values)]
+def unknown(text: str, plain: Iterable[float], sourced: Mapping[str, Sequence[float]]) -> list[str]:
+    """The numbers of a text that may not be there.
+
+    plain: numbers that need no source. sourced: number as written -> what its source gives.
+    """
+    known = [value for value in plain if math.isfinite(value)]
+    return [
+        number
+        for number in dict.fromkeys(NUMBER.findall(text))
+        if not any(_rounds_to(value, number) for value in sourced.get(number, known))
+    ]
 
 
 def _rounds_to(value: float, number: str) -> bool:
-    plain = number.replace(",", "")
-    decimals = len(plain.partition(".")[2])
-    return abs(abs(value) - float(plain)) <= 0.5 * 10.0**-decimals * (1 + 1e-9)
+    written = number.replace(",", "")
+    decimals = len(written.partition(".")[2])
+    return math.isfinite(value) and abs(abs(value) - float(written)) <= 0.5 * 10.0**-decimals * (1 + 1e-9)
 
 
-def of_statement(statement: Statement, tested: Sequence[Tested], parts: Iterable[Sequence[Case]]) -> set[float]:
-    """The numbers that an answer may use: effects, margins, levels, seeds, counts of cases, and those of the scopes.
-
-    tested: all claims about the statement. parts: the cases of each of its parts.
-    """
+def plain(statement: Statement, tested: Sequence[Tested], parts: Iterable[Sequence[Case]]) -> set[float]:
+    """The numbers that need no source. tested: the claims that decide. parts: the cases of each part."""
     known = {float(digits) for text in _texts(statement) for digits in DIGITS.findall(text)}
     for one in tested:
-        known |= set(_of_claim(one))
+        shown = unit(one.claim)
+        known |= {100 * level for level in one.claim.level.values()} | {shown.factor * one.claim.margin}
     for cases in parts:
         outcomes = [case.outcome for case in cases]
         known |= {float(len(outcomes)), *(float(outcomes.count(one)) for one in set(outcomes))}
@@ -55,39 +59,41 @@ def _texts(statement: Statement) -> Iterator[str]:
         yield part.says
         for attached in part.claims:
             for value in attached.scope.values():
-                yield from [value] if isinstance(value, str) else [*value, *value.values()]
+                yield from [value] if isinstance(value, str) else value.values()
 
 
-def _of_claim(tested: Tested) -> Iterator[float]:
-    claim, measure = tested.claim, parse(tested.claim.measure)
-    constant = claim.contrast.get(CONSTANT, 0.0)
-    for row in (tested.verdict, *tested.contexts):
-        yield float(row.n)
-        yield from map(float, DIGITS.findall(row.context))
-        for value in (row.estimate, row.low, row.high):
-            if measure.scale is None:
-                yield from (value, 100 * value, value - constant, 100 * (value - constant))
-            else:
-                yield from (value, BASES[measure.scale] ** value, BASES[measure.scale] ** -value)
-    for value in (claim.margin, *claim.level.values(), *claim.contrast.values(), *_numbers(measure.args)):
-        yield from (value, 100 * value)
+def sources(where: str, numbers: Mapping[str, str], tested: Iterable[Tested]) -> dict[str, list[float]]:
+    """What the source of each number gives. Raises UsageError for a source that is no context of these claims."""
+    known = {f"{one.experiment}.{one.name}": one for one in tested}
+    given = {}
+    for number, source in numbers.items():
+        claim, _, context = source.partition(" ")
+        if claim not in known:
+            raise UsageError(f"{FILE}: {where}: numbers: {source}: not a claim of this statement with a verdict")
+        one = known[claim]
+        rows = [row for row in (one.contexts or (one.verdict,)) if set(context.split()) <= set(row.context.split())]
+        if len(rows) != 1:
+            raise UsageError(f"{FILE}: {where}: numbers: {source}: {len(rows)} contexts fit; name one")
+        shown, row = unit(one.claim), rows[0]
+        given[number] = [shown.value(shown.of(value)) for value in (row.estimate, row.low, row.high)]
+        given[number] += [1 / value for value in given[number] if shown.base and value]
+    return given
 
 
-def _numbers(value: Any) -> Iterator[float]:
-    if isinstance(value, bool):
-        return
-    if isinstance(value, int | float):
-        yield float(value)
-    elif isinstance(value, dict):
-        for one in value.values():
-            yield from _numbers(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from _numbers(one)
+def of_table(home: Path, table: Table) -> list[float]:
+    """The smallest and the largest ratio of each kind of row, and by how many percent they exceed 1.
 
-
-def of_table(path: Path) -> set[float]:
-    """The numbers of a CSV file, and as ratios the percent by which they exceed 1."""
-    with path.open(newline="", encoding="utf-8") as file:
-        cells = [cell for row in csv.reader(file) for cell in row if DIGITS.fullmatch(cell)]
-    return {value for cell in cells for value in (float(cell), 100 * (float(cell) - 1))}
+    Raises UsageError if the file or the column is not there.
+    """
+    try:
+        with (home / table.file).open(newline="", encoding="utf-8") as file:
+            rows = [
+                row for row in csv.DictReader(file) if row[table.kind] in table.kinds and row[table.column] != "1.0"
+            ]
+    except (OSError, KeyError) as error:
+        raise UsageError(f"{FILE}: {table.file}: cannot be read ({error})") from None
+    ends = []
+    for kind in table.kinds:
+        ratios = [float(row[table.column]) for row in rows if row[table.kind] == kind]
+        ends += [min(ratios), max(ratios)] if ratios else []
+    return [*ends, *(100 * (ratio - 1) for ratio in ends)]

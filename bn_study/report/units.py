@@ -94,7 +94,7 @@ def _amount(claim: Claim, measure: Measure) -> tuple[str, float]:
         taken = {"deviation": "standard deviation over", "area": "mean over"}.get(measure.over.take, measure.over.take)
         return f"{what}, {_plain(taken)} the {over}", factor
     lost = claim.test == "noninferiority" and len(claim.contrast) > 1 and CONSTANT not in claim.contrast
-    return f"{what}{' lost' if lost else ''}", factor
+    return f"{what}{' lost (below 0: gained)' if lost else ''}", factor
 
 
 def _value(measure: Measure) -> tuple[str, float]:

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from bn_study.analysis import csv_files
+from bn_study.errors import UsageError
 from bn_study.plan import statements
 from bn_study.report import answers, board, evidence
 from bn_study.study import Study
@@ -45,6 +46,7 @@ statements:
           - {claim: speed.faster, scope: {network: {model=mlp: in the small net, model=cnn: in the large net}}}
     background: [speed.steadier]
     answer: 4 times fewer steps in the large net, none saved in the small one.
+    numbers: {"4": speed.faster model=cnn}
     answered: "DIGEST"
   S000-b:
     claim: It is steadier, because it is faster.
@@ -54,6 +56,7 @@ statements:
       steadier: {kind: effect, says: it is steadier, claims: [{claim: speed.steadier}]}
       because: {kind: mechanism, says: because it is faster}
     answer: Yes, 2.0 times. The cause was not tested.
+    numbers: {"2.0": speed.steadier}
     answered: "DIGEST"
 """
 
@@ -175,7 +178,23 @@ def test_a_number_that_no_verdict_gives_is_named(place):
     write(place, [one | ({"estimate": 1.8} if one["context"] == "model=cnn" else {}) for one in ROWS])
     lines = evidence.misfits(place)
     assert [line.split(": ")[1] for line in lines] == ["S000-a", "topics.speed"]
-    assert all("the answer says 4, which no verdict gives" in line for line in lines)
+    assert all("the answer says 4, which its source or no verdict gives" in line for line in lines)
+
+
+def test_a_changed_background_verdict_is_told_as_well(place):
+    write(place, [one | ({"outcome": "open"} if one["claim"] == "steadier" else {}) for one in ROWS])
+    named = [line.split(": ")[1] for line in evidence.misfits(place)]
+    assert named == ["S000-a", "S000-b", "topics.speed"], "the first shows it in its background"
+
+
+def test_names_that_do_not_exist(place):
+    path = place.home / "statements.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("background: [speed.steadier]", "background: [sped.steadier]"))
+    assert "S000-a: sped.steadier: unknown experiment 'sped'; did you mean speed" in evidence.misfits(place)[0]
+    path.write_text(text.replace("{claim: speed.faster, ", "{claim: speed.faster, contexts: [model=rnn], "))
+    with pytest.raises(UsageError, match=r"S000-a: speed.faster: no context has model=rnn"):
+        evidence.misfits(place)
 
 
 def test_an_answer_must_be_there(place):

@@ -1,4 +1,4 @@
-"""Which numbers a sentence may use."""
+"""Which numbers a sentence may use, and what the source of a number gives."""
 
 import math
 
@@ -6,65 +6,74 @@ import pytest
 
 from bn_study.analysis.headline import Case
 from bn_study.analysis.verdict import Row
+from bn_study.errors import UsageError
 from bn_study.plan.experiment import Claim
-from bn_study.plan.statements import Statement
+from bn_study.plan.statements import Statement, Table
 from bn_study.report import board, quoted
 
+STEPS = {"steps_to": {"metric": "test/accuracy"}, "scale": "log2"}
+ACCURACY = {"final": {"metric": "test/accuracy"}}
+SHARE = {"layer_mean": {"name": "saturation/share", "site": "post", "step": None}}
+STATEMENT = Statement(claim="It takes half the steps in 50 layers.", topic="speed", cards=["C01"])
 
-def a_claim(measure, estimate, low, high, *, contrast=None, context="", margin=0.5, level=None):
+
+def a_claim(measure, *rows, contrast=None, margin=0.5, level=None):
+    """A claim with the given rows (context, estimate, low, high)."""
     contrast = contrast or {"norm=none": 1, "norm=batch": -1}
     claim = Claim(
         measure=measure, contrast=contrast, grid="all", test="superiority", margin=margin, level=level or {}
     )  # fmt: skip
-    row = Row(context, "supported", "", estimate, low, high, 0.01, 8)
-    return board.Tested("speed", "faster", claim, row, (), "1234567890", {}, ("mnist",))
+    contexts = tuple(Row(name, "supported", "", *numbers, 0.01, 8) for name, *numbers in rows)
+    found = (contexts[0], ()) if len(contexts) == 1 else (Row("", "varies", ""), contexts)
+    return board.Tested("speed", "faster", claim, *found, "1234567890", {}, ("mnist",))
 
 
-STEPS = {"steps_to": {"metric": "test/accuracy"}, "scale": "log2"}
-ACCURACY = {"final": {"metric": "test/accuracy"}}
-STATEMENT = Statement(claim="It takes half the steps in 50 layers.", topic="speed", cards=["C01"])
+def given(numbers, *claims):
+    return quoted.sources("S000-a", numbers, claims)
 
 
-def known(one, *parts):
-    return quoted.of_statement(STATEMENT, [one], parts)
+def test_a_number_must_be_what_its_source_gives():
+    one = a_claim(STEPS, ("net=a", math.log2(2.5), math.log2(1.9), math.log2(3.3)), ("net=b", 0.0, -1.0, 1.0))
+    numbers = {"2.5": "speed.faster net=a", "1.9": "speed.faster net=a", "2": "speed.faster net=b"}
+    sourced = given(numbers, one)
+    assert quoted.unknown("2.5 times fewer (from 1.9), at most 2 in the other", [], sourced) == []
+    assert quoted.unknown("2.6 times fewer", [], given({"2.6": "speed.faster net=a"}, one)) == ["2.6"]
+    assert quoted.unknown("2.5 times fewer", [], given({"2.5": "speed.faster net=b"}, one)) == ["2.5"], "another net"
+    assert quoted.unknown("2.5 times fewer", [], {}) == ["2.5"], "no source"
 
 
-@pytest.mark.parametrize(
-    ("text", "wrong"),
-    [
-        ("It needs 2.5 times fewer steps, 1.9 to 3.3 times.", []),
-        ("It needs 2.6 times fewer steps.", ["2.6"]),
-        ("It needs 3 times fewer steps.", []),
-        ("It reaches 95 % in 0.40 of the steps.", []),
-        ("It reaches 96 %.", ["96"]),
-        ("8 seeds, in 50 layers, with 2.5 and 10,000 of something.", ["10,000"]),
-        ("Words such as sha256, v2 or 3x are not numbers, and S000-a is none either.", []),
-    ],
-)
-def test_ratios_of_logarithms_levels_and_seeds(text, wrong):
-    one = a_claim(STEPS, math.log2(2.5), math.log2(1.9), math.log2(3.3), level={"mnist": 0.95})
-    assert quoted.unknown(text, known(one)) == wrong
+def test_units_are_those_of_the_picture():
+    points = a_claim(ACCURACY, ("", -0.0167, -0.0234, -0.01), margin=0.01)
+    assert quoted.unknown("1.7 points lower", [], given({"1.7": "speed.faster"}, points)) == []
+    assert quoted.unknown("0.0167 lower", [], given({"0.0167": "speed.faster"}, points)) == ["0.0167"]
+    share = a_claim(SHARE, ("", 0.298, 0.25, 0.34), contrast={"norm=none": 1, "constant": -0.5})
+    assert quoted.unknown("80 % are saturated", [], given({"80": "speed.faster"}, share)) == []
+    fewer = a_claim(STEPS, ("", -1.0, -1.5, -0.5))
+    assert quoted.unknown("2 times more steps", [], given({"2": "speed.faster"}, fewer)) == []
 
 
-def test_points_and_values_instead_of_distances():
-    points = known(a_claim(ACCURACY, -0.0167, -0.0234, -0.01, margin=0.01))
-    assert quoted.unknown("1.7 points lower (1.0 to 2.3), margin 1", points) == []
-    assert quoted.unknown("1.6 points lower", points) == ["1.6"]
-    share = known(a_claim(ACCURACY, 0.298, 0.25, 0.34, contrast={"norm=none": 1, "constant": -0.5}))
-    assert quoted.unknown("80 % are saturated, 30 points more than half", share) == []
+def test_a_source_that_is_none():
+    one = a_claim(STEPS, ("net=a", 1.0, 0.5, 1.5), ("net=b", 0.0, -1.0, 1.0))
+    with pytest.raises(UsageError, match=r"S000-a: numbers: speed.slower: not a claim of this statement"):
+        given({"2": "speed.slower"}, one)
+    with pytest.raises(UsageError, match=r"S000-a: numbers: speed.faster: 2 contexts fit; name one"):
+        given({"2": "speed.faster"}, one)
 
 
-def test_counts_are_those_of_a_part():
-    nothing = float("nan")
-    case = Case("speed.faster", "", "supported", nothing, nothing, nothing, 8, 0.5, {})
-    other = Case("speed.faster", "", "small", nothing, nothing, nothing, 8, 0.5, {})
-    one = a_claim(STEPS, nothing, nothing, nothing)
-    assert quoted.unknown("in 4 of 6 settings", known(one, [case] * 4 + [other] * 2)) == []
-    assert quoted.unknown("in 4 of 6 settings", known(one, [case] * 3, [other] * 3)) == ["4", "6"]
+def test_numbers_that_need_no_source():
+    one = a_claim(STEPS, ("", 1.0, 0.5, 1.5), level={"mnist": 0.95})
+    case = Case("speed.faster", "", "supported", 1.0, 0.5, 1.5, 8, 0.5, {})
+    other = Case("speed.faster", "", "small", 0.0, 0.0, 0.0, 8, 0.5, {})
+    plain = quoted.plain(STATEMENT, [one], [[case] * 4 + [other] * 2])
+    assert quoted.unknown("95 % in 4 of 6 settings of 50 layers", plain, {}) == []
+    assert quoted.unknown("96 % in 3 of 6, 10,000 steps", plain, {}) == ["96", "3", "10,000"]
+    assert quoted.unknown("sha256, v2, 3x and S000-a are no numbers", plain, {}) == []
 
 
-def test_a_table_gives_its_numbers_and_percent_above_one(tmp_path):
-    (tmp_path / "steps.csv").write_text("model,times\nmlp,1.043\ncnn,2.028\n")
-    table = quoted.of_table(tmp_path / "steps.csv")
-    assert quoted.unknown("4 % longer, up to 2.0 times or 103 %", table) == []
-    assert quoted.unknown("5 % longer", table) == ["5"]
+def test_a_table_gives_the_ends_of_each_kind(tmp_path):
+    (tmp_path / "steps.csv").write_text("who,times\nours,1.0\nours,1.043\nours,1.08\nours,1.132\nother,2.028\n")
+    table = Table(file="steps.csv", column="times", kind="who", kinds=["ours"])
+    assert quoted.unknown("4 to 13 % longer", quoted.of_table(tmp_path, table), {}) == []
+    assert quoted.unknown("8 to 103 % longer", quoted.of_table(tmp_path, table), {}) == ["8", "103"]
+    with pytest.raises(UsageError, match=r"nowhere.csv: cannot be read"):
+        quoted.of_table(tmp_path, table.model_copy(update={"file": "nowhere.csv"}))

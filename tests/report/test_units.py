@@ -44,7 +44,9 @@ def test_an_effect_has_the_unit_that_a_reader_expects(measure, contrast, effect,
 
 
 def test_what_is_lost_is_said_to_be_lost():
-    assert units.unit(claim(ACCURACY, NONE_BATCH, "noninferiority")).label == "points of accuracy lost"
+    assert (
+        units.unit(claim(ACCURACY, NONE_BATCH, "noninferiority")).label == "points of accuracy lost (below 0: gained)"
+    )
 
 
 def test_no_sign_of_zero_and_no_exponent():
