@@ -22,7 +22,10 @@ cards: {C01: speed, C02: rates}
 topics:
   speed: {question: 'Is it faster?', rests_on: [S000-a], evidence: [speed], answer: 'In the large net, 4 times.'}
   rates: {question: 'Do larger rates work?', rests_on: [S001-a]}
-  cost: {question: 'What does it cost?', table: results/bench/steps.csv, answer: Nothing.}
+  cost:
+    question: 'What does it cost?'
+    table: {file: results/bench/steps.csv, column: times_plain, kind: contestant, kinds: [ours]}
+    answer: Nothing.
 glossary: {net: A function with weights.}
 statements:
   S000-a:

@@ -20,7 +20,10 @@ cards: {C01: steps to a level}
 topics:
   speed: {question: 'Is it faster?', rests_on: [A-a], evidence: [speed], answer: It depends on the net.}
   place: {question: 'Where do I put it?', rests_on: [A-b, B-c], evidence: [place], answer: Behind the activation.}
-  cost: {question: 'What does it cost?', table: results/bench/steps.csv, answer: Ten percent.}
+  cost:
+    question: 'What does it cost?'
+    table: {file: results/bench/steps.csv, column: times_plain, kind: contestant, kinds: [ours]}
+    answer: Ten percent.
 glossary: {perceptron: A net of dense layers.}
 statements:
   A-a:
