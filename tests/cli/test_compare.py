@@ -30,8 +30,8 @@ claims:
     measure: {final: {metric: test/accuracy}}
     contrast: {norm=none: 1, constant: -0.05}
     at: {optimizer.learning_rate: rate}
-    test: superiority
-    margin: 0.01
+    test: exact
+    margin: 0.9
   better:
     measure: {final: {metric: test/accuracy}}
     contrast: {norm=batch: 1, norm=none: -1}
