@@ -63,20 +63,25 @@ def _texts(statement: Statement) -> Iterator[str]:
 
 
 def sources(where: str, numbers: Mapping[str, str], tested: Iterable[Tested]) -> dict[str, list[float]]:
-    """What the source of each number gives. Raises UsageError for a source that is no context of these claims."""
+    """What the source of each number gives: nothing if it is no context of these claims that has a verdict.
+
+    Raises UsageError for a source that several contexts fit.
+    """
     known = {f"{one.experiment}.{one.name}": one for one in tested}
-    given = {}
+    given: dict[str, list[float]] = {}
     for number, source in numbers.items():
         claim, _, context = source.partition(" ")
-        if claim not in known:
-            raise UsageError(f"{FILE}: {where}: numbers: {source}: not a claim of this statement with a verdict")
-        one = known[claim]
+        given[number] = []
+        one = known.get(claim)
+        if one is None:
+            continue
         rows = [row for row in (one.contexts or (one.verdict,)) if set(context.split()) <= set(row.context.split())]
-        if len(rows) != 1:
+        if len(rows) > 1:
             raise UsageError(f"{FILE}: {where}: numbers: {source}: {len(rows)} contexts fit; name one")
-        shown, row = unit(one.claim), rows[0]
-        given[number] = [shown.value(shown.of(value)) for value in (row.estimate, row.low, row.high)]
-        given[number] += [1 / value for value in given[number] if shown.base and value]
+        shown = unit(one.claim)
+        for value in (end for row in rows for end in (row.estimate, row.low, row.high)):
+            number_shown = shown.value(shown.of(value))
+            given[number] += [number_shown, *([1 / number_shown] if shown.base and number_shown else [])]
     return given
 
 

@@ -54,8 +54,8 @@ def test_units_are_those_of_the_picture():
 
 def test_a_source_that_is_none():
     one = a_claim(STEPS, ("net=a", 1.0, 0.5, 1.5), ("net=b", 0.0, -1.0, 1.0))
-    with pytest.raises(UsageError, match=r"S000-a: numbers: speed.slower: not a claim of this statement"):
-        given({"2": "speed.slower"}, one)
+    for source in ("speed.slower", "speed.faster net=c"):
+        assert quoted.unknown("2 times fewer", [2.0], given({"2": source}, one)) == ["2"]
     with pytest.raises(UsageError, match=r"S000-a: numbers: speed.faster: 2 contexts fit; name one"):
         given({"2": "speed.faster"}, one)
 
