@@ -195,12 +195,12 @@ def _plain(one: Answered) -> set[float]:
 
 def _misfits(name: str, answer: str, answered: str, digest: str, unknown: Sequence[str]) -> Iterator[str]:
     if not answer:
-        yield f"statements.yaml: {name}: answer is missing; write it, and `answered: {digest}` below it"
+        yield f"{FILE}: {name}: answer is missing; write it, and `answered: '{digest}'` below it"
         return
     if answered != digest:
         yield (
-            f"statements.yaml: {name}: the answer was written for other outcomes; read it again: {answer!r}. "
-            f"If it still holds, write `answered: {digest}`"
+            f"{FILE}: {name}: the answer was written for other outcomes; read it again: {answer!r}. "
+            f"If it still holds, write `answered: '{digest}'`"
         )
     for number in unknown:
-        yield f"statements.yaml: {name}: the answer says {number}, which its source or no verdict gives: {answer!r}"
+        yield f"{FILE}: {name}: the answer says {number}, which its source or no verdict gives: {answer!r}"
