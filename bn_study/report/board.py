@@ -29,7 +29,8 @@ OUTCOMES = (*(one for one in get_args(Outcome) if one != "missing"), VARIES, "mi
 class Tested:
     """A claim, its verdict (context ""), the verdicts of its contexts if there are several, and its experiment.
 
-    later: the statements that it was attached to after its runs had been trained, each with the commit.
+    later: what it was attached to after its runs had been trained (statements, and scope factors as
+    `S000-a:network`), each with the commit.
     """
 
     experiment: str
@@ -107,10 +108,8 @@ def _evidence(home: Path, folder: Path) -> Evidence:
             tests = set(claim.grids)
             mine = runs[[not tests.isdisjoint(grids.split()) for grids in runs["grids"]]]
             head = verdicts[verdicts["claim"] == key].iloc[0]
-            stated, later = (
-                str(head["stated"] or ""),
-                _later(str(head.get("attached_later") or ""), str(head["statements"] or "").split()),
-            )
+            stated = str(head["stated"] or "")
+            later = _later(str(head.get("attached_later") or ""), str(head["statements"] or "").split())
             data = tuple(sorted(set(mine["dataset"])))
             tested.append(Tested(name, key, claim, rows[0], tuple(rows[1:]), stated, later, data))
     return Evidence(name, sections.text("question"), tuple(tested), sections.flag("sanity_check"))

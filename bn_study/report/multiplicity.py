@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 
 from scipy.stats import false_discovery_control
 
+from bn_study.analysis.sensitivity import DIRECTIONAL
 from bn_study.analysis.stats import SIGNIFICANCE, holm
 from bn_study.analysis.verdict import Row
 
 if TYPE_CHECKING:
     from bn_study.report.board import Evidence, Tested
 
-DIRECTIONAL = ("superiority", "difference")
-"""The tests whose decision uses p."""
 DECIDED = ("supported", "reversed")
 
 
