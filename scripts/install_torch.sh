@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
-# Adds a CPU build of PyTorch to .venv, for the tests and benchmarks that compare with it. Locked packages do not change.
+# Adds a CPU build of PyTorch to the environment, for the tests and benchmarks that compare with it. Locked packages do not change.
 # Fails if pip finds no +cpu wheel, because Linux's plain wheel brings gigabytes of CUDA libraries.
 set -euo pipefail
+. "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 
-root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
-python=$root/.venv/bin/python
 torch=torch==2.13.0+cpu
 
 if "$python" -c 'import torch' 2>/dev/null; then exit 0; fi

@@ -1,6 +1,6 @@
 """Runs + a claim -> Verdict: what was found, with the interval and a reason in words.
 
-The README summarizes the rules. Each context (a combination of values of the claim's context factors) has its own
+docs/verdicts.md explains the rules. Each context (a combination of values of the claim's context factors) has its own
 verdict; verdict.py combines them.
 """
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bn_study.analysis import interval
 from bn_study.analysis.arms import grouped, label, varying
 from bn_study.analysis.needed import Needed
 from bn_study.analysis.settings import setting_names
-from bn_study.analysis.stats import t_interval
 from bn_study.errors import UsageError
 from bn_study.plan import parts
 
@@ -83,13 +83,16 @@ def values(runs: pd.DataFrame, records: pd.DataFrame, at: At) -> pd.Series:
     return pd.Series({run: math.nan if run in lost else found.get(run, math.nan) for run in runs["run"]}, dtype=float)
 
 
-def compare(runs: pd.DataFrame, numbers: pd.Series, by: Sequence[str], against: str | None) -> pd.DataFrame:
+def compare(
+    runs: pd.DataFrame, numbers: pd.Series, metric: str, by: Sequence[str], against: str | None
+) -> pd.DataFrame:
     """A row for each arm in each context, with its difference to a reference arm.
 
-    numbers: see `values`. by: the settings that make arms; the options of a part follow the part. All other settings
-    that vary, except the seed, make contexts. against: the reference arm, such as `norm=none`; None: the first arm.
-    difference: arm - against, the mean over the seeds that have a number in both, with its 95 % t-interval. Diverged
-    runs have no number and are counted. Raises UsageError for an unknown setting or arm.
+    numbers: of the metric, see `values`. by: the settings that make arms; the options of a part follow the part. All
+    other settings that vary, except the seed, make contexts. against: the reference arm, such as `norm=none`; None: the
+    first arm. low, high: of the mean's interval (see `interval.of_mean`). difference: arm - against, the mean over the
+    seeds that have a number in both, with its 95 % t-interval. Diverged runs have no number and are counted. Raises
+    UsageError for an unknown setting or arm.
     """
     known = setting_names(runs)
     for factor in by:
@@ -107,21 +110,27 @@ def compare(runs: pd.DataFrame, numbers: pd.Series, by: Sequence[str], against: 
             raise UsageError(parts.unknown("arm", against, list(found)))
         first = found.get(base, next((group for name, group in found.items() if base in name.split()), None))
         for name, group in found.items():
-            rows.append(_row(label(context), name, group, base, first, numbers))
+            rows.append(_row(label(context), name, group, base, first, numbers, metric))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _row(
-    context: str, name: str, arm: pd.DataFrame, base: str, first: pd.DataFrame | None, numbers: pd.Series
+    context: str,
+    name: str,
+    arm: pd.DataFrame,
+    base: str,
+    first: pd.DataFrame | None,
+    numbers: pd.Series,
+    metric: str,
 ) -> Mapping[str, object]:
     own = _by_seed(arm, numbers)
-    low, high = t_interval(own.mean(), own.std(), len(own))
+    low, high = interval.of_values(own, metric)
     row = {"context": context, "arm": name, "n": len(own), "diverged": int((arm["status"] == "diverged").sum())}
     row |= {"mean": own.mean(), "low": low, "high": high}
     if first is None or set(first["run"]) == set(arm["run"]):
         return row
     pairs = (own - _by_seed(first, numbers)).dropna()
-    low, high = t_interval(pairs.mean(), pairs.std(), len(pairs))
+    low, high = interval.of_values(pairs)
     numbers_of = {"difference": pairs.mean(), "difference_low": low, "difference_high": high}
     return row | {"against": base, "pairs": len(pairs)} | numbers_of
 

@@ -9,7 +9,10 @@ import pandas as pd
 from bn_study.analysis.settings import missing
 from bn_study.errors import UsageError
 
-TEXT = ("run", "grids", "status", "commit", "numerics", "stated", "attached_later", "measured", "name", "site")
+TEXT = (
+    *("run", "grids", "status", "commit", "numerics", "device", "stated", "attached_later", "measured"),
+    *("name", "site"),
+)
 """Columns that are always text, because a commit may be all digits. An empty field is ""."""
 
 

@@ -2,13 +2,14 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from bn_study.analysis import arguments
 from bn_study.analysis.needed import Needed
 from bn_study.analysis.over import Over, parse_over
+from bn_study.analysis.reach import Reach
 from bn_study.analysis.recorded import diverged
 from bn_study.errors import UsageError
 from bn_study.plan import parts
@@ -72,6 +73,16 @@ class Measure:
     def needs(self) -> list[Needed]:
         """The records that it reads from a run."""
         return parts.find("measure", self.name).needs(**self.args)
+
+    def reach(self, records: Sequence[Reach], steps: Sequence[int]) -> Reach:
+        """The unscaled values that it can take; see measure/__init__.py."""
+        found = getattr(parts.find("measure", self.name), "reach", None)
+        return found(records, steps, **self.args) if found is not None and len(records) and len(steps) else Reach()
+
+    @property
+    def rises(self) -> bool:
+        """Whether it asks for a record at or above a level."""
+        return getattr(parts.find("measure", self.name), "RISES", False)
 
     def words(self, level: float | None) -> str:
         """The whole measure with its scale, for a reader."""

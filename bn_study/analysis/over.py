@@ -6,14 +6,14 @@ where a run diverged and its value is not imputed. Larger is better.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from bn_study.analysis import arguments
+from bn_study.analysis.reach import Reach
 from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.types import Fraction, Number
@@ -54,12 +54,16 @@ def deviation(factor: np.ndarray, values: np.ndarray) -> float:
 
 def spearman(factor: np.ndarray, values: np.ndarray) -> float:
     """Spearman's rank correlation of the measure with the factor; 0 where the measure is constant."""
+    from scipy import stats  # imported late: a sweep with a tuning reads measures, and would wait half a second for it
+
     return 0.0 if np.ptp(values) == 0 else float(stats.spearmanr(factor, values).statistic)
 
 
 TAKES: dict[str, Callable[..., float]] = {
     one.__name__: one for one in (largest_usable, usable_decades, area, deviation, spearman)
 }
+RISES = ("largest_usable", "usable_decades")
+"""The functions that ask for values at or above a level, so less of the measure must not be better."""
 LOGARITHMIC = ("usable_decades", "area")
 """The functions that use the factor's logarithm, so the factor must be above 0."""
 
@@ -81,6 +85,16 @@ class Over:
         factor = np.array(sorted(values), float)
         given = {"level": level} if self.needs_level else {}
         return TAKES[self.take](factor, np.array([values[one] for one in sorted(values)], float), **self.args, **given)
+
+    def reach(self, factor: Sequence[float], measured: Reach) -> Reach:
+        """The numbers that it can take over these values of the factor."""
+        if self.take == "largest_usable":
+            return Reach(min(factor), max(factor), min(factor), "more")
+        if self.take == "usable_decades":
+            return Reach(0, float(np.gradient(np.log10(sorted(factor))).sum()), better="more")
+        if self.take == "deviation":
+            return Reach(0, (measured.high - measured.low) / 2)
+        return Reach(-1, 1) if self.take == "spearman" else measured
 
     def words(self) -> str:
         args = "".join(f", {key} {value:g}" for key, value in sorted(self.args.items()))

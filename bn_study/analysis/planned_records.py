@@ -3,16 +3,13 @@
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 from bn_study.analysis.needed import LAYERS, Needed
 from bn_study.errors import UsageError
-from bn_study.plan import declared, parts
+from bn_study.plan import parts, promised
 from bn_study.plan.declared import Record
-from bn_study.plan.experiment import Cell, Experiment
-from bn_study.plan.schedule import measuring_points
-from bn_study.plan.spec import Part
+from bn_study.plan.experiment import Experiment
 
 SPLITS = ("train", "validation", "test")
 
@@ -26,27 +23,26 @@ class Planned:
 
 
 def planned(experiment: Experiment, grids: Sequence[str]) -> Planned | None:
-    """The records of all cells of some grids. None if a setting that decides them waits for tuning.
+    """The records of all cells of some grids. None if a setting that decides them waits for tuning."""
+    specs = promised.distinct(cell for grid in grids for cell in experiment.grids[grid].cells)
+    return None if None in specs else planned_of(specs)
 
-    Cells share parts, so each combination of parts is checked only once.
-    """
+
+def planned_of(specs: Iterable[Any]) -> Planned:
+    """The records of some runs, each given as in `promised.distinct`."""
     steps: dict[Record, set[int]] = {}
-    combinations: dict[tuple[int, ...], Any] = {}
-    for cell in (cell for grid in grids for cell in experiment.grids[grid].cells):
-        spec = cell.spec or _known(cell)
-        if spec is None:
-            return None
-        key = *map(id, (spec.dataset, spec.model, spec.norm, spec.probes, spec.schedule)), spec.steps
-        combinations.setdefault(key, spec)
-    for spec in combinations.values():
-        seen = declared.observed(spec.dataset, spec.model, spec.norm)
-        points = measuring_points(spec)
-        for probe in spec.probes:
-            own = {step for step, probes in points if any(one.name == probe.name for one in probes)}
-            for record in declared.records(probe, seen):
-                steps.setdefault(record, set()).update(own)
-    probes = frozenset(probe.name for spec in combinations.values() for probe in spec.probes)
-    return Planned(steps, probes)
+    probes: set[str] = set()
+    for spec in specs:
+        probes.update(probe.name for probe in spec.probes)
+        for record, own in promised.records(spec).items():
+            steps.setdefault(record, set()).update(own)
+    return Planned(steps, frozenset(probes))
+
+
+def series(need: Needed, there: Planned) -> list[Record]:
+    """The records that a need means."""
+    named = (one for one in there.steps if one.name == need.name and one.vector == need.vector)
+    return [one for one in named if _at(one.site, need.site)]
 
 
 def check_needed(reader: str, needs: Iterable[Needed], there: Planned | None, names_only: bool = False) -> None:
@@ -61,7 +57,7 @@ def check_needed(reader: str, needs: Iterable[Needed], there: Planned | None, na
             raise UsageError(_not_recorded(reader, need, there))
         if names_only:
             continue
-        at_site = [one for one in named if _at(one.site, need.site)]
+        at_site = series(need, there)
         if not at_site:
             sites = {LAYERS + one.site.partition("/")[2] if need.site.startswith(LAYERS) else one.site for one in named}
             wrong = parts.unknown("site", need.site, sites) if need.site else f"it needs a site: {_few(sites)}"
@@ -73,15 +69,6 @@ def check_needed(reader: str, needs: Iterable[Needed], there: Planned | None, na
                 f"{reader} reads {need.name} at step {need.step}, at which no run measures it; "
                 f"the nearest measuring point is {nearest}"
             )
-
-
-def _known(cell: Cell) -> Any:
-    """The settings that decide the records of a cell that waits for tuning; None if one of them waits itself."""
-    fields = cell.fields or {}
-    known = SimpleNamespace(**fields, probes=fields.get("probe"))
-    parts_known = all(isinstance(fields.get(kind), Part) for kind in ("dataset", "model", "norm"))
-    complete = parts_known and isinstance(fields.get("probe"), tuple) and isinstance(fields.get("steps"), int)
-    return known if complete and "schedule" in fields else None
 
 
 def _at(site: str, needed: str) -> bool:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Collection
 
 import numpy as np
 
@@ -23,13 +24,21 @@ def points(run: StoredRun, metric: str) -> tuple[np.ndarray, np.ndarray]:
 
     If the network's normalizers have no statistics, it records a single accuracy, which counts for every source.
     """
-    if (metric, "") not in run.scalars:
-        plain = re.sub("_(moving|moving_unbiased|batch)$", "", metric)
-        if (plain, "") in run.scalars and not any(name.startswith(f"{plain}_") for name, _ in run.scalars):
-            return run.scalars[plain, ""]
-        known = [name for name, site in run.scalars if not site]
+    if (metric, "") in run.scalars:
+        return run.scalars[metric, ""]
+    known = [name for name, site in run.scalars if not site]
+    if (found := recorded_as(metric, known)) not in known:
         raise UsageError(f"run {run.id}: {parts.unknown('metric', metric, known)}")
-    return run.scalars[metric, ""]
+    return run.scalars[found, ""]
+
+
+def recorded_as(metric: str, known: Collection[str]) -> str:
+    """The name under which a run with these records has a metric: `test/accuracy` for every source of statistics,
+    if its network has none.
+    """
+    plain = re.sub("_(moving|moving_unbiased|batch)$", "", metric)
+    alone = metric not in known and plain in known and not any(name.startswith(f"{plain}_") for name in known)
+    return plain if alone else metric
 
 
 def last(run: StoredRun, metric: str) -> float:

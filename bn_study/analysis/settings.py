@@ -22,7 +22,7 @@ GRID = "grid"
 
 RESULTS = (
     *("run", "grids", "seed", "status", "diverged_at", "classes"),
-    *("commit", "dirty", "numerics", "stated", "measured"),
+    *("commit", "dirty", "numerics", "device", "stated", "measured"),
 )
 """The columns of a table of runs that are not settings. A measure's column has brackets in its name."""
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bn_study.analysis import interval
 from bn_study.analysis.arms import grouped, left_open
 from bn_study.analysis.needed import LAYERS, Needed
 from bn_study.analysis.rounding import rounded, rounded_table
 from bn_study.analysis.settings import RESULTS, comparable, lacks, option, rank, where, written
-from bn_study.analysis.stats import t_interval
 from bn_study.analysis.tables import EVERY, HASH, Curve
 from bn_study.plan import declared, parts
 
@@ -94,20 +94,20 @@ def on_the_way(line: pd.DataFrame, row: Mapping[str, Any]) -> pd.DataFrame:
     return line[line["step"] < row["steps"]]
 
 
-def mean_curve(lines: Iterable[pd.DataFrame]) -> Iterator[dict[str, Any]]:
-    """The mean of runs' curves, one point per step: step, value, low and high of its interval, n runs.
+def mean_curve(lines: Iterable[pd.DataFrame], metric: str) -> Iterator[dict[str, Any]]:
+    """The mean of runs' curves of a metric, one point per step: step, value, low and high of its interval, n runs.
 
     The mean is rounded, so that the step where it reaches a level is the same on every machine.
     """
     means = pd.concat(list(lines)).groupby("step")["value"].agg(["mean", "std", "count"])
     for step, value, deviation, count in means.itertuples():
-        low, high = t_interval(value, deviation, count)
+        low, high = interval.of_mean(value, deviation, count, metric)
         yield {"step": step, "value": rounded(value), "low": low, "high": high, "n": count}
 
 
-def mean(values: pd.Series) -> dict[str, Any]:
-    """A mean as it is shown: value, low and high of its 95 % t-interval, n values."""
-    low, high = t_interval(values.mean(), values.std(), len(values))
+def mean(values: pd.Series, metric: str = "") -> dict[str, Any]:
+    """A mean as it is shown: value, low and high of its 95 % interval, n values. metric: see `interval.of_mean`."""
+    low, high = interval.of_values(values, metric)
     return {"value": values.mean(), "low": low, "high": high, "n": len(values)}
 
 

@@ -36,7 +36,7 @@ UNKNOWN = Firsts()
 
 
 def stated(name: str, tested: str, runs: pd.DataFrame, firsts: Firsts) -> str:
-    """When a claim was stated: its commit, or its date without git; `post hoc` if one of its runs had been trained.
+    """When a claim was stated: its commit, or its date and `no git`; `post hoc` if one of its runs had been trained.
 
     tested: the claim's hash. runs: its rows of the table of runs; without one there is no answer, "". Where a first
     training or the claim's own date is unknown, the claims that the run was trained with decide.
@@ -52,7 +52,9 @@ def stated(name: str, tested: str, runs: pd.DataFrame, firsts: Firsts) -> str:
             before = since <= trained
         if not before:
             return POST_HOC
-    when = _commits(runs) if since is None else since.name
+    when, commit = (_commits(runs), _committed(runs)) if since is None else (since.name, since.commit)
+    if not commit:
+        return f"{when} (no git)"
     return when + (" (uncommitted changes)" if runs["dirty"].any() else "")
 
 
@@ -75,6 +77,11 @@ def attached_later(
         for one, moment in moments.items()
         if moment is None or moment > limit
     }
+
+
+def _committed(runs: pd.DataFrame) -> bool:
+    """Whether runs name a commit."""
+    return bool((~runs["commit"].isin(["", "unknown"])).any())
 
 
 def _commits(runs: pd.DataFrame) -> str:

@@ -21,6 +21,7 @@ from bn_study.analysis.measures import Measure, parse
 from bn_study.analysis.recorded import NotMeasured
 from bn_study.analysis.rounding import rounded, rounded_table
 from bn_study.analysis.settings import RESULTS, missing, rank
+from bn_study.plan.device import CPU
 from bn_study.plan.experiment import Experiment, PlannedRun, plain
 from bn_study.plan.renamed import current
 from bn_study.store.store import Store
@@ -28,6 +29,8 @@ from bn_study.store.stored_run import DamagedRun, StoredRun
 
 CURVES = ("run", "step", "name", "site", "unit", "value")
 FINALS = ("test/accuracy", "test/loss")
+NOTES = ("numerics", "device")
+"""Columns of a table of runs that are left out where all fields are empty."""
 """Metrics whose last value is read from every run that recorded them."""
 Points = dict[tuple[str, str, Any], list[tuple[int, float]]]
 """By name, site and unit: step and value."""
@@ -102,12 +105,13 @@ def runs_table(
     """A row per run of the plan that the store, or else the committed table `kept`, has.
 
     Columns: run, grids (separated by spaces), seed, status, diverged_at, classes, commit, dirty, numerics (portable,
-    native, or "" where nobody noted them), stated (`claim:hash`, separated by spaces), measured (the labels of the
-    measures that were asked of it, separated by spaces), then every setting, then every measure by its label. A setting
-    that a run lacks is missing, and so is a measure that it was not asked for or has no value of. Measures are rounded
-    (see `rounding`), settings are as they were given. A setting that is null in all runs has a column only if `kept`
-    has one, so that an option that came later, whose null means "as before", changes no committed table; numerics that
-    nobody noted have none either. A damaged run is set aside with a warning. Sorted by grids, settings and seed.
+    native, or "" where nobody noted them), device (the GPUs that trained it, or "" for the CPU), stated (`claim:hash`,
+    separated by spaces), measured (the labels of the measures that were asked of it, separated by spaces), then every
+    setting, then every measure by its label. A setting that a run lacks is missing, and so is a measure that it was not
+    asked for or has no value of. Measures are rounded (see `rounding`), settings are as they were given. A setting that
+    is null in all runs has a column only if `kept` has one, so that an option that came later, whose null means "as
+    before", changes no committed table; nor have NOTES that are empty in all runs. A damaged run is set aside with a
+    warning. Sorted by grids, settings and seed.
     """
     committed = {} if kept is None or kept.empty else {row["run"]: row for row in kept.to_dict("records")}
     rows, labels, settings = [], set(), set()
@@ -123,8 +127,8 @@ def runs_table(
     named = {key for row in rows for key in settings if not missing(row.get(key))}
     if rows:
         settings &= named | set(() if kept is None else kept.columns)
-    noted = any(row["numerics"] for row in rows) or (kept is not None and "numerics" in kept)
-    columns = [*(one for one in RESULTS if noted or one != "numerics"), *sorted(settings), *sorted(labels)]
+    idle = {one for one in NOTES if not any(row[one] for row in rows) and (kept is None or one not in kept)}
+    columns = [*(one for one in RESULTS if one not in idle), *sorted(settings), *sorted(labels)]
     order = [*sorted(settings), "seed", "run"]
 
     def place(row: Mapping[str, Any]) -> list[Any]:
@@ -200,11 +204,19 @@ def _from_store(run: PlannedRun, store: Store, wanted: Mapping[str, Asked]) -> d
             "commit": study.get("commit") or "",
             "dirty": bool(found.get("dirty") or study.get("dirty")),
             "numerics": found.get("numerics") or "",
+            "device": _device(found),
             "stated": " ".join(f"{claim}:{stated[claim]}" for claim in sorted(stated)),
             "measured": " ".join(sorted(wanted)),
         } | {label: _value(one, stored, run.spec.dataset.name) for label, one in wanted.items()}
 
     return _read(run, store, results)
+
+
+def _device(provenance: Mapping[str, Any]) -> str:
+    """The GPUs that trained a run, and the CPU if it did so in turns with one; "" if only the CPU did."""
+    parts = [*provenance.get("earlier", []), provenance]
+    names = dict.fromkeys(one.get("device", {"name": CPU})["name"] for one in parts)
+    return "" if list(names) == [CPU] else " + ".join(names)
 
 
 def _from_committed(row: Mapping[str, Any] | None, wanted: Mapping[str, Asked]) -> dict[str, Any] | None:
@@ -215,7 +227,7 @@ def _from_committed(row: Mapping[str, Any] | None, wanted: Mapping[str, Asked]) 
     if not all(label in measured or one.drawn for label, one in wanted.items()):
         return None
     kept = (*("status", "diverged_at", "classes", "commit", "dirty", "stated"), *sorted(measured))
-    noted = {"numerics": row.get("numerics", ""), "measured": " ".join(sorted(measured))}
+    noted = {one: row.get(one, "") for one in NOTES} | {"measured": " ".join(sorted(measured))}
     return {key: row[key] for key in kept} | noted
 
 

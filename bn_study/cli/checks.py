@@ -5,13 +5,16 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from bn_study.errors import UsageError
-from bn_study.plan import numerics
+from bn_study.plan import numerics, places
+from bn_study.plan.gpu import seen
 from bn_study.store import provenance
 from bn_study.study import locate
+from bn_study.sweep import placement
 
 PROBE = "import tensorflow, keras; print('tensorflow', tensorflow.__version__, 'keras', keras.__version__)"
 
@@ -20,13 +23,14 @@ def examine() -> int:
     """Print one line per check. Returns 0 if a sweep could start, 1 otherwise."""
     checks: list[tuple[str, Callable[[], str]]] = [
         ("python", lambda: f"{platform.python_version()} at {sys.executable}"),
-        ("study", lambda: str(locate().home)),
-        ("package", lambda: _source(provenance.PACKAGE, provenance.CODE)),
-        ("vocabulary", lambda: _source(locate().home, provenance.VOCABULARY)),
+        ("study", _study),
+        ("package", _package),
+        ("vocabulary", _vocabulary),
         ("results", _results),
         ("cores", lambda: f"{len(os.sched_getaffinity(0))}; the default is one worker per core, with one thread each"),
         ("numerics", _numerics),
         ("tensorflow", _tensorflow),
+        ("gpu", _gpu),
         ("data root", _data_root),
     ]
     code = 0
@@ -39,17 +43,43 @@ def examine() -> int:
     return code
 
 
-def _source(folder: Path, paths: Sequence[str]) -> str:
-    source = provenance.source(folder, paths)
+def _study() -> str:
+    home = locate().home
+    if home != places.HOME:
+        return str(home)
+    return f"{home}, which comes with the package; `bn-study new FOLDER` makes one of your own"
+
+
+def _package() -> str:
+    source, version = provenance.package(), provenance.version()
+    if source["date"] is None:
+        return f"version {version or 'unknown'} ({'edited since it was installed' if source['dirty'] else 'unchanged'})"
+    return _committed(source)
+
+
+def _vocabulary() -> str:
+    home = locate().home
+    if home.is_relative_to(places.PACKAGE):
+        return "the package's"
+    source = provenance.source(home, provenance.VOCABULARY)
+    return _committed(source) if source["date"] else "not in git: what was stated when is known by the clock alone"
+
+
+def _committed(source: Mapping[str, Any]) -> str:
     changes = "with uncommitted changes that affect numbers" if source["dirty"] else "clean"
     return f"{source['commit'][:10]} ({changes})"
 
 
 def _results() -> str:
     store = locate().store
-    store.prepare()
-    free = shutil.disk_usage(store.root).free
-    return f"{store.root.parent} is writable, {len(store.ids())} runs stored, {free / 2**30:.0f} GiB free"
+    there = next(folder for folder in (store.root, *store.root.parents) if folder.exists())
+    stored = 0
+    if there == store.root or not os.access(there, os.W_OK):  # else nothing is made by looking
+        store.prepare()
+        stored = len(store.ids())
+    return (
+        f"{store.root.parent} is writable, {stored} runs stored, {shutil.disk_usage(there).free / 2**30:.0f} GiB free"
+    )
 
 
 def _numerics() -> str:
@@ -69,6 +99,14 @@ def _tensorflow() -> str:
             f"cannot be imported: {answer.stderr.strip().splitlines()[-1]}; run scripts/test.sh to reinstall"
         )
     return answer.stdout.strip()
+
+
+def _gpu() -> str:
+    found = seen()
+    if not found.gpus:
+        return f"no NVIDIA GPU is seen ({found.reason}), so device=gpu is not possible"
+    names = ", ".join(map(str, found.gpus))
+    return f"{names}; {'device=gpu uses it' if placement.usable(found.gpus[0]) else placement.UNUSABLE}"
 
 
 def _data_root() -> str:

@@ -82,12 +82,23 @@ def _verbs() -> list[tuple[str, ModuleType]]:
     return sorted(found, key=lambda one: (one[1].ORDER, one[0]))
 
 
+class _Version(argparse.Action):
+    """Prints the version of the installed package, which is looked up only when somebody asks."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        from bn_study.store import provenance
+
+        print(f"bn-study {provenance.version() or 'of a folder that is not installed'}")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bn-study",
         description="Answer questions about batch normalization with evidence.",
         epilog="Start with `bn-study run faster_convergence profile=quick`, then `report` with the same words.",
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for name, verb in _verbs():
         one = verbs.add_parser(

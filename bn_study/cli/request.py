@@ -10,18 +10,26 @@ if TYPE_CHECKING:
     from bn_study.study import Study
     from bn_study.sweep.request import Request
 
+SELECTION = "add the runs that only chose tuned values"
+"""What the flag --selection does."""
+
 
 def parsed(words: list[str], study: "Study | None" = None) -> "Request":
-    """The request that the words make, after all checks that need no run. Raises UsageError."""
+    """The request that the words make, after all checks that need no run. Raises UsageError with all that is wrong."""
+    from bn_study.errors import Faults
     from bn_study.sweep.request import Request
 
-    request = Request.parse(words, study)
+    faults = Faults()
+    request = Request.parse(words, study, faults)
     if request.experiment.name in request.words[:1]:  # a sweep without a file has no claims to check
         from bn_study.analysis.check import check
         from bn_study.plan import statements
 
-        check(request.experiment)
-        statements.check(request.experiment, statements.read(request.study.home))
+        check(request.experiment, faults)
+        if not request.experiment.unread:
+            with faults.at():
+                statements.check(request.experiment, statements.read(request.study.home))
+    faults.finish()
     return request
 
 

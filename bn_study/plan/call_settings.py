@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from bn_study.errors import UsageError
-from bn_study.plan import choice, numerics, parts
+from bn_study.plan import choice, device, numerics, parts, places
+from bn_study.plan.device import Device
 from bn_study.plan.experiment import Factors
 from bn_study.plan.numerics import Numerics
 from bn_study.plan.reading import load
 from bn_study.plan.spec import Part
 
-COUNTS = ("workers", "threads")
+COUNTS = ("workers", "threads", "wide")
 SECONDS = ("timeout", "checkpoint", "heartbeat_timeout", "mirror_wait")
+WORDS: Mapping[str, tuple[str, ...]] = {"device": device.CHOICES, "numerics": numerics.CHOICES}
 OPTIONAL = ("workers", "timeout")
 """The settings that may be null."""
-NAMES = ("launcher", "numerics", *COUNTS, *SECONDS, "mirror")
+NAMES = ("launcher", "device", "numerics", *COUNTS, *SECONDS, "mirror")
 """The entries of conf/config.yaml that belong to a call; so do overrides that begin with `launcher.` or `mirror.`."""
 
 
@@ -25,14 +27,17 @@ NAMES = ("launcher", "numerics", *COUNTS, *SECONDS, "mirror")
 class CallSettings:
     """launcher: who starts the workers, with its options. mirror: what runs are exported to while they are trained.
 
-    workers: None for as many as the launcher thinks right. threads: cores of each. timeout: seconds that a run may
-    take, None for as long as it likes. checkpoint, heartbeat_timeout, mirror_wait: seconds, see conf/config.yaml.
+    workers: None for as many as the launcher thinks right. threads: cores of each. wide: units of a layer, see
+    plan/device.py. timeout: seconds that a run may take, None for as long as it likes. checkpoint, heartbeat_timeout,
+    mirror_wait: seconds, see conf/config.yaml.
     """
 
     launcher: Part
+    device: Device
     numerics: Numerics
     workers: int | None
     threads: int
+    wide: int
     timeout: float | None
     checkpoint: float
     heartbeat_timeout: float
@@ -51,9 +56,12 @@ def checked(home: Path, asked: Factors, config: Mapping[str, Any]) -> CallSettin
     config: the composed configuration, with the launcher that was chosen. Raises UsageError.
     """
     numbers = {key: _number(key, asked.get(key, config[key])) for key in (*COUNTS, *SECONDS)}
-    chosen = asked.get("numerics", config["numerics"])
-    if chosen not in numerics.CHOICES:
-        raise UsageError(parts.unknown("numerics", str(chosen), numerics.CHOICES))
+    words = {key: asked.get(key, config[key]) for key in WORDS}
+    for key, value in words.items():
+        if value not in WORDS[key]:
+            raise UsageError(parts.unknown(key, str(value), WORDS[key]))
+    if words["device"] == "gpu" and asked.get("numerics") == "portable":
+        raise UsageError("numerics=portable: the same bits are promised for CPUs only; leave it out with device=gpu")
     options = dict(config["launcher"])
     for key, value in asked.items():
         part, _, name = key.partition(".")
@@ -64,7 +72,7 @@ def checked(home: Path, asked: Factors, config: Mapping[str, Any]) -> CallSettin
         else:
             options[name] = value
     launcher = _launcher(options, numbers["timeout"])
-    return CallSettings(launcher=launcher, numerics=chosen, mirror=chosen_mirror(home, asked), **numbers)
+    return CallSettings(launcher=launcher, mirror=chosen_mirror(home, asked), **words, **numbers)
 
 
 def _launcher(options: Mapping[str, Any], timeout: float | None) -> Part:
@@ -74,6 +82,7 @@ def _launcher(options: Mapping[str, Any], timeout: float | None) -> Part:
         raise UsageError(
             f"timeout: launcher={part.name} has no process that could end a run; use launcher={' or '.join(others)}"
         )
+    parts.installed("launcher", part.name)
     if parts.defines("launcher", part.name, "check"):
         parts.find("launcher", part.name).check(**part.args)
     return part
@@ -99,8 +108,10 @@ def chosen_mirror(home: Path, asked: Factors) -> Part | None:
                 f"mirror.{next(iter(options))}: choose a mirror first, as mirror={parts.names('mirror')[0]}"
             )
         return None
-    where = f"conf/mirror/{name}.yaml"
     choice.check(home, "mirror", str(name))
-    given = load(home / where, where)
-    choice.check_composed({"mirror": given}, "mirror", [str(name)])
-    return parts.checked("mirror", str(name), {key: value for key, value in given.items() if key != "name"} | options)
+    path = places.options(home, "mirror")[str(name)]
+    given = load(path, places.shown(home, path))
+    choice.check_composed(home, {"mirror": given}, "mirror", [str(name)])
+    part = parts.checked("mirror", str(name), {key: value for key, value in given.items() if key != "name"} | options)
+    parts.installed("mirror", part.name)
+    return part

@@ -26,79 +26,92 @@ from hydra.version import VersionBase
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
-from bn_study.errors import UsageError
-from bn_study.plan import call_settings, choice, parts, secrets
+from bn_study.errors import Faults, UsageError
+from bn_study.plan import call_settings, choice, parts, places, secrets
 from bn_study.plan.call_settings import CallSettings
 from bn_study.plan.experiment import ADHOC, Claim, Experiment, Tune
 from bn_study.plan.grids import GROUPS, Axes, GridBuilder, dotted
-from bn_study.plan.reading import Sections, checked, current_experiment, load, read_experiment, unreadable
+from bn_study.plan.reading import (
+    asked_sections,
+    current_experiment,
+    factors_of,
+    load,
+    read_entries,
+    unread_entries,
+    unreadable,
+)
 from bn_study.plan.renamed import current, current_words
+from bn_study.plan.shortened import shortened_entries
 
-ADHOC_FIGURES = {name: {"kind": "curves", "grid": "sweep", "metric": f"test/{name}"} for name in ("accuracy", "loss")}
-"""The report draws those that the runs recorded: a regression has no accuracy."""
 _ALONE = RLock()
 """Hydra keeps its state in the process, so one thread composes at a time."""
 
 
-def compose(home: Path, name: str | None, overrides: Iterable[str]) -> tuple[Experiment, CallSettings]:
+def compose(
+    home: Path, name: str | None, overrides: Iterable[str], faults: Faults | None = None
+) -> tuple[Experiment, CallSettings]:
     """The experiment that a command line asks for, and the settings of the call (launcher, workers, threads).
 
     name: a file in experiments/, or None for the one grid that the overrides describe.
-    Raises UsageError for anything that cannot be planned, before anything starts.
+    faults: collects the errors of the file's entries, which are then left out of the experiment (`unread`), so that a
+    caller can look for others before it raises them.
+    Raises UsageError for anything else that cannot be planned, before anything starts.
     """
     if not __debug__:
         raise UsageError(
             "Python runs without assertions (PYTHONOPTIMIZE or -O), which Hydra's grammar needs; unset PYTHONOPTIMIZE"
         )
     with _ALONE:
-        return _compose(_Composer(home), name, overrides)
+        parts.look_in(home / places.PARTS)
+        return _compose(_Composer(home), name, overrides, faults)
 
 
-def _compose(composer: "_Composer", name: str | None, overrides: Iterable[str]) -> tuple[Experiment, CallSettings]:
+def _compose(
+    composer: "_Composer", name: str | None, overrides: Iterable[str], faults: Faults | None = None
+) -> tuple[Experiment, CallSettings]:
+    told = Faults() if faults is None else faults
     home, asked = composer.home, _parse(overrides)
     settings = _call_settings(composer, {key: asked.pop(key) for key in list(asked) if call_settings.belongs(key)})
-    profile: Axes = {}
-    if "profile" in asked:
-        profile = _profile(home, asked.pop("profile"))
-    if name is None:
-        where, stated = "command line", {"grids": {"sweep": {}}, "figures": ADHOC_FIGURES}
-    else:
-        name = current_experiment(home, name)
-        where, stated = f"experiments/{name}.yaml", read_experiment(home, name)
-    sections = Sections(where, stated)
-    tune = {key: checked(Tune, f"{where}: tune.{key}", entry) for key, entry in sections.entries("tune").items()}
-    claims = sections.entries("claims", like=True)
-    written = sections.entries("grids", like=True)
-    if not written:
-        raise UsageError(f"{where}: grids: there are none; name at least one")
-    for entry in claims.values():
+    profile: Axes = _profile(home, asked.pop("profile")) if "profile" in asked else {}
+    name = name and current_experiment(home, name)
+    sections = asked_sections(home, name)
+    with told.at():
+        sections.nothing_else()
+    where, written = sections.where, sections.grids()
+    stated_tune, stated_claims = sections.entries("tune"), sections.entries("claims", like=True)
+    for entry in stated_claims.values():
         entry.setdefault("grid", next(iter(written)))
-    tuning_grids = {grid for entry in tune.values() for grid in entry.grids}
+    tune = read_entries(Tune, f"{where}: tune", stated_tune, told)
+    claims = read_entries(Claim, f"{where}: claims", stated_claims, told)
     base = {current(key): value for key, value in sections.section("base").items()}
-    builder = GridBuilder(composer.of_run, tune)
-    for grid, factors in written.items():
-        changed = {key: axis for key, axis in asked.items() if not (key == "seed" and grid in tuning_grids)}
-        fixed = {key: axis for key, axis in profile.items() if not (key == "seed" and grid in tuning_grids)}
-        here = f"{where}: grids.{grid}"
-        own = {current(key): _axis(key, value, here) for key, value in factors.items()}
-        builder.add(here, grid, base, own, fixed, changed)
-    builder.finish(where, base, asked, (*call_settings.NAMES, "profile"))
+    builder = GridBuilder(composer.of_run, factors_of(stated_tune) | tune)
+    builder.add_all(where, base, written, _axis, profile, asked, told)
+    with told.at():
+        builder.finish(where, written, base, asked, (*call_settings.NAMES, "profile"))
+    changed = profile | asked
+    unchanged = _compose(composer, name, [], faults)[0] if name is not None and changed else None
+    unread = frozenset(unread_entries("tune", stated_tune, tune)).union(unread_entries("claims", stated_claims, claims))
+    words: dict[str, str] = {}
+    if unchanged is not None:
+        tune = shortened_entries("tune", tune, unchanged, builder.grids, words)
+        claims = shortened_entries("claims", claims, unchanged, builder.grids, words)
     experiment = Experiment(
         name=name or ADHOC,
         question=sections.text("question"),
         source=sections.text("source"),
         grids=builder.grids,
         tune=tune,
-        claims={key: checked(Claim, f"{where}: claims.{key}", entry) for key, entry in claims.items()},
+        claims=claims,
         figures=current_words(sections.entries("figures")),
         discussion=sections.text("discussion"),
-        changed=tuple(
-            f"{key}={_text(axis)}" for key, axis in sorted((profile | asked).items()) if key in builder.reached
-        ),
-        unchanged=_compose(composer, name, [])[0] if name is not None and profile | asked else None,
+        changed=tuple(f"{key}={_text(axis)}" for key, axis in sorted(changed.items()) if key in builder.reached),
+        unchanged=unchanged,
         sanity_check=sections.flag("sanity_check"),
+        shortened=words,
+        unread=frozenset(unread.union(unread_entries("grids", written, builder.grids))),
     )
-    sections.nothing_else()
+    if faults is None:
+        told.finish()
     return experiment, settings
 
 
@@ -182,11 +195,12 @@ def _call_settings(composer: "_Composer", asked: Axes) -> CallSettings:
 
 
 def _profile(home: Path, names: list[Any]) -> Axes:
-    known = choice.names(home, "profile")
+    known = places.options(home, "profile")
     if len(names) != 1 or names[0] not in known:
         raise UsageError(parts.unknown("profile", _text(names), known))
-    where = f"conf/profile/{names[0]}.yaml"
-    return {current(key): _axis(key, value, where) for key, value in load(home / where, where).items()}
+    path = known[names[0]]
+    where = places.shown(home, path)
+    return {current(key): _axis(key, value, where) for key, value in load(path, where).items()}
 
 
 # --- Hydra ------------------------------------------------------------------------------------------------------------
@@ -208,12 +222,15 @@ class _Composer:
             overrides.append(f"{key}=[{','.join(chosen[key])}]" if key == "probe" else f"{key}={value}")
         cached: Any = self.known.get(str(overrides))
         if cached is None:
-            with _hydra(self.home / "conf"):
-                cached = OmegaConf.to_container(hydra_compose("config", overrides), resolve=False)
+            first, *others = places.vocabulary(self.home)
+            beneath = [QuotedString(f"file://{one.resolve()}", Quote.single).with_quotes() for one in others]
+            search = [f"hydra.searchpath=[{','.join(beneath)}]"] if beneath else []
+            with _hydra(first):
+                cached = OmegaConf.to_container(hydra_compose("config", [*overrides, *search]), resolve=False)
             if choices.get("probe") == []:
                 cached["probe"] = {}
             for group in (*GROUPS, "launcher"):
-                choice.check_composed(cached, group, chosen.get(group, []))
+                choice.check_composed(self.home, cached, group, chosen.get(group, []))
             for key in dotted(cached):
                 secrets.refuse(key, "conf/")
             self.known[str(overrides)] = cached

@@ -7,15 +7,17 @@ builtins, and `Record` and `layer_sites` from here, nothing else; its annotation
 import __future__
 
 import ast
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from bn_study.errors import UsageError
 from bn_study.plan import parts
+from bn_study.plan.activations import RANGES, STEEPEST
+from bn_study.plan.own_parts import remembered
 from bn_study.plan.spec import Part
 from bn_study.plan.types import Source
 
@@ -23,7 +25,7 @@ SITES = ("linear", "pre", "post", "out")
 """Of a hidden layer, as training/network.py explains them."""
 SOURCES: tuple[str, ...] = get_args(Source)
 """Where a normalizer's statistics come from at inference, as training/evaluation.py explains them."""
-RATE_OPTIONS = ("learning_rate", "decay_at", "decay_factor")
+RATE_OPTIONS = ("learning_rate", "decay_at", "decay_factor", "warm_up", "cosine")
 """Options of any optimizer that only set the rate of a step: the compiled training loop gets rates as values."""
 START_OPTIONS = ("initializer", "initializer_scale", "initializer_bias")
 """Options of any model that only decide the values that a network starts from."""
@@ -31,19 +33,27 @@ START_OPTIONS = ("initializer", "initializer_scale", "initializer_bias")
 
 @dataclass(frozen=True)
 class Record:
-    """A series that a probe records. site: "" for none. vector: whether a value is an array."""
+    """A series that a probe records. site: "" for none. vector: whether a value is an array.
+
+    low, high: no value lies outside. better: whether more of it is better, or less; "" where neither is. `plan` refuses
+    claims and tunings that make no sense for such values.
+    """
 
     name: str
     site: str = ""
     vector: bool = False
+    low: float = field(default=-math.inf, compare=False)
+    high: float = field(default=math.inf, compare=False)
+    better: Literal["more", "less", ""] = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
 class Observed:
     """What a probe observes, as far as its records depend on it.
 
-    sites: of the hidden layers, as the model declares them. normalizers: the sites of those that have statistics, such
-    as `layer1/norm`. norm: the normalizer's name. task: `either` where only the data tell.
+    sites: of the hidden layers and of projections beside them, as the model declares them. normalizers: the sites of
+    those that have statistics, such as `layer1/norm`. norm: the normalizer's name. task: `either` where only the
+    data tell.
     """
 
     sites: tuple[str, ...]
@@ -51,6 +61,17 @@ class Observed:
     norm: str
     activation: str
     task: Literal["classification", "regression", "either"]
+    factors: bool
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the nonlinearity has a range at whose ends it saturates."""
+        return self.activation in RANGES
+
+    @property
+    def curved(self) -> bool:
+        """Whether the nonlinearity's slope changes and has a largest value."""
+        return self.activation in STEEPEST
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -58,9 +79,17 @@ class Observed:
         return SOURCES if self.normalizers else SOURCES[:1]
 
 
-def layer_sites(layers: int) -> list[str]:
-    """All sites of a number of hidden layers."""
-    return [f"layer{layer}/{site}" for layer in range(1, layers + 1) for site in SITES]
+def layer_sites(layers: int, shortcuts: Collection[int] = (), normalized: bool = True) -> list[str]:
+    """All sites of a number of hidden layers, and of the projections that are added to some of these layers.
+
+    shortcuts: the numbers of these layers. normalized: whether a normalizer follows the projections.
+    """
+    found = []
+    for layer in range(1, layers + 1):
+        if layer in shortcuts:
+            found += [f"shortcut{layer}/{site}" for site in ("linear", "out") if site == "linear" or normalized]
+        found += [f"layer{layer}/{site}" for site in SITES]
+    return found
 
 
 def layers(model: str, options: Mapping[str, Any]) -> int:
@@ -80,9 +109,11 @@ def observed(dataset: Part, model: Part, norm: Part) -> Observed:
     normalizers: list[str] = []
     if parts.declared("norm", norm.name, "STATISTICS"):
         normalizers += ["input/norm"] if model.args.get("normalize_input") else []
-        normalizers += dict.fromkeys(f"{one.partition('/')[0]}/norm" for one in places)
+        if model.args.get("normalize_input") != "only":
+            normalizers += dict.fromkeys(f"{one.partition('/')[0]}/norm" for one in places if one.endswith("/out"))
     task = parts.declared("dataset", dataset.name, "TASK")
-    return Observed(places, tuple(normalizers), norm.name, str(model.args.get("activation", "")), task)
+    activation, factors = str(model.args.get("activation", "")), dataset.args.get("factors") is not None
+    return Observed(places, tuple(normalizers), norm.name, activation, task, factors)
 
 
 def records(probe: Part, seen: Observed) -> list[Record]:
@@ -99,7 +130,7 @@ def _called(kind: str, name: str, what: str, positional: tuple[Any, ...], option
         raise UsageError(f"{parts.file(kind, name)}: {what} fails: {error}") from None
 
 
-@cache
+@remembered
 def function(kind: str, name: str, what: str) -> Any:
     """A function that a part's file declares, made without importing the file. Raises UsageError if there is none."""
     parts.check(kind, name)

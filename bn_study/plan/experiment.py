@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -46,9 +46,12 @@ class _Stated(BaseModel):
 class Tune(_Stated):
     """How a factor's value is chosen for each arm, on selection seeds and validation data only.
 
+    factors: the settings that are chosen. per: the settings whose values make arms; each arm gets its own choice.
+    level: the level that the score needs, by data set. best: whether the smallest or the largest score wins.
     grid: the grid or grids of the selection runs. score: one measure, averaged over seeds; ties go to the smaller
     value, and a diverged run is the worst. ends: None if an optimum at the edge of the grid means that the grid is too
     small, which fails a claim's gate; `natural` if the edge is the factor's own limit, such as no dropout.
+    seeks: `worst` if the worst value is meant, such as the lowest accuracy.
     """
 
     grid: str | Names
@@ -58,6 +61,7 @@ class Tune(_Stated):
     level: dict[str, Number] = Field(default_factory=dict)
     best: Literal["min", "max"]
     ends: Literal["natural"] | None = None
+    seeks: Literal["best", "worst"] = "best"
 
     @property
     def grids(self) -> list[str]:
@@ -68,21 +72,29 @@ class Claim(_Stated):
     """A statement that runs can support or refute: measure x contrast x test x margin.
 
     says: in how many of its contexts it must be supported to hold as a gate or as a sanity check.
+    level: what the measure has to reach, by data set; only for measures that have a level.
     measure: `{name: {arguments}}`, optionally with `scale: log2 | log10`. `over: {factor: ..., take: ...}` makes one
         number of several runs of a seed, such as the largest usable learning rate.
     contrast: weights by selector (`norm=batch`, or `norm=batch norm.placement=before`), and `constant` for a threshold.
+    difference: false if the weights are not meant to sum to 0, because the weighted sum itself is compared with 0.
+    cut_window: true if the window of the measure is meant to end with runs that are shorter.
     at: factors held at a value, or at the value that a tuning entry chose for each arm.
     contexts: factors; each of their values is a context with its own verdict.
     grid: the grid or grids of the runs; by default the experiment's first one. A claim has the factor `grid`, the name
         of the grid; with several grids it is usually the context.
     gates: claims of the same experiment; a context is blocked unless each of them is supported there. A gate without
         this context must hold as a whole.
+    test: the kind of verdict: what must lie where for the claim to be supported.
+    margin: the smallest effect that would matter, on the measure's scale; for `exact`, the tolerance.
+    expect: what you think will come out, in words; it decides nothing.
     """
 
     says: Literal["always", "generally", "can"] = "generally"
     measure: dict[str, Any]
     level: dict[str, Number] = Field(default_factory=dict)
     contrast: dict[str, Number]
+    difference: bool = True
+    cut_window: bool = False
     at: Factors = Field(default_factory=dict)
     contexts: list[str] = Field(default_factory=list)
     grid: str | Names
@@ -186,7 +198,9 @@ class Experiment:
     """A composed experiment.
 
     changed: the overrides that make it differ from its file. unchanged: the experiment without them; None if there are
-    none. sanity_check: whether its claims are known truths; every other experiment's verdicts wait for them.
+    none. sanity_check: whether its claims are known truths; every other experiment's verdicts wait for them. shortened:
+    how overrides that shorten runs changed the steps that a claim or a tuning names, in words, by `claims.<name>`.
+    unread: the entries of its file that have errors, as `grids.<name>`; they are left out.
     """
 
     name: str
@@ -200,6 +214,8 @@ class Experiment:
     changed: tuple[str, ...]
     unchanged: "Experiment | None" = None
     sanity_check: bool = False
+    shortened: Mapping[str, str] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()
 
     @property
     def tuning_grids(self) -> set[str]:
@@ -229,13 +245,14 @@ class Experiment:
 
         That is the fields of the claim, its gates (each by its own hash), its runs, and its tuning with the tuning's
         runs. Runs are given by their number and a hash that ignores the recipe. `expect`, which interprets the claim,
-        is left out; so are the statements that it is attached to.
+        is left out; so are the statements that it is attached to, and `difference` and
+        `cut_window`, which confirm what is tested.
         """
         if self.unchanged is not None:
             return self.unchanged.tested(name)
         claim = self.claims[name]
         runs = {grid: self._runs([grid]) for grid in claim.grids} if claim.names_grids else self._runs(claim.grids)
-        fields = claim.model_dump(exclude={"expect", "grid", "gates"})
+        fields = claim.model_dump(exclude={"expect", "grid", "gates", "difference", "cut_window"})
         return {
             **by_value(former_words(fields)),
             "gates": sorted(self.stated_hash(gate) for gate in claim.gates),
@@ -245,7 +262,9 @@ class Experiment:
 
     def _tuning(self, entries: Iterable[str]) -> dict[str, Any]:
         """The fields of tuning entries by name, with the runs of their grids in place of the grids' names."""
-        fields = {name: by_value(former_words(self.tune[name].model_dump(exclude={"grid"}))) for name in entries}
+        fields = {
+            name: by_value(former_words(self.tune[name].model_dump(exclude={"grid", "seeks"}))) for name in entries
+        }
         return {name: entry | {"runs": self._runs(self.tune[name].grids)} for name, entry in fields.items()}
 
     def _runs(self, grids: Iterable[str]) -> dict[str, Any]:

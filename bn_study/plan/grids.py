@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from bn_study.errors import UsageError
+from bn_study.errors import Faults, UsageError
 from bn_study.plan import parts, specify
 from bn_study.plan.experiment import Cell, Factors, Grid, Tune
+from bn_study.plan.renamed import current
 
 GROUPS = ("dataset", "model", "norm", "optimizer", "schedule", "probe")
 """Settings that choose a part: each is a Hydra group, a folder in conf/."""
@@ -46,28 +47,56 @@ class GridBuilder:
         self.reached: set[str] = set()
         self.options: set[str] = set()
 
-    def add(self, where: str, name: str, base: Factors, own: Axes, profile: Axes, asked: Axes) -> None:
+    def add_all(
+        self,
+        where: str,
+        base: Factors,
+        written: Mapping[str, Factors],
+        axis: Callable[[str, Any, str], list[Any]],
+        profile: Axes,
+        asked: Axes,
+        told: Faults,
+    ) -> None:
+        """Add the grids of a file; `told` gets the errors of those that cannot be read.
+
+        axis: reads a factor. profile, asked: what overrides it; an override of `seed` does not reach grids that tune.
+        """
+        tuning_grids = {grid for entry in self.tune.values() for grid in entry.grids}
+        for grid, factors in written.items():
+            changed = {key: one for key, one in asked.items() if not (key == "seed" and grid in tuning_grids)}
+            fixed = {key: one for key, one in profile.items() if not (key == "seed" and grid in tuning_grids)}
+            with told.at():
+                own = {current(key): axis(key, value, f"{where}: grids.{grid}") for key, value in factors.items()}
+                try:
+                    self.add(grid, base, own, fixed, changed)
+                except UsageError as error:
+                    overridden = any(key in str(error) for key in changed)
+                    told.add(error, *(() if overridden else (where, f"grids.{grid}")))
+
+    def add(self, name: str, base: Factors, own: Axes, profile: Axes, asked: Axes) -> None:
+        """Raises UsageError for a setting that no part has and for a value that its part refuses."""
         axes = {key: [value] for key, value in base.items()} | own | profile | asked
         reached: set[str] = set()
         options: set[str] = set(GROUPS)
         cells: dict[tuple[int, ...], Cell] = {}
-        try:
-            for pieces in self._combinations(axes, reached, options):
-                same = tuple(map(id, pieces))
-                if same not in cells:
-                    cells[same] = _cell(pieces)
-        except UsageError as error:
-            overridden = any(key in str(error) for key in asked)
-            raise UsageError(str(error) if overridden else f"{where}: {error}") from None
+        for pieces in self._combinations(axes, reached, options):
+            same = tuple(map(id, pieces))
+            if same not in cells:
+                cells[same] = _cell(pieces)
         self.reached |= reached
         self.options |= options
-        for key in own:
-            if key not in profile and key not in asked and key not in reached:
-                raise UsageError(f"{where}: {parts.unknown('setting', key, options)}")
+        unknown = [key for key in own if key not in profile and key not in asked and key not in reached]
+        if unknown:
+            raise UsageError("; ".join(parts.unknown("setting", key, options) for key in unknown))
         stated = {key: axis if len(axis) > 1 else axis[0] for key, axis in axes.items()}
         self.grids[name] = Grid(name, stated, tuple(cells.values()), math.prod(map(len, axes.values())))
 
-    def finish(self, where: str, base: Factors, asked: Axes, of_call: Iterable[str]) -> None:
+    def finish(
+        self, where: str, written: Mapping[str, Factors], base: Factors, asked: Axes, of_call: Iterable[str]
+    ) -> None:
+        """Raises UsageError for a setting that reached no run, where all grids could be read."""
+        if len(self.grids) < len(written):
+            return
         for source, keys in ((f"{where}: base", base), ("command line", asked)):
             for key in keys:
                 if key not in self.reached and (source == "command line" or key not in asked):

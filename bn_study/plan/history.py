@@ -9,7 +9,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from bn_study.errors import UsageError
-from bn_study.plan import git, statements
+from bn_study.plan import git, own_parts, parts, places, statements
 from bn_study.plan.call_settings import NAMES
 from bn_study.plan.compose import compose
 from bn_study.plan.experiment import Experiment
@@ -64,7 +64,7 @@ def committed(home: Path, experiment: Experiment) -> dict[str, str]:
 
 def _paths(name: str) -> tuple[str, ...]:
     names = [name, *(old for old, new in EXPERIMENTS.items() if new == name)]
-    return "conf", statements.FILE, *(f"experiments/{stem}.yaml" for stem in names)
+    return "conf", places.PARTS, statements.FILE, *(f"experiments/{stem}.yaml" for stem in names)
 
 
 def _in_current_words(folder: Path, name: str) -> None:
@@ -100,11 +100,16 @@ def _complete(conf: Path, present: Path) -> None:
 
 def _stated(folder: Path, name: str, home: Path) -> set[str]:
     """The hashes of the claims of an earlier experiment; none if today's code cannot compose it."""
+    if not (folder / "experiments" / f"{name}.yaml").is_file():  # or the package's would be found beneath
+        return set()
+    present = own_parts.folder()
     try:
         _complete(folder / "conf", home / "conf")
         return set(compose(folder, name, [])[0].stated().values())
     except Exception:  # today's code may fail in any way on earlier files
         return set()
+    finally:
+        parts.look_in(present)
 
 
 def _attached(home: Path, name: str) -> set[tuple[str, str]]:

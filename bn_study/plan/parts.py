@@ -1,15 +1,16 @@
 """Parts by name: which parts exist, which arguments they take, and how these are checked.
 
-A part is a file in a part folder. Its arguments are the keyword-only parameters of one function, or the fields of one
-dataclass. They are read by parsing the source: importing a layer or a probe would import TensorFlow, which takes
-seconds and is not needed to check a number.
+A part is a file in a part folder, of the package or of a study of one's own (own_parts.py). Its arguments are the
+keyword-only parameters of one function, or the fields of one dataclass. They are read by parsing the source: importing
+a layer or a probe would import TensorFlow, which takes seconds and is not needed to check a number.
 """
 
 import ast
 import difflib
 import importlib
+import importlib.util
+import re
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,11 +18,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from bn_study.errors import UsageError
-from bn_study.plan import types
+from bn_study.plan import own_parts, types
+from bn_study.plan.own_parts import remembered
+from bn_study.plan.places import HOME, PACKAGE, PARTS
 from bn_study.plan.renamed import FIGURE_OPTIONS
 from bn_study.plan.spec import Part
 
-PACKAGE = Path(__file__).resolve().parent.parent
 FEW = 15  # names that a message lists
 FUNCTIONS = {
     "dataset": "training/load",
@@ -39,7 +41,7 @@ FUNCTIONS = {
 
 ALSO = {
     "dataset": ("TASK", "NOTE"),
-    "model": ("sites",),
+    "model": ("sites", "CONVOLUTIONAL"),
     "norm": ("STATISTICS",),
     "probe": ("records",),
     "measure": ("needs",),
@@ -50,34 +52,70 @@ ALSO = {
 }
 """What else the files of a kind define; the `__init__.py` of their folder explains it."""
 
+OWN = (*(kind for kind in FUNCTIONS if kind != "verb"), "optimizer", "schedule", "profile")
+"""The kinds that a study may add to; the last three are YAML alone."""
+
 STRICT = ConfigDict(extra="forbid", strict=True)
 
 
-@cache
+def look_in(folder: Path | None) -> None:
+    """From now on, the parts in this folder, a study's parts/, exist beside the package's; None or no folder: none do.
+
+    Raises UsageError where a file would be taken for one of the package, or would not be found.
+    """
+    folder = folder.resolve() if folder is not None and folder.is_dir() else None
+    own_parts.look_in(folder)
+    for path in sorted(folder.glob("[!_.]*/")) if folder is not None else ():
+        if path.name not in OWN:
+            raise UsageError(f"{PARTS}/{path.name}: {unknown('kind of part', path.name, OWN)}")
+        settings = (one.stem for one in (HOME / "conf" / path.name).glob("*.yaml"))
+        taken = {*settings, *(_of_package(path.name) if path.name in FUNCTIONS else ())}
+        for file in sorted(path.glob("[!_.]*")):
+            if file.suffix in (".py", ".yaml") and file.stem in taken:
+                here = f"{PARTS}/{path.name}/{file.name}"
+                raise UsageError(
+                    f"{here}: the package has the {path.name} {file.stem} already; give yours another name"
+                )
+
+
+@remembered
 def names(kind: str) -> list[str]:
     """The parts of a kind that have a file, sorted."""
+    return sorted({*_of_package(kind), *own_parts.names(kind)})
+
+
+def _of_package(kind: str) -> list[str]:
     half, _ = FUNCTIONS[kind].split("/")
-    return sorted(path.stem for path in (PACKAGE / half / kind).glob("*.py") if not path.stem.startswith("_"))
+    return [path.stem for path in (PACKAGE / half / kind).glob("[!_.]*.py")]
+
+
+def is_own(kind: str, name: str) -> bool:
+    """Whether a part is the study's and not the package's."""
+    return name in own_parts.names(kind)
 
 
 def file(kind: str, name: str) -> str:
-    """Where the file of a part is, or should be: `bn_study/training/norm/batch.py`."""
+    """Where the file of a part is, or should be: `bn_study/training/norm/batch.py`, `parts/norm/mine.py`."""
     half, _ = FUNCTIONS[kind].split("/")
-    return f"bn_study/{half}/{kind}/{name}.py"
+    return own_parts.file(kind, name) if is_own(kind, name) else f"bn_study/{half}/{kind}/{name}.py"
 
 
 def find(kind: str, name: str) -> ModuleType:
     """Import a part's file."""
+    if is_own(kind, name):
+        return own_parts.find(kind, name)
     half, _ = FUNCTIONS[kind].split("/")
     return importlib.import_module(f"bn_study.{half}.{kind}.{name}")
 
 
-@cache
+@remembered
 def definitions(kind: str, name: str) -> dict[str, ast.AST]:
     """What the file of a part defines at its top, by name, without importing it. Raises UsageError for no Python."""
     found: dict[str, ast.AST] = {}
     try:
-        tree = ast.parse((PACKAGE.parent / file(kind, name)).read_text(encoding="utf-8"))
+        own = is_own(kind, name)
+        path = PACKAGE.parent / file(kind, name)
+        tree = ast.parse(own_parts.text(kind, name) if own else path.read_text(encoding="utf-8"))
     except (SyntaxError, ValueError) as error:
         raise UsageError(f"{file(kind, name)} is not readable as Python: {error}") from None
     for node in tree.body:
@@ -89,7 +127,7 @@ def definitions(kind: str, name: str) -> dict[str, ast.AST]:
     return found
 
 
-@cache
+@remembered
 def check(kind: str, name: str) -> None:
     """Raises UsageError where the file of a part lacks something that its kind defines."""
     for what in (FUNCTIONS[kind].rpartition("/")[2], *ALSO.get(kind, ())):
@@ -111,6 +149,14 @@ def declared(kind: str, name: str, constant: str) -> Any:
         raise UsageError(f"{file(kind, name)}: {constant} must be a literal") from None
 
 
+def installed(kind: str, name: str) -> None:
+    """Raises UsageError where a package is missing that a part NEEDS beyond those that come with bn-study."""
+    needs = declared(kind, name, "NEEDS") if defines(kind, name, "NEEDS") else {}
+    for package, requirement in needs.items():
+        if importlib.util.find_spec(package) is None:
+            raise UsageError(f"{kind}={name} needs {package}, which is not installed: pip install '{requirement}'")
+
+
 def function(kind: str, name: str) -> Any:
     """A part's function. Raises UsageError where its file does not define what its kind needs."""
     check(kind, name)
@@ -122,7 +168,7 @@ def call(kind: str, part: Part, *positional: Any) -> Any:
     return function(kind, part.name)(*positional, **part.args)
 
 
-@cache
+@remembered
 def parameters(kind: str, name: str) -> dict[str, Any]:
     """A part's options with their annotations, by parsing its source."""
     vocabulary = vars(types)
@@ -137,7 +183,7 @@ def parameters(kind: str, name: str) -> dict[str, Any]:
     return found
 
 
-@cache
+@remembered
 def _options(kind: str, name: str) -> dict[str, tuple[ast.expr | None, bool]]:
     """The annotation of each option, and whether it may be left out."""
     check(kind, name)
@@ -151,7 +197,7 @@ def _options(kind: str, name: str) -> dict[str, tuple[ast.expr | None, bool]]:
     raise UsageError(f"{file(kind, name)}: {definer} must be a {'class' if definer[0].isupper() else 'function'}")
 
 
-@cache
+@remembered
 def _schema(kind: str, name: str) -> type[BaseModel]:
     optional = {key for key, (_, optional) in _options(kind, name).items() if optional}
     fields: Any = {
@@ -195,13 +241,22 @@ def _shown(value: Any) -> str:
 
 def _reason(error: Mapping[str, Any]) -> str:
     message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    return message[0].lower() + message[1:]
+    reason = message[0].lower() + message[1:]
+    if error["type"] == "literal_error":
+        near = _nearest(str(error["input"]), re.findall(r"'([^']*)'", error["ctx"]["expected"]))
+        return f"did you mean {near[0]}? It {reason}" if near else reason
+    return reason
+
+
+def _nearest(name: str, known: Iterable[str]) -> list[str]:
+    """The name that is most like it, if one is like it."""
+    return difflib.get_close_matches(name, known, n=1, cutoff=0.5)
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """The message for a name that does not exist: the nearest that does, and all that do (or some, if none is near)."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    near = _nearest(name, known)
     hint, there = (f"did you mean {near[0]}?", " There") if near else ("", "there")
     if not known:
         rest = "there are none here"

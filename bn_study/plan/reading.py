@@ -2,6 +2,7 @@
 
 import copy
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,11 +11,14 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 from yaml import MarkedYAMLError, YAMLError
 
-from bn_study.errors import UsageError
-from bn_study.plan import parts, secrets
-from bn_study.plan.experiment import ADHOC, Claim, Tune
+from bn_study.errors import Faults, UsageError
+from bn_study.plan import parts, places, secrets
+from bn_study.plan.experiment import ADHOC, Claim, Factors, Tune
+from bn_study.plan.experiment_file import ExperimentFile
 from bn_study.plan.renamed import EXPERIMENTS, SECTIONS
 
+ADHOC_FIGURES = {name: {"kind": "curves", "grid": "sweep", "metric": f"test/{name}"} for name in ("accuracy", "loss")}
+"""The report draws those that the runs recorded: a regression has no accuracy."""
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 NAME_RULE = "names are of letters, digits, _ and -"
 RESERVED = ("runs", "local", "bench", "replications", "statements", ADHOC)
@@ -23,8 +27,8 @@ Stated = TypeVar("Stated", Tune, Claim)
 
 
 def experiment_names(home: Path) -> list[str]:
-    """The files in experiments/, sorted."""
-    return sorted(path.stem for path in (home / "experiments").glob("*.yaml"))
+    """The files in experiments/, sorted: the study's own, and the package's beneath them."""
+    return list(places.experiments(home))
 
 
 def current_experiment(home: Path, name: str) -> str:
@@ -39,14 +43,14 @@ def experiment_question(home: Path, name: str) -> str:
 
 def read_experiment(home: Path, name: str) -> dict[str, Any]:
     """The content of an experiment file. Raises UsageError with the nearest name if there is no such file."""
-    known = experiment_names(home)
+    known = places.experiments(home)
     if name not in known:
         if (home / "experiments" / f"{name}.yml").exists():
             raise UsageError(f"experiments/{name}.yml: name it {name}.yaml")
         raise UsageError(parts.unknown("experiment", name, known))
     if name in RESERVED or not NAME.fullmatch(name):
         raise UsageError(f"experiments/{name}.yaml: an experiment cannot be called so; {NAME_RULE}")
-    content = load(home / "experiments" / f"{name}.yaml", f"experiments/{name}.yaml")
+    content = load(known[name], f"experiments/{name}.yaml")
     return {SECTIONS.get(key, key): value for key, value in content.items()}
 
 
@@ -85,7 +89,7 @@ def _check_keys(content: dict[Any, Any], where: str) -> None:
 class Sections:
     """The top level of an experiment file."""
 
-    NAMES = ("question", "source", "base", "grids", "tune", "claims", "figures", "discussion", "sanity_check")
+    NAMES = tuple(ExperimentFile.model_fields)
 
     def __init__(self, where: str, content: dict[str, Any]) -> None:
         self.where = where
@@ -114,6 +118,12 @@ class Sections:
             raise UsageError(f"{self.where}: {key}: expected `name: value` lines")
         return section
 
+    def grids(self) -> dict[str, dict[str, Any]]:
+        found = self.entries("grids", like=True)
+        if not found:
+            raise UsageError(f"{self.where}: grids: there are none; name at least one")
+        return found
+
     def entries(self, key: str, like: bool = False) -> dict[str, dict[str, Any]]:
         """The named entries of a section; with `like`, an entry may start from another one."""
         entries: dict[str, dict[str, Any]] = {}
@@ -134,17 +144,48 @@ class Sections:
         return entries
 
 
+def read_entries(model: type[Stated], where: str, entries: Factors, told: Faults) -> dict[str, Stated]:
+    """The entries of a section that can be read; `told` gets the errors of the others."""
+    found = {}
+    for key, entry in entries.items():
+        with told.at():
+            found[key] = checked(model, f"{where}.{key}", entry)
+    return found
+
+
+def unread_entries(section: str, written: Factors, read: Mapping[str, Any]) -> list[str]:
+    """The entries of a section that could not be read, as `claims.<name>`."""
+    return [f"{section}.{one}" for one in written if one not in read]
+
+
+def factors_of(entries: Factors) -> dict[str, Tune]:
+    """Tuning entries that may have errors, as far as grids look at them: a factor with such a name waits for it."""
+    known = {key: one["factors"] for key, one in entries.items() if isinstance(one.get("factors"), list)}
+    return {key: Tune.model_construct(grid=[], factors=factors) for key, factors in known.items()}
+
+
 def checked(model: type[Stated], where: str, entry: dict[str, Any]) -> Stated:
-    """An entry as a Tune or Claim. Raises UsageError that names the missing, unknown or wrong field."""
+    """An entry as a Tune or Claim. Raises UsageError with a line for each missing, unknown or wrong field."""
     if "statements" in entry:
         raise UsageError(f"{where}: statements: a claim is attached to statements in statements.yaml, not here")
     try:
         return model.model_validate(entry)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        if first["type"] == "missing":
-            raise UsageError(f"{where}: {key} is missing; state it") from None
-        if first["type"] == "extra_forbidden":
-            raise UsageError(f"{where}: {parts.unknown('field', key, model.model_fields)}") from None
-        raise UsageError(f"{where}: {key}: {first['msg'].removeprefix('Value error, ')}") from None
+        lines = (f"{where}: {_fault(model, one)}" for one in error.errors())
+        raise UsageError("\n".join(dict.fromkeys(lines))) from None
+
+
+def _fault(model: type[Stated], error: Any) -> str:
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "missing":
+        return f"{key} is missing; state it"
+    if error["type"] == "extra_forbidden":
+        return parts.unknown("field", key, model.model_fields)
+    return f"{key}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def asked_sections(home: Path, name: str | None) -> Sections:
+    """The sections of an experiment's file; without a name, of the one grid that a command line describes."""
+    if name is None:
+        return Sections("command line", {"grids": {"sweep": {}}, "figures": ADHOC_FIGURES})
+    return Sections(f"experiments/{name}.yaml", read_experiment(home, name))

@@ -14,6 +14,10 @@ RECIPE = 2
 """Bumped when the mathematics or the random streams of training change; CHANGELOG.md says why."""
 
 
+CODE = ("recipe", "own")
+"""Fields of a run that stand for the code that trains it, not for what is asked for."""
+
+
 @dataclass(frozen=True)
 class Part:
     """One chosen part of a run: a file in a part folder, and its checked arguments."""
@@ -38,7 +42,9 @@ class RunSpec:
 
     `plan/parts.py` has coerced the values, so `1`, `1.0` and `1e0` give the same learning rate and the same id.
     `probes` and `schedule` belong to the identity because they decide what is recorded. classes_per_batch: how many
-    classes each training batch is drawn from; None draws from all examples alike.
+    classes each training batch is drawn from; None draws from all examples alike. own: `kind/name` of each part that is
+    the study's own -> a hash of its code, so that an edited part trains anew; None without such parts. It is to them
+    what the recipe is to the package: no part of what a claim asks for.
     """
 
     dataset: Part
@@ -52,6 +58,7 @@ class RunSpec:
     schedule: Mapping[str, Any]
     recipe: int = RECIPE
     classes_per_batch: int | None = None
+    own: Mapping[str, str] | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -78,14 +85,14 @@ class RunSpec:
 
     @cached_property
     def asked(self) -> str:
-        """`asked_text` of the run, without the recipe: what a claim asks for."""
-        return asked_text({name: getattr(self, attribute) for name, attribute in _HASHED.items() if name != "recipe"})
+        """`asked_text` of the run, without the code (recipe, own): what a claim asks for."""
+        return asked_text({name: getattr(self, attribute) for name, attribute in _HASHED.items() if name not in CODE})
 
     @cached_property
     def training(self) -> str:
-        """Ten hex digits of what is trained: settings and seed, without recipe, probes and measuring schedule.
+        """Ten hex digits of what is trained: settings and seed, without the code, probes and measuring schedule.
 
-        Training the same again with a new recipe, or measuring more, is no new evidence. Such runs share this value.
+        Training the same again with new code, or measuring more, is no new evidence. Such runs share this value.
         """
         return training_of(self.canonical())
 
@@ -102,7 +109,7 @@ _HASHED = dict(sorted((former(attribute.name), attribute.name) for attribute in 
 
 def training_of(canonical: str) -> str:
     """`RunSpec.training` of the run with this canonical text, which may be of any version."""
-    fields = {key: value for key, value in json.loads(canonical).items() if key not in ("recipe", "probes", "measure")}
+    fields = {key: value for key, value in json.loads(canonical).items() if key not in (*CODE, "probes", "measure")}
     return hashlib.sha256(_json(_without_nulls(fields)).encode()).hexdigest()[:10]
 
 

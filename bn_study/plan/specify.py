@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, create_model
 
-from bn_study.plan import parts, types
+from bn_study.plan import own_parts, parts, types
 from bn_study.plan.spec import Part, RunSpec
 
 _SETTINGS = {
@@ -38,6 +38,10 @@ _OPTIMIZER_RANGES = {
     "epsilon": types.Positive,
     "decay_at": list[types.Fraction],
     "decay_factor": types.Positive,
+    "warm_up": types.BelowOne | None,
+    "cosine": bool | None,
+    "weight_decay": types.NonNegative | None,
+    "weight_decay_on": types.Literal["kernels"] | None,
 }
 _OPTIMIZER_TYPES = {bool: bool, int: types.Number, float: types.Number, str: str}
 
@@ -75,7 +79,11 @@ def specify(config: Mapping[str, Any]) -> RunSpec:
 
 def assembled(fields: Mapping[str, Any]) -> RunSpec:
     """The run of checked entries of a configuration."""
-    return RunSpec(probes=fields["probe"], **{key: value for key, value in fields.items() if key != "probe"})
+    of_run = {key: value for key, value in fields.items() if key != "probe"}
+    chosen = [(kind, fields[kind].name) for kind in ("dataset", "model", "norm")]
+    chosen += [("probe", probe.name) for probe in fields["probe"]]
+    own = {f"{kind}/{name}": own_parts.code(kind, name) for kind, name in chosen if parts.is_own(kind, name)}
+    return RunSpec(probes=fields["probe"], own=own or None, **of_run)
 
 
 def checked_field(field: str, value: Any) -> Any:

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
+from bn_study.plan import activations
+
 
 def _whole(value: Any) -> Any:
     """YAML reads `1e3` as a float; as a count it means 1000."""
@@ -31,6 +33,8 @@ Quantiles = Annotated[list[Annotated[float, Field(ge=0, le=100)]], Field(min_len
 """Percentiles, 0 to 100, as in the names of the records: 15 is `activation/unit_q15`."""
 Source = Literal["reestimated", "moving", "moving_unbiased", "batch"]
 """Where a normalizer's statistics come from at inference; training/evaluation.py explains each."""
+Activation = Annotated[activations.Name, BeforeValidator(lambda name: activations.ALIASES.get(str(name), name))]
+"""A nonlinearity of hidden layers: any name of plan/activations.py."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ def _read(value: Any) -> FileContent:
 File = Annotated[FileContent, PlainValidator(_read)]
 
 __all__ = [
+    "Activation",
     "AtLeastOne",
     "BelowOne",
     "Count",

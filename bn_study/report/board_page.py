@@ -4,11 +4,12 @@ Both follow from the statements, the answers to them and the committed evidence 
 """
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from bn_study.analysis.described import note
 from bn_study.analysis.stats import RULE
 from bn_study.plan.statements import Statements
-from bn_study.report import seen, statement_figure, words
+from bn_study.report import fresh_seeds, seen, statement_figure, words
 from bn_study.report.answers import Answered, Question, questions
 from bn_study.report.board import Evidence, tally
 from bn_study.report.multiplicity import multiplicity, paragraph
@@ -30,9 +31,16 @@ KINDS = {
 
 
 def page(
-    statements: Statements, answered: Sequence[Answered], evidence: Sequence[Evidence], replicated: Sequence[seen.Seen]
+    statements: Statements,
+    answered: Sequence[Answered],
+    evidence: Sequence[Evidence],
+    replicated: Sequence[seen.Seen],
+    results: Path,
 ) -> str:
-    """The text of results/README.md. replicated: the processors on which rows were trained again."""
+    """The text of results/README.md. replicated: the processors on which rows were trained again.
+
+    results: the folder whose comparison of seeds is shown.
+    """
     datasets = sorted({data for one in evidence for claim in one.tested for data in claim.datasets})
     return render(
         "board.md.j2",
@@ -51,6 +59,8 @@ def page(
         rule=RULE,
         replicated=replicated,
         seen=seen,
+        reseeded=fresh_seeds.sentence(results),
+        reseeded_changed=fresh_seeds.changed(results),
         post_hoc=[(one, [claim for claim in one.tested if claim.post_hoc]) for one in evidence],
         later=list(_attached_later(answered)),
         multiplicity=paragraph(multiplicity(evidence)),
@@ -97,14 +107,16 @@ def _attached_later(answered: Sequence[Answered]) -> Iterator[str]:
             yield one.name
 
 
-def short(statements: Statements, answered: Sequence[Answered], replicated: Sequence[seen.Seen]) -> str:
-    """The README's summary: the questions with their answers, how many statements hold, replications."""
+def short(statements: Statements, answered: Sequence[Answered], replicated: Sequence[seen.Seen], results: Path) -> str:
+    """The README's summary: the questions with their answers, how many statements hold, other seeds, replications."""
     text = [f"- {_in_short(one)}" for one in questions(statements, answered)]
     found = [f"{len(names)} {KINDS[kind][len(names) > 1]}" for kind, names in counts(answered).items()]
     text += ["", f"Of {len(answered)} statements {', '.join(found)}: [all answers](results/README.md)."]
     late = sum(one.post_hoc for one in answered)
     if late:
         text[-1] += f" {late} of these answers rest only on comparisons that were stated after their runs."
+    if other_seeds := fresh_seeds.sentence(results):
+        text[-1] += f" {other_seeds} [Which, and why](results/README.md#the-same-questions-other-seeds)."
     if replicated:
         kinds = len({(entry.processor, entry.instructions) for entry in replicated})
         again = f"Committed rows were trained again on {kinds} kind{'s' if kinds != 1 else ''} of processor"

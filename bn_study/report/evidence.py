@@ -17,9 +17,10 @@ from bn_study import report as writer
 from bn_study.analysis import claims, csv_files, tables, tune
 from bn_study.analysis.verdict import Verdict
 from bn_study.errors import UsageError
-from bn_study.plan import statements
+from bn_study.plan import places, statements
 from bn_study.plan.experiment import ADHOC, Experiment, PlannedRun, Tuned
-from bn_study.report import answers, firsts, same, sanity_checks
+from bn_study.report import answers, firsts, fresh_seeds, same, sanity_checks
+from bn_study.report.beside import Judgment, sentences
 from bn_study.report.ledger import FILE, Ledger
 from bn_study.study import Study
 from bn_study.sweep.status import planned
@@ -41,6 +42,7 @@ class Judged:
     """An experiment's runs and the verdicts that follow from them.
 
     unfinished: a text about missing runs, or "". ledger: the folder's ledger with the entries of these runs.
+    notes: what a reader of the verdicts must know of all of them.
     """
 
     plan: list[PlannedRun]
@@ -49,6 +51,7 @@ class Judged:
     verdicts: dict[str, Verdict]
     unfinished: str
     ledger: Ledger
+    notes: tuple[str, ...] = ()
 
 
 def folder_of(study: Study, experiment: Experiment) -> Path:
@@ -58,17 +61,24 @@ def folder_of(study: Study, experiment: Experiment) -> Path:
     return study.results / experiment.name
 
 
-def report(study: Study, experiment: Experiment, sanity: str | None = None) -> Report:
+def report(study: Study, experiment: Experiment, sanity: str | None = None, to: Path | None = None) -> Report:
     """Write an experiment's folder. Raises UsageError if it has no run, or the folder cannot be written.
 
     sanity: the result of `sanity_checks.sanity`, for callers that report many experiments; None: compute it.
+    to: where to write instead; the experiment's own folder is only read.
     """
     folder = folder_of(study, experiment)
+    target = to or folder
     try:
-        return _write(study, experiment, folder, folder, sanity)
+        return _write(study, experiment, folder, target, sanity)
     except OSError as error:
         hint = "make it writable or set BN_STUDY_RESULTS to another folder"
-        raise UsageError(f"{folder} cannot be written ({error.strerror}); {hint}") from error
+        raise UsageError(f"{target} cannot be written ({error.strerror}); {hint}") from error
+
+
+def drawn(study: Study, experiment: Experiment, folder: Path) -> Report:
+    """The same, written to another folder. Raises UsageError if it has no run."""
+    return _write(study, experiment, folder_of(study, experiment), folder, None)
 
 
 def differences(study: Study, experiment: Experiment, sanity: str | None = None) -> list[str]:
@@ -114,9 +124,12 @@ def board_differences(study: Study) -> list[str]:
 
 
 def misfits(study: Study) -> list[str]:
-    """A line for each answer in statements.yaml that the committed verdicts no longer bear out."""
+    """A line for each answer in statements.yaml that the committed verdicts no longer bear out.
+
+    None for an installed package: it has the answers, but not the evidence of all of them.
+    """
     stated = statements.read(study.home)
-    if stated is None:
+    if stated is None or study.home.is_relative_to(places.PACKAGE):
         return []
     return answers.problems(study.home, stated, answers.answers(stated, writer.board.read(study.home, study.results)))
 
@@ -128,13 +141,14 @@ def _write_board(study: Study, results: Path, home: Path) -> list[Path]:
         return []
     experiments, replicated = writer.board.read(study.home, study.results), writer.seen.read(study.results)
     answered = answers.answers(stated, experiments)
+    compared = fresh_seeds.update(study.results, results)
     page = results / "README.md"
-    page.write_text(writer.board_page.page(stated, answered, experiments, replicated), encoding="utf-8")
-    written = [page, *writer.board_figure.write(results, answered, answers.questions(stated, answered))]
+    page.write_text(writer.board_page.page(stated, answered, experiments, replicated, results), encoding="utf-8")
+    written = [*compared, page, *writer.board_figure.write(results, answered, answers.questions(stated, answered))]
     written += writer.statement_figure.write(results, answered)
     readme = study.home / "README.md"
     if study.results == study.home / "results" and readme.is_file():
-        summary = writer.board_page.short(stated, answered, replicated)
+        summary = writer.board_page.short(stated, answered, replicated, results)
         text = writer.board_page.inserted(readme.read_text(encoding="utf-8"), summary)
         (home / "README.md").write_text(text, encoding="utf-8")
         written.append(home / "README.md")
@@ -166,6 +180,28 @@ def judge(study: Study, experiment: Experiment) -> Judged:
         return _judge(study, experiment, source, Path(temporary) / "runs.csv")
 
 
+def beside(study: Study, experiment: Experiment, judged: Judged, claim: str) -> list[str]:
+    """What came out for a claim of an experiment with overrides, what the committed evidence says, and why they differ.
+
+    Raises UsageError without overrides or without evidence.
+    """
+    stated = experiment.unchanged
+    if stated is None:
+        raise UsageError(f"{experiment.name} has no overrides: this is the evidence; leave out --evidence or add some")
+    places = [study, Study(study.home, study.home / "results")]  # BN_STUDY_RESULTS may be a scratch folder
+    place = next((one for one in places if (folder_of(one, stated) / "runs.csv").is_file()), None)
+    if place is None:
+        raise UsageError(
+            f"there is no evidence in {folder_of(study, stated)}; `bn-study report {stated.name}` makes it"
+        )
+    committed = judge(place, stated)
+    both = [
+        Judgment(one.claims[claim], found.verdicts[claim], found.runs, found.tuned)
+        for one, found in ((experiment, judged), (stated, committed))
+    ]
+    return sentences(experiment, *both)
+
+
 def _judge(study: Study, experiment: Experiment, source: Path, target: Path, sanity: str | None = None) -> Judged:
     """Judge the runs in the store or in the table `source`. Their table is written to `target` and read back.
 
@@ -190,20 +226,30 @@ def _judge(study: Study, experiment: Experiment, source: Path, target: Path, san
         unfinished = f"{gap}; `bn-study run` trains them"
     found = firsts.find(study, experiment, source.parent, plan, runs)
     verdicts = claims.verdicts(experiment, runs, tuned, sanity, found.firsts)
-    return Judged(plan, runs, tuned, verdicts, unfinished, found.ledger)
+    return Judged(plan, runs, tuned, verdicts, unfinished, found.ledger, tuple(_notes(study, experiment)))
+
+
+def _notes(study: Study, experiment: Experiment) -> Iterator[str]:
+    if experiment.claims and not experiment.sanity_check and not sanity_checks.names(study):
+        yield sanity_checks.NOT_GATED
+    for entry, words in experiment.shortened.items():
+        yield f"{entry} is not as its file states it: {words}"
 
 
 def _write(study: Study, experiment: Experiment, source: Path, target: Path, sanity: str | None) -> Report:
     """Write the tables of the runs in the store or in `source`, and everything drawn from them, to `target`."""
+    earlier = fresh_seeds.verdicts_of(source)
     judged = _judge(study, experiment, source / "runs.csv", target / "runs.csv", sanity)
+    if target == study.results / experiment.name:
+        fresh_seeds.keep(study.results, experiment.name, earlier, judged.runs)
     kept = csv_files.read_csv(source / "curves.csv") if (source / "curves.csv").is_file() else None
     curves = writer.curves_table(experiment, judged.plan, study.store, judged.runs, kept)
     csv_files.write_csv(curves, target / "curves.csv")
     curves = csv_files.read_csv(target / "curves.csv")
-    files = writer.write(target, experiment, judged.runs, curves, judged.verdicts, judged.tuned)
+    files = writer.write(target, experiment, judged.runs, curves, judged.verdicts, judged.tuned, judged.notes)
     if experiment.name != ADHOC:
         judged.ledger.write(target / FILE)
         files.append(target / FILE)
     verdicts = writer.terminal(judged.verdicts) if judged.verdicts else None
-    remarks = [judged.unfinished] if judged.unfinished else []
+    remarks = [*judged.notes, *([judged.unfinished] if judged.unfinished else [])]
     return Report(target, judged, verdicts, [target / "runs.csv", target / "curves.csv", *files], remarks)

@@ -4,7 +4,7 @@ Nothing is trained and TensorFlow is not imported. Runs that the cache lacks com
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from bn_study.analysis import csv_files, tables
+from bn_study.analysis import csv_files, selection, tables
 from bn_study.analysis.verdict import verdicts_table
 from bn_study.errors import UsageError
 from bn_study.plan.experiment import Experiment
@@ -34,6 +34,7 @@ class Frames:
         trained it, every setting by its dotted name, and every measure that claims and tunings need.
     verdicts: one row per claim and context, as in verdicts.csv; empty without claims.
     unfinished: a text about the planned runs that are missing; "" if none is.
+    left_out: a text about the selection runs that are not in `runs`; "" if none is missing for that reason.
     """
 
     study: Study
@@ -41,6 +42,19 @@ class Frames:
     runs: pd.DataFrame
     verdicts: pd.DataFrame
     unfinished: str
+    left_out: str = ""
+
+    @property
+    def reported(self) -> "Frames":
+        """The same without the runs that only chose tuned values: what to pool over seeds.
+
+        Raises UsageError if no other run is there.
+        """
+        chose = np.array(selection.is_selection(self.runs, self.experiment.tuning_grids), bool)
+        if chose.all():
+            raise UsageError(f"{self.experiment.name}: only selection runs are there; --selection shows them")
+        runs = self.runs[~chose].reset_index(drop=True)
+        return replace(self, runs=runs, left_out=selection.left_out(self.runs[chose]))
 
     @cached_property
     def stored(self) -> dict[str, StoredRun]:

@@ -2,7 +2,7 @@
 
 Replicas have their own store, results/local/replications/<numerics>/<trainer>/runs, so an interrupted call resumes.
 <trainer> identifies the code, the libraries and the processor, so replicas of other ones are not mixed in. The summary
-is results/replications/<processor>.csv, one file per kind of processor.
+is results/replications/<processor>.csv, one file per kind of processor. With device=gpu the processor is the GPU.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from bn_study.report import sanity_checks
 from bn_study.store import provenance
 from bn_study.store.store import Store
 from bn_study.study import Study
-from bn_study.sweep import cost
+from bn_study.sweep import cost, placement
 from bn_study.sweep import run as sweep
 from bn_study.sweep.call import Call
 from bn_study.sweep.request import Request
@@ -40,6 +40,15 @@ LIBRARIES = ("tensorflow", "keras", "numpy")
 
 
 @dataclass(frozen=True)
+class Processor:
+    """What trains replicas. stem: for file names. name: for readers. kind: its vectors, or what a GPU can compute."""
+
+    stem: str
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True)
 class Replicated:
     """A replicated experiment. committed: its table. missing: the number of sampled rows that could not be trained.
 
@@ -47,6 +56,7 @@ class Replicated:
     """
 
     experiment: str
+    processor: Processor
     numerics: str
     committed: pd.DataFrame
     rows: Replication
@@ -72,20 +82,22 @@ def table_of(study: Study, name: str) -> Path:
 
 
 def replica_of(request: Request, sample: Sample) -> Request:
-    """The request for the sample's rows, with the results folder where replicas are kept."""
-    results = request.study.results / "local" / FOLDER / _numerics(request.settings) / _trainer()
+    """The request for the sample's rows, with the results folder where replicas are kept. Its device is settled."""
+    trainer = _trainer(processor(request), versions())
+    results = request.study.results / "local" / FOLDER / _numerics(request.settings) / trainer
     return replace(request, study=Study(request.study.home, results)).narrowed(sample)
 
 
 def _numerics(settings: CallSettings) -> str:
     """The numerics that workers use on this machine."""
-    return "portable" if settings.numerics == "portable" and numerics.supported() else "native"
+    portable = settings.numerics == "portable" and settings.device == "cpu" and numerics.supported()
+    return "portable" if portable else "native"
 
 
 @cache
-def _trainer() -> str:
+def _trainer(trains: Processor, libraries: str) -> str:
     """Ten hex digits that identify everything except settings that decides a run's numbers."""
-    digest = hashlib.sha256(repr((processor(), instruction_set(), versions())).encode())
+    digest = hashlib.sha256(repr((trains, libraries)).encode())
     for one in (provenance.PACKAGE / name for name in provenance.CODE):
         for path in sorted(one.rglob("*.py")) if one.is_dir() else [one] if one.suffix == ".py" else []:
             digest.update(path.read_bytes())
@@ -126,7 +138,10 @@ def compare(request: Request, sample: Sample) -> Replicated:
         raise UsageError(f"{experiment.name}: nothing has been trained again; `bn-study replicate` does it")
     judged = replication.judge(experiment, committed, again)
     verdicts = _verdicts(study, experiment, sample, store)
-    return Replicated(experiment.name, _numerics(request.settings), committed, judged, len(plan) - len(again), verdicts)
+    return Replicated(
+        experiment.name, processor(replica), _numerics(replica.settings), committed, judged, len(plan) - len(again),
+        verdicts,
+    )  # fmt: skip
 
 
 def _verdicts(study: Study, experiment: Experiment, sample: Sample, store: Store) -> dict[str, tuple[str, str]]:
@@ -161,10 +176,12 @@ def _verdicts(study: Study, experiment: Experiment, sample: Sample, store: Store
 
 
 def write(study: Study, replicated: list[Replicated]) -> Path:
-    """Enter experiments into this processor's table. They replace older rows with the same numerics."""
-    family, name = processor()
-    path = study.results / FOLDER / f"{family}-{instruction_set()}.csv"
-    rows = pd.DataFrame([_row(one, name) for one in replicated])
+    """Enter experiments into the table of the processor, which is the same for all of them.
+
+    They replace older rows with the same numerics.
+    """
+    path = study.results / FOLDER / f"{replicated[0].processor.stem}.csv"
+    rows = pd.DataFrame([_row(one) for one in replicated])
     if path.is_file():
         before = csv_files.read_csv(path).replace({"experiment": EXPERIMENTS})
         keys = set(zip(rows["experiment"], rows["numerics"], strict=True))
@@ -175,11 +192,11 @@ def write(study: Study, replicated: list[Replicated]) -> Path:
     return path
 
 
-def _row(one: Replicated, name: str) -> dict[str, Any]:
+def _row(one: Replicated) -> dict[str, Any]:
     commits = sorted({str(commit)[:10] for commit in one.committed["commit"]})
     return {
-        "processor": name,
-        "instructions": instruction_set(),
+        "processor": one.processor.name,
+        "instructions": one.processor.kind,
         "numerics": one.numerics,
         "versions": versions(),
         "experiment": one.experiment,
@@ -205,7 +222,16 @@ def instruction_set() -> str:
     return next((name for flag, name in names.items() if flag in flags), platform.machine())
 
 
-def processor() -> tuple[str, str]:
+def processor(request: Request) -> Processor:
+    """What trains a request: the GPU, or the CPU by maker, family, model and widest vectors."""
+    if gpus := placement.gpus(request):
+        gpu, kind = gpus[0], f"compute capability {gpus[0].compute_capability}"
+        return Processor(re.sub(r"\W+", "-", f"{gpu.name} {kind}".lower()), f"{gpu.name}, driver {gpu.driver}", kind)
+    family, name = _cpu()
+    return Processor(f"{family}-{instruction_set()}", name, instruction_set())
+
+
+def _cpu() -> tuple[str, str]:
     """Maker, family and model, in a form for file names and in one for readers."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")

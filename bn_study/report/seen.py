@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bn_study.analysis import csv_files
+from bn_study.report import fresh_seeds
 
 COUNTS = ("rows", "identical", "agrees", "differs", "untold", "verdicts", "verdicts_same")
 
@@ -43,7 +44,7 @@ HEADS = (
 def read(results: Path) -> list[Seen]:
     """An entry for each kind of processor and numerics, by file."""
     entries = []
-    for path in sorted((results / "replications").glob("*.csv")):
+    for path in sorted(set((results / "replications").glob("*.csv")) - {results / fresh_seeds.FILE}):
         for (name, vectors, numerics), rows in csv_files.read_csv(path).groupby(
             ["processor", "instructions", "numerics"]
         ):

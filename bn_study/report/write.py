@@ -13,13 +13,13 @@ from typing import Any
 
 import pandas as pd
 
-from bn_study.analysis import csv_files, sensitivity, tables
+from bn_study.analysis import csv_files, interval, sensitivity, tables
 from bn_study.analysis.arms import by_settings
 from bn_study.analysis.described import note, run_set
 from bn_study.analysis.figure import _style
 from bn_study.analysis.settings import written
 from bn_study.analysis.shown import Tables, of_grid
-from bn_study.analysis.stats import RULE, t_interval
+from bn_study.analysis.stats import RULE
 from bn_study.analysis.verdict import Verdict, verdicts_table
 from bn_study.plan import parts
 from bn_study.plan.experiment import ADHOC, Experiment, PlannedRun, Tuned
@@ -52,10 +52,12 @@ def write(
     curves: pd.DataFrame,
     verdicts: Mapping[str, Verdict],
     tuned: Mapping[str, Tuned],
+    notes: Sequence[str] = (),
 ) -> list[Path]:
     """Write verdicts.csv, report.md and every figure: svg, png, csv with its numbers, json with its caption and runs.
 
     If there are claims, also sensitivity.csv. runs, curves: runs.csv and curves.csv of the folder, as read back.
+    notes: what the page says about all verdicts.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "verdicts.csv"]
@@ -72,7 +74,7 @@ def write(
         files += drawn
         figures.append({"name": name, "caption": caption})
     page = folder / "report.md"
-    page.write_text(_page(experiment, runs, verdicts, tuned, figures, firm), encoding="utf-8")
+    page.write_text(_page(experiment, runs, verdicts, tuned, figures, firm, notes), encoding="utf-8")
     return [*files, page]
 
 
@@ -137,6 +139,7 @@ def _page(
     tuned: Mapping[str, Tuned],
     figures: list[dict[str, str]],
     firm: Sequence[sensitivity.Sensitivity],
+    notes: Sequence[str],
 ) -> str:
     return render(
         "report.md.j2",
@@ -150,6 +153,7 @@ def _page(
         seeds=sorted({int(seed) for seed in runs["seed"]}),
         commits=sorted({str(one) or "unknown" for one in runs["commit"]}),
         numerics=[one for one in _values(runs, "numerics") if one],
+        devices=[one or "CPU" for one in _values(runs, "device")],
         dirty=bool(len(runs)) and bool(runs["dirty"].any()),
         arms=[] if verdicts else [(name, _arms(of_grid(runs, name))) for name in experiment.grids],
         finals=[metric for metric in tables.FINALS if runs[tables.final(metric).label(None)].notna().any()],
@@ -159,6 +163,7 @@ def _page(
         diverged=runs[runs["status"] == "diverged"].to_dict("records"),
         figures=figures,
         firm=firm,
+        notes=notes,
         fragile=[one for one in firm if one.fragile],
         rule=RULE,
     )
@@ -185,16 +190,16 @@ def _arms(rows: pd.DataFrame) -> list[dict[str, Any]]:
             {
                 "label": arm.label or "all runs",
                 "seeds": arm.rows["seed"].nunique(),
-                "finals": {metric: _mean(values) for metric, values in finals.items()},
+                "finals": {metric: _mean(values, metric) for metric, values in finals.items()},
                 "diverged": int((arm.rows["status"] == "diverged").sum()),
             }
         )
     return entries
 
 
-def _mean(values: pd.Series) -> str:
-    """`0.972 [0.965, 0.979]`: mean and 95 % t-interval over runs."""
-    low, high = t_interval(values.mean(), values.std(), len(values))
+def _mean(values: pd.Series, metric: str) -> str:
+    """`0.972 [0.965, 0.979]`: mean of a metric and its 95 % interval over runs."""
+    low, high = interval.of_values(values, metric)
     mean = words.number(values.mean())
     return mean if math.isnan(low) else f"{mean} [{words.number(low)}, {words.number(high)}]"
 

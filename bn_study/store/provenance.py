@@ -1,5 +1,7 @@
 """The circumstances in which a run was trained. They are not part of its identity."""
 
+import base64
+import hashlib
 import os
 import platform
 import resource
@@ -11,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from bn_study.plan import git, numerics
+from bn_study.plan import device, git, numerics
 from bn_study.plan.secrets import without_credentials
 
 LIBRARIES = ("bn-study", "tensorflow", "keras", "numpy", "scipy", "pandas", "pyarrow")
@@ -23,7 +25,7 @@ CODE = (
 )
 """The code that decides the numbers of a run's records: it plans the run, sets up its process, trains it and writes the
 records. Measures, verdicts and pages are recomputed by every report."""
-VOCABULARY = ("conf",)
+VOCABULARY = ("conf", "parts")
 """The same for the study. The runs' ids cover what an experiment trains, and `stated` covers its claims."""
 THREADS = "TF_NUM_INTRAOP_THREADS"
 ENVIRONMENT = (
@@ -31,24 +33,27 @@ ENVIRONMENT = (
     *(THREADS, "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
     *("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES"),
     *("TF_XLA_FLAGS", "XLA_FLAGS", "KERAS_BACKEND", "CUDA_VISIBLE_DEVICES", "PYTHONHASHSEED"),
+    *("NVIDIA_TF32_OVERRIDE", "TF_DETERMINISTIC_OPS", "TF_CUDNN_USE_AUTOTUNE", "CUBLAS_WORKSPACE_CONFIG"),
     *("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_JOB_PARTITION", "SLURM_CPUS_PER_TASK"),
 )
 """The only environment variables that are stored. Names are listed in full, because a pattern might match a secret."""
 
 
 def circumstances(home: Path, request: Sequence[str]) -> dict[str, Any]:
-    """Code, versions, command, machine and the part of the environment that may decide numbers or speed.
+    """Code, versions, command, machine, device and the part of the environment that may decide numbers or speed.
 
     request: the words after `bn-study run`. Credentials are removed from URLs. commit, dirty and date are the
-    package's; `study` has those of the study, which may be in another repository.
+    package's; `study` has those of the study, which may be in another repository. Spec.json has the hashes of the
+    study's own parts.
     """
     return {
-        **source(PACKAGE, CODE),
+        **package(),
         "study": source(home, VOCABULARY),
         "remote": without_credentials(git.answer(home, "remote", "get-url", "origin") or "") or None,
         "versions": {name: _version(name) for name in LIBRARIES} | {"python": platform.python_version()},
         "command": without_credentials(shlex.join(["bn-study", "run", *request])),
         "machine": machine() | {"host": platform.node()},
+        "device": device.in_force(),
         "threads": threads(),
         "numerics": numerics.in_force(),
         "environment": {name: without_credentials(os.environ[name]) for name in ENVIRONMENT if name in os.environ},
@@ -90,6 +95,37 @@ def source(folder: Path, paths: Sequence[str]) -> dict[str, Any]:
     head = git.head(folder)
     commit = {"commit": "unknown", "date": None} if head is None else {"commit": head.commit, "date": head.date}
     return commit | {"dirty": git.changed(folder, *paths)}
+
+
+def version() -> str | None:
+    """The version of this package; None if it is not installed."""
+    return _version("bn-study")
+
+
+def package() -> dict[str, Any]:
+    """`source` of the package's code. Installed from a wheel it has no commit, and is dirty if it was edited since."""
+    about = source(PACKAGE, CODE)
+    return about | {"dirty": _edited()} if about["date"] is None and _recorded() else about
+
+
+@cache
+def _recorded() -> dict[Path, metadata.FileHash]:
+    """The files of the code that an installation listed, with their hashes; none for a checkout."""
+    try:
+        files = metadata.files("bn-study") or []
+    except metadata.PackageNotFoundError:
+        return {}
+    listed = {Path(one.locate()).resolve(): one.hash for one in files if one.hash and str(one).startswith(CODE)}
+    return {path: checksum for path, checksum in listed.items() if path.is_relative_to(PACKAGE)}
+
+
+def _edited() -> bool:
+    """Whether a file of the installed code differs from what was installed."""
+    for path, checksum in _recorded().items():
+        digest = hashlib.new(checksum.mode, path.read_bytes() if path.is_file() else b"").digest()
+        if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != checksum.value:
+            return True
+    return False
 
 
 def _version(name: str) -> str | None:

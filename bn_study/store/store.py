@@ -20,6 +20,7 @@ when a run is read; the run is then set aside, and the next call trains it again
 
 import json
 import os
+import re
 import shutil
 import tempfile
 import uuid
@@ -173,8 +174,8 @@ class Store:
             if summary["kind"] == "crashed" and summary["deaths"] < DEATHS:
                 return None
             text = base.with_suffix(".txt")
-            lines = text.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            return Failure(summary["kind"], lines[-1] if lines else "", bool(summary["usage"]), text)
+            reason = _reason(text.read_text(encoding="utf-8", errors="replace"))
+            return Failure(summary["kind"], reason, bool(summary["usage"]), text)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -185,6 +186,13 @@ class Store:
         except FileNotFoundError:
             return {}
         return {name: failure for name in names if (failure := self.failed(name, call)) is not None}
+
+    def failed_runs(self) -> set[str]:
+        """The ids of runs that failed in some call and were not finished since."""
+        try:
+            return {one.name for one in os.scandir(self.root / ".failed") if any(Path(one).glob("*.json"))}
+        except FileNotFoundError:
+            return set()
 
     def _deaths(self, base: Path) -> int:
         try:
@@ -253,3 +261,20 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _reason(text: str) -> str:
+    """What a log says of why a run failed: its last line, or the exception that its last traceback ends with.
+
+    Keras tells in several lines what it called, and the first of them that is not empty is what went wrong.
+    """
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text)  # colors
+    _, found, trace = text.rpartition("Traceback (most recent call last):\n")
+    lines = [line for line in (trace if found else text).splitlines() if line.strip()]
+    ends = [place for place, line in enumerate(lines) if found and not line.startswith(" ")]
+    if not ends:
+        return lines[-1].strip() if lines else ""
+    kind, _, said = lines[ends[0]].partition(": ")
+    if said.startswith("Exception encountered when calling") and len(lines) > ends[0] + 1:
+        return f"{kind}: {lines[ends[0] + 1].strip()}"
+    return lines[ends[0]]

@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     runs = to_train(request.experiment, plan_status(request.experiment, study.store))
     here = provenance.circumstances(study.home, words) | {"status": "complete", "threads": threads}
     start = {"worker": {"seconds": provenance.age(), "count": 1}}
-    for spec in unpriced(runs, stored(study.store, runs, threads)):
+    for spec in unpriced(runs, stored(study.store, runs, threads, here["device"]["name"])):
         steps = FIRST
         for _ in range(2):
             short, clock = shortened(spec, steps), time.monotonic()

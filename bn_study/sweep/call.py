@@ -5,12 +5,16 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from bn_study.plan import numerics, parts
+from bn_study.errors import UsageError
+from bn_study.plan import device, numerics, parts
 from bn_study.plan.call_settings import CallSettings
 from bn_study.plan.experiment import Experiment
+from bn_study.plan.gpu import Gpu
 from bn_study.study import Study
+from bn_study.sweep import placement
 from bn_study.sweep.request import Request
 
 
@@ -46,8 +50,26 @@ class Call:
     def workers(self, runs: int) -> int:
         """The number of workers for this number of runs."""
         option = parts.declared("launcher", self.settings.launcher.name, "WORKERS")
-        usual = self.options[option] if option else cores() // self.threads or 1
+        usual = self.options[option] if option else len(self.gpus) * self.per_gpu or cores() // self.threads or 1
         return min(self.settings.workers or usual, runs or 1)
+
+    @cached_property
+    def gpus(self) -> tuple[Gpu, ...]:
+        """The GPUs of this machine that its workers train on; none: they train on the CPU. Raises UsageError."""
+        return placement.gpus(self.request)
+
+    @property
+    def per_gpu(self) -> int:
+        """How many workers share a GPU."""
+        return placement.per_gpu(self.request, self.gpus, cores() // self.threads) if self.gpus else 0
+
+    @property
+    def device(self) -> str:
+        """The name of the device that trains, as provenance has it; `gpu` where no GPU is seen, as from afar."""
+        try:
+            return self.gpus[0].name if self.gpus else device.CPU
+        except UsageError:
+            return self.settings.device
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -59,15 +81,19 @@ class Call:
         """Seconds that a run may take; None for no limit."""
         return self.settings.timeout
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """A worker's complete environment. TensorFlow and Keras read it when they are imported."""
+    def environment(self, number: int) -> dict[str, str]:
+        """The complete environment of worker `number`. TensorFlow and Keras read it when they are imported.
+
+        Portable numerics are a promise about CPUs: on a GPU they are native.
+        """
         names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
         own = dict.fromkeys(names, str(self.threads)) | {
-            "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow",
+            "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow",
             "BN_STUDY_HOME": str(self.study.home), "BN_STUDY_RESULTS": str(self.study.results),
         }  # fmt: skip
-        return numerics.environment(os.environ, self.settings.numerics) | own
+        gpu = self.gpus[number // self.per_gpu % len(self.gpus)] if self.gpus else None
+        chosen = numerics.environment(os.environ, "native" if gpu else self.settings.numerics)
+        return device.environment(chosen, gpu) | own
 
     def too_many_failures(self) -> bool:
         return self.max_failures is not None and len(self.study.store.failures(self.id)) >= self.max_failures

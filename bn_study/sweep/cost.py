@@ -81,9 +81,8 @@ def price(runs: Sequence[RunSpec], known: Sequence[Known], workers: int) -> Pric
 
 
 def expected(runs: Sequence[RunSpec], known: Sequence[Known]) -> dict[str, float]:
-    """Seconds that a worker needs for each of these runs, by id; empty unless they are known for all runs."""
-    seconds = {spec.id: cost.seconds for spec, cost in _costs(runs, known) if cost is not None}
-    return seconds if len(seconds) == len({spec.id for spec in runs}) else {}
+    """Seconds that a worker needs for each of these runs, by id, without those that have no comparable run."""
+    return {spec.id: cost.seconds for spec, cost in _costs(runs, known) if cost is not None}
 
 
 def _costs(runs: Iterable[RunSpec], known: Sequence[Known]) -> Iterator[tuple[RunSpec, _Cost | None]]:
@@ -142,7 +141,7 @@ def told(call: Call, plan: PlanStatus, calibrate: bool) -> Iterator[tuple[str, s
     runs = to_train(call.experiment, plan)
     if not runs:
         return
-    known, source = stored(store, runs, call.threads), "comparable run{} stored on this machine"
+    known, source = stored(store, runs, call.threads, call.device), "comparable run{} stored on this machine"
     if calibrate and unpriced(runs, known):
         known, source = known + calibrated(call, runs), "run{} stored on this machine or trained just now"
     cost = price(runs, known, call.workers(len(runs)))
@@ -165,7 +164,7 @@ def told(call: Call, plan: PlanStatus, calibrate: bool) -> Iterator[tuple[str, s
 def of_all(call: Call, plan: PlanStatus, calibrate: bool) -> tuple[Price, Price]:
     """The price of the missing runs, and the price of all runs."""
     everything = to_train(call.experiment, replace(plan, done=frozenset()))
-    known = stored(call.study.store, everything, call.threads)
+    known = stored(call.study.store, everything, call.threads, call.device)
     if calibrate and unpriced(everything, known):
         known += calibrated(call, everything)
     missing = to_train(call.experiment, plan)
@@ -178,12 +177,12 @@ def calibrated(call: Call, runs: Sequence[RunSpec]) -> list[Known]:
     with tempfile.TemporaryDirectory() as folder:
         answer = subprocess.run(
             [*child.PYTHON, "-m", "bn_study.sweep.calibration", folder, *call.request.worker_words],
-            env=call.environment | child.environment(),
+            env=call.environment(0) | child.environment(),
             capture_output=True, encoding="utf-8", errors="replace",
         )  # fmt: skip
         if answer.returncode:
             raise UsageError(f"--calibrate: {(answer.stderr.strip().splitlines() or ['it ended'])[-1]}")
-        return stored(Store(Path(folder)), runs, call.threads)
+        return stored(Store(Path(folder)), runs, call.threads, call.device)
 
 
 def _free_memory() -> int:

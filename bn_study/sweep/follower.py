@@ -16,6 +16,7 @@ import threading
 from pathlib import Path
 
 from bn_study.analysis.mirror import _run
+from bn_study.analysis.mirror._sweep import Sweep
 from bn_study.plan import parts
 from bn_study.plan.experiment import PlannedRun
 from bn_study.store import checkpoint
@@ -45,12 +46,13 @@ def main(arguments: list[str]) -> int:
         signal.alarm(math.ceil(2 * request.settings.mirror_wait))
 
     threading.Thread(target=wait_for_the_end, daemon=True).start()
+    sweep = Sweep.of(experiment)
     folder = study.results / "mirror" / mirror.name
     exported: dict[str, float] = {}
     last = False
     while True:
         for run in plan_status(experiment, study.store).runs:
-            news = _news(run, study.store, since, exported, experiment.name)
+            news = _news(run, study.store, since, exported, sweep)
             if news is not None:
                 parts.call("mirror", mirror, news, folder)
         if last:
@@ -59,7 +61,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _news(
-    run: PlannedRun, store: Store, since: float, exported: dict[str, float], experiment: str
+    run: PlannedRun, store: Store, since: float, exported: dict[str, float], sweep: Sweep
 ) -> _run.Run | None:  # fmt: skip
     """The run, if part of it is not exported yet. Updates `exported`: the checkpoint's time, infinity if published."""
     run_id = run.spec.id
@@ -69,7 +71,7 @@ def _news(
         if store.done(run_id):
             stored = store.read(run_id)
             exported[run_id] = math.inf
-            return _run.of(stored, experiment) if _written(stored.folder / "provenance.json") >= since else None
+            return _run.of(stored, sweep) if _written(stored.folder / "provenance.json") >= since else None
         path = store.checkpoint(run_id)
         written = _written(path)
         if written < since or written == exported.get(run_id):
@@ -78,7 +80,7 @@ def _news(
         state = checkpoint.load(path, run.spec).state
     except (FileNotFoundError, checkpoint.Unusable, DamagedRun):
         return None  # gone or incomplete; `run` handles damaged runs
-    return None if state is None else _run.under_way(run.spec, state, experiment)
+    return None if state is None else _run.under_way(run.spec, state, sweep)
 
 
 def _written(path: Path) -> float:

@@ -1,6 +1,7 @@
-"""The progress of a sweep: a live table on a terminal, elsewhere one plain line per minute."""
+"""The progress of a sweep: a live table on a terminal, elsewhere one plain line per minute and one at the end."""
 
 import time
+from dataclasses import dataclass
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -20,6 +21,18 @@ SETTLED = 0.02
 """After this share of the remaining work the time left follows this call's own speed; before that, stored runs."""
 
 
+@dataclass(frozen=True)
+class Figures:
+    """How far a sweep is. waiting: cells that wait for tuning. rate: steps a second. left: the time, in words."""
+
+    runs: int
+    done: int
+    waiting: int
+    diverged: int
+    rate: float
+    left: str
+
+
 class Progress:
     """Reads the store and never asks the workers, so that a second call that shares the work shows the same."""
 
@@ -32,7 +45,7 @@ class Progress:
         )
         self.statuses: dict[str, str] = {}
         self.known: list[timings.Known] = []
-        self.known = timings.stored(self.store, self._look(), call.threads)
+        self.known = timings.stored(self.store, self._look(), call.threads, call.device)
         later = self._look()
         self.price = cost.price(later, self.known, call.workers(len(later)))
         self.steps_at_start, self.first_work = self._done(self.leases.holders())
@@ -46,6 +59,8 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         if self.live:
             self.live.stop()
+        elif self.said != self.started:  # the last line must not be one of a minute ago
+            self._say(time.monotonic())
 
     def update(self) -> None:
         now = time.monotonic()
@@ -54,23 +69,30 @@ class Progress:
             line = Text(self.line(now, holders), no_wrap=True)
             self.live.update(Group(line, self.table(holders)) if holders else line)
         elif now - self.said >= QUIET_INTERVAL:
-            self.said = now
-            self.console.print(self.line(now, self.leases.holders()), soft_wrap=True, highlight=False)
+            self._say(now)
+
+    def _say(self, now: float) -> None:
+        self.said = now
+        self.console.print(self.line(now, self.leases.holders()), soft_wrap=True, highlight=False)
 
     def line(self, now: float, holders: list[Holder]) -> str:
         """`38/148 runs · 110 left · 5,214 steps/s · 2 diverged · 0 failed · 4m 10s left`."""
-        if self.plan.waiting and len(self.statuses) == len(self.plan.runs):
+        found = self.figures(now, holders)
+        waiting = f" · {found.waiting} waiting for tuning" if found.waiting else ""
+        failed = len(self.store.failures(self.call.id))
+        return (
+            f"{found.done}/{found.runs} runs · {found.runs - found.done} left{waiting} · {found.rate:,.0f} steps/s · "
+            f"{found.diverged} diverged · {failed} failed · {found.left}"
+        )
+
+    def figures(self, now: float, holders: list[Holder]) -> Figures:
+        if self.plan.has_more(self.store):
             self._look()
         steps, work = self._done(holders)
         rate = (steps - self.steps_at_start) / max(now - self.started, 1e-9)
         diverged = sum(status == "diverged" for status in self.statuses.values())
-        waiting = f" · {len(self.plan.waiting)} waiting for tuning" if self.plan.waiting else ""
-        runs, done = len(self.plan.runs), len(self.statuses)
-        failed = len(self.store.failures(self.call.id))
-        return (
-            f"{done}/{runs} runs · {runs - done} left{waiting} · {rate:,.0f} steps/s · {diverged} diverged · "
-            f"{failed} failed · {self._left(work, now)}"
-        )
+        runs, waiting = len(self.plan.runs), len(self.plan.waiting)
+        return Figures(runs, len(self.statuses), waiting, diverged, rate, self._left(work, now))
 
     def table(self, holders: list[Holder]) -> Table:
         """What each worker does, including workers of other calls and machines."""
@@ -93,14 +115,17 @@ class Progress:
         later = cost.to_train(self.call.experiment, self.plan)
         everything = {run.spec.id: run.spec for run in self.plan.runs} | {spec.id: spec for spec in later}
         runs = list(everything.values())
-        self.work = cost.expected(runs, self.known) or {spec.id: float(spec.steps) for spec in runs}
+        seconds = cost.expected(runs, self.known)
+        self.work = seconds if len(seconds) == len(runs) else {spec.id: float(spec.steps) for spec in runs}
         return later
 
     def _left(self, done: float, now: float) -> str:
         """The time left, by the speed since work first advanced: the time that workers take to start does not count."""
         left = sum(self.work.values()) - done
-        if left <= 0:  # all steps are done; some runs may still be evaluated
-            return "finishing" if len(self.statuses) == len(self.plan.runs) else "last measurements"
+        if len(self.statuses) == len(self.plan.runs) and not self.plan.waiting:
+            return "nothing left"
+        if left <= 0:  # all steps are done, and the last runs are being evaluated
+            return "last measurements"
         if done == self.first_work:
             self.first_seen = now
         advanced = done - self.first_work

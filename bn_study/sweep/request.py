@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bn_study.errors import UsageError
+from bn_study.errors import Faults, UsageError
 from bn_study.plan.call_settings import CallSettings
 from bn_study.plan.compose import compose
 from bn_study.plan.experiment import Experiment
@@ -23,15 +23,15 @@ class Request:
     sample: Sample | None = None
 
     @classmethod
-    def parse(cls, words: Sequence[str], study: Study | None = None) -> "Request":
+    def parse(cls, words: Sequence[str], study: Study | None = None, faults: Faults | None = None) -> "Request":
         """Parse `[EXPERIMENT] [OVERRIDE ...]`; a worker's words may begin with a sample. study: by default `locate()`.
 
-        Raises UsageError for words that cannot be planned.
+        faults: see `compose`. Raises UsageError for words that cannot be planned.
         """
         study = study or locate()
         sample, rest = split_sample(words)
         name, overrides = split(rest)
-        experiment, settings = compose(study.home, name, overrides)
+        experiment, settings = compose(study.home, name, overrides, faults)
         request = cls(tuple(rest), study, experiment, settings)
         return request if sample is None else request.narrowed(sample)
 

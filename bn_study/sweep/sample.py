@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bn_study.analysis import arms, tables
 from bn_study.plan.experiment import Cell, Experiment, Grid, PlannedRun
 from bn_study.store.store import Store
 from bn_study.sweep.status import planned
@@ -28,6 +27,8 @@ class Sample:
 
     def of(self, experiment: Experiment) -> Experiment:
         """The experiment with these rows alone. No cell waits for tuning: tuned values are the committed ones."""
+        from bn_study.analysis import tables  # imported late: pandas and scipy take longer than all the rest of a plan
+
         kept = tables.read_runs(self.table)
         runs, _ = planned(experiment, Store(self.table.parent / "no store"), kept)
         committed = set(kept["run"])
@@ -37,10 +38,14 @@ class Sample:
 
     def count(self, experiment: Experiment) -> tuple[int, int]:
         """The number of rows in the sample, and in the committed table."""
+        from bn_study.analysis import tables
+
         drawn = {cell.spec.id for grid in self.of(experiment).grids.values() for cell in grid.cells if cell.spec}
         return len(drawn), len(tables.read_runs(self.table))
 
     def _chosen(self, experiment: Experiment, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
+        from bn_study.analysis import arms
+
         if self.rows is None:
             tested = {grid for claim in experiment.claims.values() for grid in claim.grids}
             return [run for run in runs if tested.intersection(run.grids)]

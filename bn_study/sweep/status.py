@@ -1,11 +1,11 @@
 """The status of an experiment: which runs it plans, and which of them are done."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 from bn_study.plan.expand import expand
-from bn_study.plan.experiment import Cell, Experiment, PlannedRun, Tuned
+from bn_study.plan.experiment import Cell, Experiment, PlannedRun, Tuned, plain
 from bn_study.store.store import Store
 
 if TYPE_CHECKING:
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 class PlanStatus:
     """The runs of an experiment as far as its tuned values are known.
 
-    waiting: cells without a run, because a value is not tuned yet. done: ids of the runs in the store.
+    waiting: cells without a run, because a value is not tuned yet. done: ids of the runs in the store. awaited: ids of
+    the selection runs of each arm for whose value a cell waits, without the arms whose selection runs are all done.
     """
 
     runs: list[PlannedRun]
     waiting: list[Cell]
     done: frozenset[str]
+    awaited: list[frozenset[str]] = field(default_factory=list)
 
     def status(self, run: PlannedRun) -> Literal["done", "missing"]:
         return "done" if run.spec.id in self.done else "missing"
@@ -30,12 +32,35 @@ class PlanStatus:
     def missing(self) -> list[PlannedRun]:
         return [run for run in self.runs if run.spec.id not in self.done]
 
+    def has_more(self, store: Store) -> bool:
+        """Whether a plan made now would have more runs, because a value can be tuned that could not be."""
+        return any(all(store.done(run) for run in arm) for arm in self.awaited)
+
 
 def plan_status(experiment: Experiment, store: Store) -> PlanStatus:
-    """The plan status, a function of the store alone. Called again later, it has the same runs or more."""
-    runs, waiting = planned(experiment, store)
+    """The plan status, a function of the store alone. Called again later, it has the same runs or more.
+
+    The store is listed before it is planned from: an arm that is complete in the list has been tuned, and one that a
+    worker completes meanwhile is still awaited, so `has_more` finds it.
+    """
     stored = set(store.ids())
-    return PlanStatus(runs, waiting, frozenset(run.spec.id for run in runs if run.spec.id in stored))
+    runs, waiting = planned(experiment, store)
+    done = frozenset(run.spec.id for run in runs if run.spec.id in stored)
+    return PlanStatus(runs, waiting, done, [arm for arm in _awaited(experiment, runs, waiting) if not arm <= done])
+
+
+def _awaited(
+    experiment: Experiment, runs: Sequence[PlannedRun], waiting: Sequence[Cell]
+) -> list[frozenset[str]]:  # fmt: skip
+    """The selection runs of each arm of the tunings that cells wait for."""
+    arms: dict[tuple[Any, ...], set[str]] = {}
+    for name in {entry for cell in waiting for entry in cell.waits.values()}:
+        tune = experiment.tune[name]
+        for run in runs:
+            if set(tune.grids).intersection(run.grids):
+                arm = name, *(plain(run.spec.settings.get(factor)) for factor in tune.per)
+                arms.setdefault(arm, set()).add(run.spec.id)
+    return [frozenset(arm) for arm in arms.values()]
 
 
 def planned(

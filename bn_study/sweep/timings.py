@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bn_study.plan.declared import RATE_OPTIONS, START_OPTIONS
+from bn_study.plan.device import CPU
 from bn_study.plan.spec import RunSpec
 from bn_study.store import provenance
 from bn_study.store.store import Store
@@ -47,8 +48,8 @@ Near = list[tuple[int, Known]]
 """Known runs of the same sizes, each with the number of its settings that differ."""
 
 
-def stored(store: Store, runs: Iterable[RunSpec], threads: int | None) -> list[Known]:
-    """Stored runs that these can be compared with: trained on such a machine, with as many threads per worker.
+def stored(store: Store, runs: Iterable[RunSpec], threads: int | None, device: str) -> list[Known]:
+    """Stored runs that these can be compared with: trained on such a machine and device, with as many threads.
 
     First the runs themselves, if they are stored, then the newest of the same normalizer, model and data set.
     """
@@ -61,15 +62,16 @@ def stored(store: Store, runs: Iterable[RunSpec], threads: int | None) -> list[K
     for run_id in ids:
         kind = run_id.rpartition("-s")[0]
         seen[kind] += 1
-        if (seen[kind] <= NEWEST or run_id in themselves) and (run := _known(store.read(run_id), threads)) is not None:
-            comparable.append(run)
-    return comparable
+        if seen[kind] <= NEWEST or run_id in themselves:
+            comparable.append(_known(store.read(run_id), threads, device))
+    return [run for run in comparable if run is not None]
 
 
-def _known(run: StoredRun, threads: int | None) -> Known | None:
+def _known(run: StoredRun, threads: int | None, device: str) -> Known | None:
     try:
         origin, settings = run.provenance, run.spec["settings"]
         here = provenance.machine().items() <= origin["machine"].items() and origin["threads"] == threads
+        here = here and origin.get("device", {"name": CPU})["name"] == device
         if not here or origin["status"] != "complete":
             return None
         on_disk = sum(entry.stat().st_size for entry in os.scandir(run.folder))

@@ -24,13 +24,14 @@ from bn_study.plan.experiment import PlannedRun
 from bn_study.plan.spec import RunSpec
 from bn_study.store import checkpoint, provenance
 from bn_study.store.checkpoint import Checkpoint, State
-from bn_study.store.lease import Lease, Lost
+from bn_study.store.lease import Holder, Lease, Lost
 from bn_study.store.store import CannotWrite
+from bn_study.sweep import order, timings
 from bn_study.sweep.call import Call
 from bn_study.sweep.request import Request
-from bn_study.sweep.status import plan_status
+from bn_study.sweep.status import PlanStatus, plan_status
 
-POLL = 0.5
+POLL = 0.2
 """Seconds between checks of the runs that other workers hold."""
 USAGE, STOPPED, CANNOT_WRITE = 2, 3, 4
 """Exit codes."""
@@ -64,7 +65,8 @@ class Worker:
         self.start: dict[str, Any] = {}
         self._trainer = trainer
         self._programs: dict[str, str] = {}
-        self._last = ""
+        self._lengths: dict[str, float] = {}
+        self._last = self._lengths_of = ""
 
     @property
     def trainer(self) -> Trainer:
@@ -90,62 +92,75 @@ class Worker:
 
         Raises Stopped, and CannotWrite if the results cannot be written.
         """
-        seen: set[str] = set()
         while True:
-            plan = {run.spec.id: run for run in plan_status(self.call.experiment, self.store).runs}
-            if set(plan) <= seen:
+            plan = plan_status(self.call.experiment, self.store)
+            if not self._pending(plan):
                 return
-            self._train_all(dict(plan))
-            seen |= set(plan)  # look again: a value may have been tuned meanwhile
+            self._train_all(plan)
 
-    def _train_all(self, todo: dict[str, PlannedRun]) -> None:
-        """Train until each of these runs is done or failed. One that another worker holds is waited for: it may die."""
-        while True:
-            todo = {run_id: run for run_id, run in todo.items() if self._pending(run_id)}
-            if not todo:
-                return
-            left = sorted(todo, key=lambda run_id: -todo[run_id].spec.steps)
-            trained = False
-            while left:
-                run_id = self._next(left, todo)
-                left.remove(run_id)
-                trained |= self._attempt(todo[run_id])
-            if not trained:
+    def _train_all(self, plan: PlanStatus) -> None:
+        """Train until each of these runs is done or failed, or the plan has more.
+
+        A run that another worker holds is waited for, because that worker may die.
+        """
+        self._lengths = {}
+        passed: set[str] = set()  # another worker was faster
+        while (pending := self._pending(plan)) and not plan.has_more(self.store):
+            holders = {one.run: one for one in self.leases.holders() if one.run in pending}
+            free = [run for run_id, run in pending.items() if run_id not in holders and run_id not in passed]
+            if free:
+                run = self._next(free, plan, holders)
+                if self._attempt(run):
+                    passed.clear()
+                else:
+                    passed.add(run.spec.id)
+            else:
+                passed.clear()
                 if self.stop():
                     raise Stopped
                 time.sleep(POLL)
 
-    def _next(self, left: list[str], todo: Mapping[str, PlannedRun]) -> str:
-        """A run of the last compiled program; else one whose program no other worker uses now; else the longest."""
+    def _next(self, free: list[PlannedRun], plan: PlanStatus, holders: Mapping[str, Holder]) -> PlannedRun:
+        """See `order`. Lengths are estimated again before a program is left: meanwhile others have trained, too."""
+        left = {run.spec.id: run.spec for run in plan.missing}
+        leaves = all(self._program(run.spec) != self._last for run in free)
+        if not self._lengths or (leaves and self._lengths_of != self._last):
+            known = timings.stored(self.store, left.values(), self.call.threads, self.call.device)
+            self._lengths, self._lengths_of = order.lengths(left.values(), known), self._last
+        awaited = frozenset().union(*plan.awaited)
+        candidates = {
+            run.spec.id: order.Free(self._program(run.spec), self._lengths[run.spec.id], run.spec.id in awaited)
+            for run in free
+        }
+        rest = [self._lengths[run] * (1 - one.step / max(left[run].steps, 1)) for run, one in holders.items()]
+        share = (sum(one.length for one in candidates.values()) + sum(rest)) / (len(holders) + 1)
+        taken = order.chosen(candidates, self._last, {self._program(left[run]) for run in holders}, share)
+        return next(run for run in free if run.spec.id == taken)
 
-        def program(run_id: str) -> str:
-            return self._program(todo[run_id].spec, run_id)
+    def _program(self, spec: RunSpec) -> str:
+        if spec.id not in self._programs:
+            self._programs[spec.id] = self.trainer.program(spec)
+        return self._programs[spec.id]
 
-        compiled = next((run_id for run_id in left if program(run_id) == self._last), None)
-        if compiled is not None:
-            return compiled
-        used = {program(holder.run) for holder in self.leases.holders() if holder.run in todo}
-        return next((run_id for run_id in left if program(run_id) not in used), left[0])
+    def _pending(self, plan: PlanStatus) -> dict[str, PlannedRun]:
+        """The runs that are neither done nor failed in this call. Folders are listed once, however many runs."""
+        over = {*self.store.ids(), *self.store.failures(self.call.id)}
+        return {run.spec.id: run for run in plan.missing if run.spec.id not in over}
 
-    def _program(self, spec: RunSpec, run_id: str) -> str:
-        if run_id not in self._programs:
-            self._programs[run_id] = self.trainer.program(spec)
-        return self._programs[run_id]
-
-    def _pending(self, run_id: str) -> bool:
+    def _is_pending(self, run_id: str) -> bool:
         return not self.store.done(run_id) and self.store.failed(run_id, self.call.id) is None
 
     def _attempt(self, run: PlannedRun) -> bool:
         """Train a run if it is still pending and free; returns whether it was."""
         run_id = run.spec.id
-        if not self._pending(run_id):
+        if not self._is_pending(run_id):
             return False
         with self.store.writing(), self.leases.take(run_id, self.call.id) as lease:
-            if lease is None or not self._pending(run_id):
+            if lease is None or not self._is_pending(run_id):
                 if self.store.done(run_id):
                     self.leases.clear(run_id)  # another worker published the run just before this lease was made
                 return False
-            self._last = self._program(run.spec, run_id)
+            self._last = self._program(run.spec)
             try:
                 self._train(run.spec, lease)
             except (Stopped, CannotWrite):
@@ -214,7 +229,7 @@ class Worker:
 
     def _chunk(self, step: int, started: datetime, clock: float) -> dict[str, Any]:
         """What provenance records of the part of a run that ends with a checkpoint."""
-        names = ("commit", "dirty", "study", "versions", "machine", "threads", "numerics")
+        names = ("commit", "dirty", "study", "versions", "machine", "device", "threads", "numerics")
         kept = {name: self.circumstances[name] for name in names}
         seconds = round(time.monotonic() - clock, 3)
         return kept | {"until_step": step, "started": started.isoformat(timespec="seconds"), "seconds": seconds}

@@ -6,7 +6,18 @@ import numpy as np
 
 from bn_study.errors import UsageError
 from bn_study.plan.spec import RunSpec
-from bn_study.training.data import Data, Split
+from bn_study.training.data import Augmentation, Data, Split
+
+
+def drawn_changes(augmentation: Augmentation, seed: int, epoch: int, examples: int) -> np.ndarray:
+    """How each example is changed in an epoch: int32, (examples, 3): mirrored or not (1, 0), pixels down, pixels right.
+
+    A function of (seed, epoch, example), so every arm sees the same images.
+    """
+    random = np.random.Generator(np.random.PCG64([seed, epoch, 1]))
+    mirrored = random.integers(0, 2, (examples, 1)) * augmentation.flip
+    moved = random.integers(-augmentation.shift, augmentation.shift + 1, (examples, 2))
+    return np.concatenate([mirrored, moved], axis=1).astype(np.int32)
 
 
 class Batches:
@@ -18,10 +29,21 @@ class Batches:
         self.batch_size = batch_size
         self.per_epoch = examples // batch_size
         self._epoch: tuple[int, np.ndarray] | None = None
+        self._drawn: tuple[int, np.ndarray] | None = None
 
     def rows(self, start: int, count: int) -> np.ndarray:
         """Indices into the training split for steps start .. start + count - 1: int32, (count, batch_size)."""
         return np.stack([self._batch(step) for step in range(start, start + count)])
+
+    def changes(self, start: int, count: int, augmentation: Augmentation) -> np.ndarray:
+        """How the examples of these steps are augmented: int32, (count, batch_size, 3), see `drawn_changes`."""
+        return np.stack([self._changed(step, augmentation) for step in range(start, start + count)])
+
+    def _changed(self, step: int, augmentation: Augmentation) -> np.ndarray:
+        epoch = step // self.per_epoch
+        if self._drawn is None or self._drawn[0] != epoch:
+            self._drawn = epoch, drawn_changes(augmentation, self.seed, epoch, self.examples)
+        return self._drawn[1][self._batch(step)]
 
     def _batch(self, step: int) -> np.ndarray:
         epoch, position = divmod(step, self.per_epoch)
@@ -123,10 +145,19 @@ def not_in_groups(group_size: int, batch_size: int) -> str:
 
 
 def learning_rates(spec: RunSpec, start: int, count: int) -> np.ndarray:
-    """float32, (count,): the learning rate, times decay_factor for every fraction in decay_at that has passed."""
+    """float32, (count,): the learning rate of each step from `start` on.
+
+    It is multiplied by decay_factor for every fraction of the run in decay_at that has passed. It rises linearly over
+    the first fraction warm_up of the run (Goyal et al. 2017, Sec. 2.2), and with cosine falls from there to nearly 0 as
+    half a cosine (Loshchilov & Hutter 2017, Eq. 5, without restarts).
+    """
     options = spec.optimizer.args
     steps = np.arange(start, start + count)
     passed = sum((steps >= fraction * spec.steps).astype(int) for fraction in options["decay_at"])
-    return (options["learning_rate"] * options["decay_factor"] ** np.asarray(passed) * np.ones(count)).astype(
-        np.float32
-    )
+    rates = options["learning_rate"] * options["decay_factor"] ** np.asarray(passed) * np.ones(count)
+    warm = (options.get("warm_up") or 0.0) * spec.steps
+    if warm:
+        rates = rates * np.minimum((steps + 1) / warm, 1)
+    if options.get("cosine"):
+        rates = rates * (1 + np.cos(np.pi * np.maximum(steps - warm, 0) / (spec.steps - warm))) / 2
+    return rates.astype(np.float32)

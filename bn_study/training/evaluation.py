@@ -8,33 +8,31 @@ A normalizer's statistics at inference are a choice. Each choice gives a metric 
   its groups), dropout and noise off.
 """
 
-from collections.abc import Iterator
-from functools import cached_property, partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from bn_study.plan.declared import SOURCES
-from bn_study.training import loss
 from bn_study.training.data import Data, Split
 from bn_study.training.network import Network
+from bn_study.training.scoring import Scorer
 
-_CHUNK = {True: 1000, False: 100}
-"""Examples of one forward pass, for compiled MLPs and for others: the values of more would leave the cache."""
+Made = TypeVar("Made")
 
 
 class Evaluator:
-    """Compiled forward passes of one network, with statistics handed in as values."""
+    """Compiled forward passes of one network."""
 
     def __init__(self, network: Network, data: Data) -> None:
         self.network = network
         self.data = data
         self.variables = [variable for pair in network.statistics for variable in pair]
         inputs = tf.TensorSpec((None, *data.shape), tf.float32)
-        targets = tf.TensorSpec((None, *data.train.targets.shape[1:]), data.train.targets.dtype)
         statistics = [tf.TensorSpec(variable.shape, tf.float32) for variable in self.variables]
-        self.score = tf.function(self._score, input_signature=(inputs, targets, statistics))
         # XLA draws different random numbers, and this noise must be the noise that the training loop draws
         xla = network.xla and network.noisy
         self.observe = tf.function(self._observe, input_signature=(inputs, statistics), jit_compile=xla or None)
@@ -42,8 +40,16 @@ class Evaluator:
         self.estimate_with_noise = tf.function(
             self._estimate_with_noise, input_signature=(inputs,), jit_compile=xla or None
         )
-        self.score_batch = tf.function(self._score_batch, input_signature=(inputs, targets))
         self._slices: dict[tuple[str, int], Split] = {}
+        self._inputs: dict[tuple[str, int], tf.Tensor] = {}
+        self._made: dict[Callable, Any] = {}
+        self.score = Scorer(network, data, self.slice)
+
+    def once(self, make: Callable[[Network, Data], Made]) -> Made:
+        """What `make` makes for this network, made at the first call: compiled functions of a probe, say."""
+        if make not in self._made:
+            self._made[make] = make(self.network, self.data)
+        return self._made[make]
 
     def slice(self, split: str, count: int | None) -> Split:
         """A fixed part of a split, or all of it."""
@@ -53,20 +59,13 @@ class Evaluator:
             self._slices[key] = whole.slice(key[1])
         return self._slices[key]
 
-    def _score(self, inputs, targets, statistics):
-        with keras.StatelessScope(state_mapping=list(zip(self.variables, statistics, strict=True))):
-            outputs = self.network.model(inputs, training=False)
-        return self._sums(targets, outputs)
-
-    def _score_batch(self, inputs, targets):
-        with keras.StatelessScope(), self.network.as_training():
-            outputs = self.network.model(inputs, training=False)
-        return self._sums(targets, outputs)
-
-    def _sums(self, targets, outputs):
-        losses = tf.reduce_sum(loss.per_example(self.data)(targets, outputs))
-        right = tf.constant(np.nan) if self.data.classes is None else tf.reduce_sum(loss.correct(targets, outputs))
-        return losses, right
+    def inputs(self, split: str, count: int | None) -> tf.Tensor:
+        """The inputs of that part, as a tensor that stays in memory."""
+        part = self.slice(split, count)
+        key = split, len(part)
+        if key not in self._inputs:
+            self._inputs[key] = tf.constant(part.inputs)
+        return self._inputs[key]
 
     def _observe(self, inputs, statistics):
         mapping = list(zip(self.variables, statistics, strict=True))
@@ -97,6 +96,7 @@ class Evaluation:
         self.step = step
         self.final = final
         self._reestimate = reestimate
+        self._seen: dict[tuple[str, int], dict[str, np.ndarray]] = {}
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ class Evaluation:
         """Statistics of fixed training examples in one forward pass, each layer seeing the others normalized so."""
         if not self.network.statistics:
             return []
-        return self.evaluator.estimate(self.evaluator.slice("train", self._reestimate).inputs)
+        return self.evaluator.estimate(self.evaluator.inputs("train", self._reestimate))
 
     def statistics(self, source: str) -> list:
         """The values that stand for the normalizers' means and variances, in pairs."""
@@ -118,56 +118,58 @@ class Evaluation:
         values = []
         for layer in self.network.normalizers:
             if source == "moving_unbiased":
-                m = layer.values(self.batch_size)  # as Keras 3, we average the biased variance
+                m = self.network.values(layer, self.batch_size)  # as Keras 3, we average the biased variance
                 factor = m / max(m - 1, 1)
             for mean, variance in layer.statistics:
                 values += [mean.value, variance.value * factor]
         return values
 
-    def loss_and_accuracy(self, split: str, count: int | None, source: str) -> tuple[float, float]:
-        """Means over `count` fixed examples of a split (None: all). Accuracy is NaN for a regression.
+    def scores(
+        self, counts: Mapping[str, int | None], sources: Sequence[str]
+    ) -> dict[tuple[str, str], tuple[float, float]]:
+        """(split, source) -> mean loss and accuracy over fixed examples. Accuracy is NaN for a regression.
 
-        With the source `batch`, batches have the size of training's, and an incomplete last one is left out.
+        counts: split -> number of examples; None for all. With the source `batch`, batches have the size of training's,
+        and an incomplete last one is left out.
         """
-        part = self.evaluator.slice(split, count)
-        if source == "batch":
-            size = min(self.batch_size, len(part))
-            size -= size % min(size, self.network.group_size)
-            used, score = len(part) // size * size, self.evaluator.score_batch
-        else:
-            size, used = _CHUNK[self.network.xla], len(part)
-            score = partial(self.evaluator.score, statistics=self.statistics(source))
-        sums = np.sum([score(inputs, targets) for inputs, targets in _chunks(part, used, size)], axis=0)
-        return float(sums[0]) / used, float(sums[1]) / used
+        if not sources:
+            return {}
+        given = [source for source in sources if source != "batch"]
+        means = [self.evaluator.score(counts, [self.statistics(source) for source in given])] if given else []
+        if "batch" in sources:
+            means.append(self.evaluator.score.by_batch(counts, self.batch_size))
+            given.append("batch")
+        table = np.concatenate(means, axis=1).tolist()
+        return {(split, source): tuple(table[i][j]) for i, split in enumerate(counts) for j, source in enumerate(given)}
 
     def training_loss(self) -> float:
         """The loss of one fixed batch of training examples as training would see it next, but for dropout and noise."""
-        return self.loss_and_accuracy("train", self.batch_size, "batch")[0]
+        return self.scores({"train": self.batch_size}, ["batch"])["train", "batch"][0]
 
     def sites(self, split: str, count: int) -> dict[str, np.ndarray]:
-        """Values at every site for fixed examples, with re-estimated statistics: (count, ...) each.
+        """Values at every site for fixed examples, with re-estimated statistics: (count, ...) each, to be read only.
 
         Layers are seen as training sees them: where a normalizer adds noise, with the noise that the next step would
-        draw, and with statistics that were re-estimated under it.
+        draw, and with statistics that were re-estimated under it. Sites with the same values may be the same array.
         """
         observed = self._observed(split, count)
-        return {site: observed[site].numpy() for site in self.network.sites}
+        return {site: observed[site] for site in self.network.sites}
 
     def outputs(self, split: str, count: int) -> np.ndarray:
         """Logits or values for fixed examples, seen as in `sites`: (count, classes) or (count, 1)."""
-        return self._observed(split, count)["output"].numpy()
+        return self._observed(split, count)["output"]
 
-    def _observed(self, split: str, count: int) -> dict:
-        return self.evaluator.observe(self.evaluator.slice(split, count).inputs, self._estimated_with_noise)
+    def _observed(self, split: str, count: int) -> dict[str, np.ndarray]:
+        """Computed once for all probes, as views of the tensors; where two share their memory, the view is the same."""
+        if (split, count) not in self._seen:
+            tensors = self.evaluator.observe(self.evaluator.inputs(split, count), self._estimated_with_noise)
+            views = {site: np.asarray(tensor) for site, tensor in tensors.items()}
+            unique = {(view.ctypes.data, view.shape): view for view in views.values()}
+            self._seen[split, count] = {site: unique[view.ctypes.data, view.shape] for site, view in views.items()}
+        return self._seen[split, count]
 
     @cached_property
     def _estimated_with_noise(self) -> list:
         if not (self.network.noisy and self.network.statistics):
             return self.reestimated
-        return self.evaluator.estimate_with_noise(self.evaluator.slice("train", self._reestimate).inputs)
-
-
-def _chunks(part: Split, used: int, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    for start in range(0, used, size):
-        stop = min(start + size, used)
-        yield part.inputs[start:stop], part.targets[start:stop]
+        return self.evaluator.estimate_with_noise(self.evaluator.inputs("train", self._reestimate))

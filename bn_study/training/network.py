@@ -1,81 +1,20 @@
-"""A network with named sites, and the pieces that every model builds it from."""
+"""A network with named sites, and the chain of hidden layers that every model builds it from."""
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import keras
 from keras import ops
 
-
-class Dense(keras.layers.Layer):
-    """Wx+b. The kernel is (units, inputs), as in PyTorch: the product that gives its gradient is a third faster."""
-
-    def __init__(
-        self,
-        units: int,
-        *,
-        name: str,
-        use_bias: bool,
-        kernel_initializer: keras.initializers.Initializer,
-        bias_initializer: keras.initializers.Initializer,
-    ) -> None:
-        super().__init__(name=name)
-        self.units = units
-        self.use_bias = use_bias
-        self.kernel_initializer = kernel_initializer
-        self.bias_initializer = bias_initializer
-
-    def build(self, shape: tuple[int | None, ...]) -> None:
-        self.kernel = self.add_weight(name="kernel", shape=(self.units, shape[-1]), initializer=self._transposed)
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(name="bias", shape=(self.units,), initializer=self.bias_initializer)
-
-    def _transposed(self, shape: tuple[int, int], dtype: str) -> Any:
-        """Initializers distinguish inputs from units by their order."""
-        return ops.transpose(self.kernel_initializer(shape[::-1], dtype))
-
-    def call(self, inputs):
-        outputs = ops.matmul(inputs, ops.transpose(self.kernel))
-        return outputs if self.bias is None else outputs + self.bias
-
-
-class Normalizer(keras.layers.Layer):
-    """What a file in norm/ returns: a layer that knows its placement and its statistics.
-
-    placement: before the activation or after it.
-    replaces_bias: whether the Wx+b right before it can do without b: its mean is subtracted again, or beta does the
-        same work. Only `before` makes use of it; after the activation the bias always stays.
-    group_size: consecutive examples of a training batch that share one mean and variance; None: all of them.
-    statistics: (mean, variance) variables that inference uses in place of the batch's own, in pairs; empty if none.
-    noisy: whether training adds noise.
-
-    What a layer does at inference can be changed for a while, see the context managers of `Network`:
-    estimating: normalize by all examples at hand together and store their mean and variance as they are.
-    as_training: normalize as a training step does, without noise.
-    showing_noise: add the noise of training.
-    """
-
-    placement: Literal["before", "after"] = "after"
-    replaces_bias = False
-    group_size: int | None = None
-    noisy = False
-    estimating = False
-    as_training = False
-    showing_noise = False
-
-    @property
-    def statistics(self) -> list[tuple[keras.Variable, keras.Variable]]:
-        return []
-
-    def values(self, batch_size: int) -> int:
-        """How many values one mean of training is taken over, which after a convolution counts pixels too."""
-        return (self.group_size or batch_size) * math.prod(self.input.shape[1:-1])
+from bn_study.plan import device
+from bn_study.plan.declared import SITES
+from bn_study.training.calls import Shapes, shapes
+from bn_study.training.layers import Dense, initializer, seed_of
+from bn_study.training.normalizer import Identity, Normalizer, Pass
 
 
 @dataclass(frozen=True)
@@ -87,7 +26,8 @@ class Network:
         (Wx+b), `pre` (enters the nonlinearity), `post` (leaves it), `out` (what the next layer receives).
     linear: the layers that compute Wx+b, the output layer last.
     activation: the hidden layers' nonlinearity.
-    xla: whether XLA compiles the training loop; on a CPU it does so well for matrices and very badly for convolutions.
+    xla: whether XLA compiles the training loop; on a CPU it does so well for matrices and very badly for convolutions,
+        on a GPU always.
     """
 
     model: keras.Model
@@ -103,17 +43,35 @@ class Network:
 
     @cached_property
     def every_normalizer(self) -> list[Normalizer]:
-        return [layer for layer in self.model.layers if isinstance(layer, Normalizer)]
+        """All normalizers, also those inside other layers."""
+        return [layer for layer in self.model._flatten_layers() if isinstance(layer, Normalizer)]
 
     @cached_property
     def normalizers(self) -> list[Normalizer]:
         """The normalizers that have statistics."""
         return [layer for layer in self.every_normalizer if layer.statistics]
 
+    def normalized(self, inputs: Any) -> dict[str, list[Any]]:
+        """Normalizer's name -> [its inputs, its outputs] in inference, of those with statistics.
+
+        If a layer is called several times, its calls follow one another along the first axis.
+        """
+        with self.forward_pass() as seen:
+            self.model(inputs, training=False)
+        return {
+            layer.name: [values[0] if len(values) == 1 else ops.concatenate(values) for values in pair]
+            for layer in self.normalizers
+            for pair in [(seen[layer.name].inputs, seen[layer.name].outputs)]
+        }
+
     @cached_property
-    def normalized(self) -> keras.Model:
-        """The same layers: inputs -> {normalizer's name: [its input, its output]}, of those with statistics."""
-        return keras.Model(self.model.inputs[0], {one.name: [one.input, one.output] for one in self.normalizers})
+    def calls(self) -> Shapes:
+        """The shape of each normalizer's input in each of its calls in a forward pass. Raises UsageError in a loop."""
+        return shapes(self.model, self.forward_pass)
+
+    def values(self, layer: Normalizer, batch_size: int) -> int:
+        """How many values one mean of training is taken over, which after a convolution counts pixels too."""
+        return (layer.group_size or batch_size) * math.prod(size or 1 for size in self.calls[layer.name][0][1:-1])
 
     @property
     def statistics(self) -> list[tuple[keras.Variable, keras.Variable]]:
@@ -141,38 +99,45 @@ class Network:
         return self._with("showing_noise")
 
     @contextmanager
+    def forward_pass(self) -> Iterator[dict[str, Pass]]:
+        """One forward pass, in which normalizers average over their calls. Yields what each of them sees, by name."""
+        before = [layer.current for layer in self.every_normalizer]
+        seen = {layer.name: Pass() for layer in self.every_normalizer}
+        for layer in self.every_normalizer:
+            layer.current = seen[layer.name]
+        try:
+            yield seen
+        finally:
+            for layer, current in zip(self.every_normalizer, before, strict=True):
+                layer.current = current
+
+    @contextmanager
     def _with(self, flag: str) -> Iterator[None]:
         for layer in self.every_normalizer:
             setattr(layer, flag, True)
         try:
-            yield
+            with self.forward_pass():
+                yield
         finally:
             for layer in self.every_normalizer:
                 setattr(layer, flag, False)
 
 
-def seed_of(seed: int, name: str) -> int:
-    """A separate random stream for each random part of a network, so that adding a layer changes no other stream."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:4]) >> 1
+Make = Callable[..., keras.layers.Layer]
+Between = Callable[[str, Any, Callable[[Any], Any], Callable[[Any], Any]], tuple[Any, Any, Any]]
+"""(name, Wx+b, enter, leave) -> (pre, post, out): the way through a hidden layer.
 
-
-def initializer(name: str, scale: float, seed: int) -> keras.initializers.Initializer:
-    """Keras' initializers by name: for `normal` scale is the standard deviation, for the others a factor on theirs."""
-    if name == "normal":
-        return keras.initializers.RandomNormal(stddev=scale, seed=seed)
-    mode, gain, distribution = {
-        "glorot": ("fan_avg", 1.0, "uniform"),
-        "he": ("fan_in", 2.0, "truncated_normal"),
-        "lecun": ("fan_in", 1.0, "truncated_normal"),
-    }[name]
-    return keras.initializers.VarianceScaling(gain * scale**2, mode, distribution, seed=seed)
+enter: what stands between Wx+b and the nonlinearity: the normalizer, or nothing if it stands after it. leave: the same
+for what leaves the nonlinearity.
+"""
 
 
 @dataclass
 class Chain:
     """A network under construction: hidden layers one after another, then the output.
 
-    norm: (name, seed) -> Normalizer. The rest are the options that all models share (conf/model/).
+    norm: (name, seed) -> Normalizer. The rest are the options that all models share (conf/model/). normalizers: those
+    made so far, by the name of their layer.
     """
 
     shape: tuple[int, ...]
@@ -184,9 +149,11 @@ class Chain:
     initializer_bias: float
     dropout: float
     dropout_position: str
-    normalize_input: bool
+    normalize_input: bool | Literal["only"]
     sites: dict[str, Any] = field(default_factory=dict)
     linear: list[keras.layers.Layer] = field(default_factory=list)
+    normalizers: dict[str, Normalizer] = field(default_factory=dict)
+    length: int = 0
     stream: Any = None
 
     def __post_init__(self) -> None:
@@ -196,54 +163,106 @@ class Chain:
 
     def hidden(
         self,
-        make: Callable[..., keras.layers.Layer],
+        make: Make,
         then: keras.layers.Layer | None = None,
-        residual: bool = False,
+        add: Any = None,
+        preactivated: bool = False,
+        between: Between | None = None,
+        scaled: Callable[[Any], Any] | None = None,
+        kernel_scale: float = 1.0,
     ) -> None:
         """Append Wx+b, normalizer, nonlinearity and dropout in the order that the options ask for.
 
         make: called with Keras' arguments for name, bias and initializers. then: a pooling layer that ends the block.
-        residual: what entered the nonlinearity of the hidden layer before is added to what enters this one's, if their
-            shapes agree.
+        add: a value from further up that is added to what enters the nonlinearity, which ends a residual branch.
+        preactivated: it is added to Wx+b instead, and a normalizer before the nonlinearity stands on the sum (He et al.
+            2016, arXiv 1603.05027). Either way `stream` is then the sum, which the next branch may be added to; without
+            `add`, what would be added to.
+        between: the way from Wx+b to the layer's output, if it is not `add`, normalizer and nonlinearity.
+        scaled: what the branch passes before it is added. kernel_scale: a factor on the initial kernel.
         """
-        name = f"layer{len(self.linear) + 1}"
-        normalizer = self._normalizer(name)
+        name = f"layer{self.length + 1}"
+        normalizer = self._inner(name)
         before = normalizer.placement == "before"
-        linear = self._linear(make, name, use_bias=not (before and normalizer.replaces_bias))
-        self.sites[f"{name}/linear"] = linear
-        pre = self._normalized(linear, normalizer, name) if before else linear
-        if residual and self.stream is not None and self.stream.shape == pre.shape:
-            pre = keras.layers.Add(name=f"{name}_add")([self.stream, pre])
-        self.stream = pre
-        self.sites[f"{name}/pre"] = pre
-        post = keras.layers.Activation(self.activation, name=f"{name}_activation")(pre)
-        self.sites[f"{name}/post"] = post
-        out = post if before else self._normalized(post, normalizer, name)
+        normalize = partial(self._normalized, normalizer=normalizer, name=name)
+        linear = self._linear(make, name, not (before and normalizer.replaces_bias), self.end, kernel_scale)
+        self.length += 1
+        between = between or partial(self._plain, add=add, preactivated=preactivated, scaled=scaled or _same)
+        pre, post, out = between(name, linear, *((normalize, _same) if before else (_same, normalize)))
         if self.dropout_position == "after":
             out = self._dropped(out, name)
         self.end = out if then is None else then(out)
-        self.sites[f"{name}/out"] = self.end
+        values = zip(SITES, (linear, pre, post, self.end), strict=True)
+        self.sites |= {f"{name}/{site}": value for site, value in values}
+
+    def nonlinearity(self, name: str) -> keras.layers.Layer:
+        """The hidden layers' nonlinearity, as a layer."""
+        return keras.layers.Activation(self.activation, name=f"{name}_activation")
+
+    def shortcut(self, make: Make, value: Any, normalized: bool) -> Any:
+        """Wx of a value from further up, to be added to the next hidden layer, which has the bias.
+
+        It has the sites `shortcut<i>/linear` and, if it is normalized, `shortcut<i>/out`, where i is that layer's
+        number. The normalizer follows Wx in either placement, because there is no nonlinearity.
+        """
+        name = f"shortcut{self.length + 1}"
+        self.sites[f"{name}/linear"] = value = self._linear(make, name, False, value)
+        if normalized:
+            self.sites[f"{name}/out"] = value = self._inner(name)(value)
+        return value
+
+    def layer(self, make: Make, name: str, use_bias: bool, kernel_scale: float = 1.0) -> keras.layers.Layer:
+        """A layer with the initializers that the options ask for and a random stream of its own, not in the chain."""
+        return make(
+            name=name,
+            use_bias=use_bias,
+            kernel_initializer=initializer(
+                self.initializer, self.initializer_scale * kernel_scale, seed_of(self.seed, name)
+            ),
+            bias_initializer=keras.initializers.Constant(self.initializer_bias),
+        )
 
     def reshape(self, layer: keras.layers.Layer) -> None:
         self.end = layer(self.end)
 
-    def output(self, units: int, xla: bool) -> Network:
-        """Append the output layer, which is neither normalized nor dropped."""
-        outputs = self._linear(lambda **options: Dense(units, **options), "output", use_bias=True)
+    def output(self, units: int, xla: bool, kernel_scale: float = 1.0) -> Network:
+        """Append the output layer, which is neither normalized nor dropped. xla: see `Network`, on a CPU."""
+        outputs = self._linear(lambda **options: Dense(units, **options), "output", True, self.end, kernel_scale)
+        xla = xla or device.on_gpu()
         return Network(keras.Model(self.inputs, outputs), self.sites, self.linear, self.activation, xla)
 
-    def _linear(self, make: Callable[..., keras.layers.Layer], name: str, use_bias: bool) -> Any:
-        layer = make(
-            name=name,
-            use_bias=use_bias,
-            kernel_initializer=initializer(self.initializer, self.initializer_scale, seed_of(self.seed, name)),
-            bias_initializer=keras.initializers.Constant(self.initializer_bias),
-        )
-        self.linear.append(layer)
-        return layer(self.end)
+    def _plain(
+        self,
+        name: str,
+        linear: Any,
+        enter: Callable,
+        leave: Callable,
+        *,
+        add: Any,
+        preactivated: bool,
+        scaled: Callable,
+    ) -> Any:
+        def joined(value):
+            self.stream = value if add is None else keras.layers.Add(name=f"{name}_add")([add, scaled(value)])
+            return self.stream
+
+        pre = enter(joined(linear)) if preactivated else joined(enter(linear))
+        post = self.nonlinearity(name)(pre)
+        return pre, post, leave(post)
+
+    def _linear(self, make: Make, name: str, use_bias: bool, value: Any, kernel_scale: float = 1.0) -> Any:
+        self.linear.append(self.layer(make, name, use_bias, kernel_scale))
+        return self.linear[-1](value)
+
+    def _inner(self, name: str) -> Normalizer:
+        """The normalizer of a hidden layer or a projection, which is none where only the input is normalized."""
+        if self.normalize_input == "only":
+            return Identity(name=f"{name}_norm")
+        return self._normalizer(name)
 
     def _normalizer(self, name: str) -> Normalizer:
-        return self.norm(f"{name}_norm", seed_of(self.seed, f"{name}/norm"))
+        self.normalizers[name] = self.norm(f"{name}_norm", seed_of(self.seed, f"{name}/norm"))
+        return self.normalizers[name]
 
     def _normalized(self, value: Any, normalizer: Normalizer, name: str) -> Any:
         if self.dropout_position == "before":
@@ -254,3 +273,7 @@ class Chain:
         if self.dropout == 0:
             return value
         return keras.layers.Dropout(self.dropout, seed=seed_of(self.seed, f"{name}/dropout"))(value)
+
+
+def _same(value: Any) -> Any:
+    return value

@@ -8,7 +8,7 @@ from keras import ops
 
 from bn_study.errors import UsageError
 from bn_study.training.batches import not_in_groups
-from bn_study.training.network import Normalizer
+from bn_study.training.normalizer import Normalizer
 from bn_study.training.roots import reciprocal_root
 
 
@@ -18,9 +18,14 @@ class BatchNormalization(Normalizer):
     Statistics are per feature of the last axis: per unit after a dense layer, per feature map after a convolution
     (Ioffe & Szegedy 2015, Sec. 3.2). Training uses the batch's biased variance (Alg. 1). Inference uses the moving
     averages, which track the biased variance, as in Keras 3; Alg. 2 uses the unbiased one, and `curves` reports both.
+
+    If a forward pass calls the layer several times, at every time step, say, each call is normalized by its own batch
+    in training, and the mean over the calls of their means and of their variances counts as the batch's, in the moving
+    averages and when statistics are re-estimated.
     """
 
     replaces_bias = True  # the mean is subtracted per feature
+    averages_calls = True
 
     def __init__(
         self,
@@ -55,8 +60,8 @@ class BatchNormalization(Normalizer):
     def call(self, inputs, training=False):
         if self.estimating:
             outputs, mean, variance = self._by_batch(inputs)
-            self.moving_mean.assign(mean)
-            self.moving_variance.assign(variance)
+            self.moving_mean.assign(self.over_calls(self.moving_mean, mean)[1])
+            self.moving_variance.assign(self.over_calls(self.moving_variance, variance)[1])
             return outputs
         if training or self.as_training:
             return self._train(inputs)
@@ -100,7 +105,8 @@ class BatchNormalization(Normalizer):
         return inputs * factor + shift
 
     def _average(self, moving: keras.Variable, value: Any) -> None:
-        moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
+        before, value = self.over_calls(moving, value)
+        moving.assign(before * self.momentum + value * (1.0 - self.momentum))
 
 
 def in_groups(inputs: Any, group_size: int | None) -> tuple[Any, Any, Any]:

@@ -16,12 +16,16 @@ from bn_study.errors import UsageError
 from bn_study.plan import declared, parts
 from bn_study.plan.declared import RATE_OPTIONS, START_OPTIONS
 from bn_study.plan.spec import Part, RunSpec
-from bn_study.training import keras_globals, loss
+from bn_study.training import calls, keras_globals, loss
+from bn_study.training.augmentation import augmented
 from bn_study.training.data import Data
 from bn_study.training.network import Network
+from bn_study.training.widening import widening
 
 CHUNK = {True: 500, False: 50}
 """Steps of one chunk, a call of the compiled loop: for MLPs and for others. Between chunks Python handles signals."""
+ROOM = 64_000_000
+"""Most bytes that the batches of one chunk may take; with large examples a chunk has fewer steps."""
 
 
 def shared(spec: RunSpec) -> str:
@@ -42,6 +46,13 @@ def _without(part: Part, options: tuple[str, ...]) -> Part:
     return Part(part.name, {key: value for key, value in part.args.items() if key not in options})
 
 
+def _optimizer(part: Part) -> keras.Optimizer:
+    """An optimizer of Keras, whose rate the loop sets in each step. Weight decay is Keras': rate × decay × variable."""
+    ours = ("keras", "weight_decay_on", *RATE_OPTIONS)
+    options = {key: value for key, value in part.args.items() if key not in ours}
+    return getattr(keras.optimizers, part.args["keras"])(learning_rate=1.0, **options)
+
+
 def build_network(spec: RunSpec, data: Data) -> Network:
     """The network of a run as initialized.
 
@@ -51,8 +62,8 @@ def build_network(spec: RunSpec, data: Data) -> Network:
     norm = partial(parts.call, "norm", spec.norm)
     network = parts.call("model", spec.model, data, norm, spec.seed)
     expected = declared.sites(spec.model.name, spec.model.args)
-    if set(network.sites) != set(expected):
-        different = ", ".join(sorted(set(network.sites) ^ set(expected)))
+    if tuple(network.sites) != expected:
+        different = ", ".join(sorted(set(network.sites) ^ set(expected))) or "their order"
         raise UsageError(f"model={spec.model.name}: its `sites` and the network it builds differ in {different}")
     return network
 
@@ -61,14 +72,21 @@ class Program:
     """The training loop of one architecture on one data set."""
 
     def __init__(self, spec: RunSpec, data: Data, tensors: tuple[tf.Tensor, tf.Tensor]) -> None:
-        """tensors: inputs and targets of the training split, which all programs on these data share."""
+        """tensors: stored inputs and targets of the training split, which all programs on these data share."""
         self.network = build_network(spec, data)
-        self.chunk = CHUNK[self.network.xla]
-        options = {key: value for key, value in spec.optimizer.args.items() if key not in ("keras", *RATE_OPTIONS)}
-        self.optimizer = getattr(keras.optimizers, spec.optimizer.args["keras"])(learning_rate=1.0, **options)
+        if self.network.normalizers:
+            calls.check(self.network.normalizers, self.network.calls)
+        batch = spec.batch_size * data.train.stored[0].nbytes
+        self.chunk = max(min(CHUNK[self.network.xla], ROOM // batch), 1)
+        self.optimizer = _optimizer(spec.optimizer)
+        if spec.optimizer.args.get("weight_decay_on") == "kernels":
+            kernels = {id(layer.kernel) for layer in self.network.linear}
+            others = [one for one in self.network.model.trainable_variables if id(one) not in kernels]
+            self.optimizer.exclude_from_weight_decay(var_list=others)
         self.optimizer.build(self.network.model.trainable_variables)
         self._optimizer_start = [variable.numpy() for variable in self.optimizer.variables]
         self._inputs, self._targets = tensors
+        self._widened = widening(data)
         self._loss = loss.per_example(data)
         self._loop = tf.function(self._steps, jit_compile=self.network.xla)
         self._buffer = np.zeros((self.chunk, spec.batch_size), np.int32), np.zeros(self.chunk, np.float32)
@@ -95,27 +113,33 @@ class Program:
         for place, variable in enumerate(self.variables):
             variable.assign(state[f"variable/{place}"])
 
-    def advance(self, rows: np.ndarray, rates: np.ndarray) -> tuple[int, float]:
+    def advance(self, rows: np.ndarray, rates: np.ndarray, changes: np.ndarray | None) -> tuple[int, float]:
         """Train on the batches in `rows` (steps, batch_size) at learning rates `rates` (steps,).
 
+        changes: how images are augmented, (steps, batch_size, 3); None where they are not.
         Returns the number of steps taken and the last one's loss; fewer steps if that loss is not finite.
         """
         count = len(rows)
         all_rows, all_rates = self._buffer
         all_rows[:count], all_rates[:count] = rows, rates
-        taken, last = self._loop(
-            self._inputs, self._targets, tf.constant(all_rows), tf.constant(all_rates), tf.constant(count)
-        )
+        # gathered before the loop, where XLA would copy value by value
+        batches = tf.gather(self._inputs, all_rows), tf.gather(self._targets, all_rows)
+        if changes is not None:
+            changes = tf.constant(np.resize(changes, (self.chunk, *changes.shape[1:])))
+        taken, last = self._loop(*batches, changes, tf.constant(all_rates), tf.constant(count))
         return int(taken), float(last)
 
-    def _steps(self, inputs, targets, rows, rates, count):
+    def _steps(self, inputs, targets, changes, rates, count):
         model, optimizer = self.network.model, self.optimizer
         step, value = tf.constant(0), tf.constant(0.0)
         while step < count and tf.math.is_finite(value):
-            batch = rows[step]
+            batch = self._widened(inputs[step])
+            if changes is not None:
+                batch = augmented(batch, changes[step])
             with tf.GradientTape() as tape:
-                outputs = model(tf.gather(inputs, batch), training=True)
-                value = tf.reduce_mean(self._loss(tf.gather(targets, batch), outputs))
+                with self.network.forward_pass():
+                    outputs = model(batch, training=True)
+                value = tf.reduce_mean(self._loss(targets[step], outputs))
             gradients = tape.gradient(value, model.trainable_variables)
             optimizer.learning_rate.assign(rates[step])
             optimizer.apply(gradients, model.trainable_variables)

@@ -1,7 +1,7 @@
 """The training loop: train to the next measuring point, run the probes, write their records.
 
-It is fast because the data are in memory, and a chunk of steps is one call of a compiled `while` loop that gathers its
-batches by index (program.py). Python runs only between chunks. Runs of one architecture share the compiled loop.
+It is fast because the data are in memory, and a chunk of steps is one call of a compiled `while` loop over batches that
+were gathered by index (program.py). Python runs only between chunks. Runs of one architecture share the compiled loop.
 """
 
 import math
@@ -18,7 +18,7 @@ from bn_study.plan import parts
 from bn_study.plan.schedule import measuring_points
 from bn_study.plan.spec import Part, RunSpec
 from bn_study.store.checkpoint import State, Unusable
-from bn_study.training import batches
+from bn_study.training import batches, gpu
 from bn_study.training.batches import learning_rates
 from bn_study.training.data import Data
 from bn_study.training.evaluation import Evaluation, Evaluator
@@ -41,10 +41,13 @@ class Trained:
 
 @dataclass
 class Programs:
-    """Cache of the last compiled program and the last data set."""
+    """Cache of the last compiled program and the last data set. Raises UsageError without the GPU that is asked for."""
 
     _data: tuple[Part, Data, tuple[tf.Tensor, tf.Tensor]] | None = None
     _program: tuple[str, Program, Evaluator] | None = None
+
+    def __post_init__(self) -> None:
+        gpu.prepare()
 
     def data(self, dataset: Part) -> Data:
         return self._loaded(dataset)[0]
@@ -53,7 +56,7 @@ class Programs:
         """The data set, and its training split as tensors."""
         if self._data is None or self._data[0] != dataset:
             data: Data = parts.call("dataset", dataset)
-            self._data = dataset, data, (tf.constant(data.train.inputs), tf.constant(data.train.targets))
+            self._data = dataset, data, (tf.constant(data.train.stored), tf.constant(data.train.targets))
         return self._data[1:]
 
     def has(self, spec: RunSpec) -> bool:
@@ -75,13 +78,13 @@ class Programs:
     def start(self, spec: RunSpec) -> tuple[Program, Evaluator]:
         """The program of a run, with all variables initialized for it."""
         data, tensors = self._loaded(spec.dataset)
-        if self._program is None or not self.has(spec):
+        if self._program is not None and self.has(spec):
+            self._program[1].reset(spec, data)
+        else:
             self._program = None  # free it first: two at once would need twice the memory
             program = Program(spec, data, tensors)
             self._program = shared(spec), program, Evaluator(program.network, data)
-        _, program, evaluator = self._program
-        program.reset(spec, data)
-        return program, evaluator
+        return self._program[1:]
 
 
 def train(spec: RunSpec, programs: Programs, between: Between, state: State | None) -> Trained:
@@ -94,7 +97,8 @@ def train(spec: RunSpec, programs: Programs, between: Between, state: State | No
     watch = Stopwatch(compiled=programs.has(spec))
     with watch("starting"):
         program, evaluator = programs.start(spec)
-    order = batches.of_run(spec, programs.data(spec.dataset).train)
+    data = programs.data(spec.dataset)
+    order, augmentation = batches.of_run(spec, data.train), data.augmentation
     step, diverged_at, book = 0, None, _Book()
     if state is not None:
         step, diverged_at, book = _restored(state, program)
@@ -104,7 +108,8 @@ def train(spec: RunSpec, programs: Programs, between: Between, state: State | No
         while step < point and diverged_at is None:
             count = min(point - step, program.chunk)
             with watch("training", count):
-                taken, loss = program.advance(order.rows(step, count), learning_rates(spec, step, count))
+                changes = order.changes(step, count, augmentation) if augmentation else None
+                taken, loss = program.advance(order.rows(step, count), learning_rates(spec, step, count), changes)
             step += taken
             diverged_at = None if math.isfinite(loss) else step
             between(step, partial(_state, step, diverged_at, book, program))

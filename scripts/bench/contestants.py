@@ -8,15 +8,17 @@ import numpy as np
 import tensorflow as tf
 import torch
 from _common import seconds
-from case import CLASSES, CNN, OURS, STEPS, Case, Contestant
+from case import CLASSES, CNN, GPU_STEPS, OURS, STEPS, Case, Contestant
 
 from bn_study import study
+from bn_study.plan import device
 from bn_study.plan.compose import compose
 from bn_study.plan.expand import expand
 from bn_study.training.batches import Batches, learning_rates
 from bn_study.training.train import Programs
 
 EPSILON, MOMENTUM = 1e-3, 0.9
+DEVICE = "cuda" if device.on_gpu() else "cpu"
 torch._dynamo.config.recompile_limit = 1000  # every case compiles a new network
 
 
@@ -33,7 +35,7 @@ class Shared:
         self.batches = Batches(self.spec.seed, len(self.data.train), self.spec.batch_size)
         self.rows = self.batches.rows(0, steps)
         self.held = slice(0, 1000)
-        self.steps = STEPS[case.shape]
+        self.steps = (GPU_STEPS if device.on_gpu() else STEPS)[case.shape]
         layers = self.program.network.model.layers
         self.weights = [[one.numpy() for one in layer.weights] for layer in layers if layer.weights]
         # ours are (units, inputs) in a fully connected layer
@@ -48,14 +50,16 @@ class Shared:
 
 
 def field(case: Case, steps: int) -> dict[str, Contestant]:
-    """All contestants for a case, ours first."""
+    """All contestants for a case, ours first. On a GPU PyTorch takes part if it is a build for CUDA."""
     shared = Shared(case, steps)
     contestants = {
         OURS: _ours(shared),
         "fit": _fit(shared, tuned=False, reshuffled=True),
         "fit tuned": _fit(shared, tuned=True, reshuffled=True),
-        "pytorch": _torch(shared, channels_last=False, compiled=False),
     }
+    if DEVICE == "cuda" and not torch.cuda.is_available():
+        return contestants
+    contestants["pytorch"] = _torch(shared, channels_last=False, compiled=False)
     if case.model == "mlp":
         contestants["fit tuned, same batches"] = _fit(shared, tuned=True, reshuffled=False)
     if case.model == "cnn":
@@ -74,12 +78,12 @@ def _ours(shared: Shared) -> Contestant:
         return shared.loss(program.network.model(shared.inputs[shared.held], training=True).numpy())
 
     def train() -> None:
-        program.advance(shared.rows, learning_rates(spec, 0, len(shared.rows)))
+        program.advance(shared.rows, learning_rates(spec, 0, len(shared.rows)), None)
 
     def advance(steps: int) -> None:
         for start in range(0, steps, program.chunk):
             count = min(program.chunk, steps - start)
-            program.advance(shared.batches.rows(start, count), learning_rates(spec, start, count))
+            program.advance(shared.batches.rows(start, count), learning_rates(spec, start, count), None)
 
     def time() -> float:
         return seconds(lambda: advance(shared.steps)) / shared.steps
@@ -94,8 +98,10 @@ def _fit(shared: Shared, tuned: bool, reshuffled: bool) -> Contestant:
     case, spec = shared.case, shared.spec
     batch = spec.batch_size
     model = _keras_model(shared)
+    tf.random.set_seed(0)  # on a GPU operations are deterministic here, and shuffling without a seed is an error
     # a CNN is tuned without XLA, which makes convolutions many times slower on a CPU
-    options = {"jit_compile": case.model == "mlp", "steps_per_execution": 100 if case.model == "mlp" else 8}
+    compiled = case.model == "mlp" or device.on_gpu()
+    options = {"jit_compile": compiled, "steps_per_execution": 100 if compiled else 8}
     model.compile(
         keras.optimizers.SGD(spec.optimizer.args["learning_rate"]),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -164,33 +170,38 @@ def _keras_model(shared: Shared) -> keras.Model:
 def _torch(shared: Shared, channels_last: bool, compiled: bool) -> Contestant:
     case, spec = shared.case, shared.spec
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    model = _torch_model(shared)
-    inputs = torch.from_numpy(shared.inputs)
+    model = _torch_model(shared).to(DEVICE)
+    inputs = torch.from_numpy(shared.inputs).to(DEVICE)
     if case.model == "cnn":
         inputs = inputs.permute(0, 3, 1, 2)
         layout = torch.channels_last if channels_last else torch.contiguous_format
         inputs, model = inputs.contiguous(memory_format=layout), model.to(memory_format=layout)
     else:
         inputs = inputs.reshape(len(inputs), -1)
-    targets = torch.from_numpy(shared.targets)
+    targets = torch.from_numpy(shared.targets).to(DEVICE)
     optimizer = torch.optim.SGD(model.parameters(), spec.optimizer.args["learning_rate"])
     criterion = torch.nn.CrossEntropyLoss()
     forward = torch.compile(model) if compiled else model
 
     def train(rows: np.ndarray) -> None:
-        for batch in torch.from_numpy(rows):
+        for batch in torch.from_numpy(rows).to(DEVICE):
             optimizer.zero_grad(set_to_none=True)
             criterion(forward(inputs[batch]), targets[batch]).backward()
             optimizer.step()
 
+    def finished(rows: np.ndarray) -> None:
+        train(rows)
+        if DEVICE == "cuda":
+            torch.cuda.synchronize()  # steps are only queued until then
+
     def loss() -> float:
         model.train()
         with torch.no_grad():
-            return shared.loss(model(inputs[shared.held]).numpy())
+            return shared.loss(model(inputs[shared.held]).cpu().numpy())
 
     def time() -> float:
         rows = shared.batches.rows(0, shared.steps)
-        return seconds(lambda: train(rows)) / len(rows)
+        return seconds(lambda: finished(rows)) / len(rows)
 
     return Contestant(loss, lambda: train(shared.rows), time)
 

@@ -1,8 +1,10 @@
-"""The cost of measuring: each probe alone at the default schedule, as a share of training time.
+"""The cost of measuring, of starting and of memory, in the default numerics.
 
     scripts/bench.sh measure
 
-The times are those in every run's provenance (`timing`), during training and at the end, without tracing.
+Each probe alone at the default schedule, as a share of training time: the times are those in every run's provenance
+(`timing`), during training and at the end, without tracing. One measuring point beside its arithmetic at the speed of
+large matrix products. Whole commands of one step, and the memory of their workers.
 """
 
 import dataclasses
@@ -12,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from _common import ROOT, environment, spread, write
+from _common import ROOT, environment, seconds, spread, take_turns, write
 
 PROBES = ("curves", "activations", "gradients")
 NETWORKS = {
@@ -62,27 +65,74 @@ def measure() -> list[dict[str, object]]:
     return rows
 
 
-def worker() -> list[dict[str, object]]:
-    """A worker in a real sweep on MNIST: time to the first step of its later runs, and peak memory."""
-    words = [*NETWORKS["mlp"], "norm=none,batch", "seed=range(3)", "workers=1"]
+def point() -> list[dict[str, object]]:
+    """A measuring point of a normalized MLP: 2,000 images of three splits with two sources of statistics."""
+    from case import sgemm_peak
+
+    from bn_study import study
+    from bn_study.plan import parts
+    from bn_study.plan.compose import compose
+    from bn_study.plan.expand import expand
+    from bn_study.plan.schedule import measuring_points
+    from bn_study.training.evaluation import Evaluation
+    from bn_study.training.train import Programs
+
+    words = [*NETWORKS["mlp"], "norm=batch", "probe.curves.images=2000", "probe.curves.sources=[reestimated,moving]"]
+    spec = expand(compose(study.locate().home, None, words)[0], {})[0][0].spec
+    program, evaluator = Programs().start(spec)
+    (probe,) = measuring_points(spec)[0][1]
+
+    def measured() -> None:
+        evaluation = Evaluation(evaluator, spec.batch_size, 2000, step=1, final=False)
+        list(parts.call("probe", probe, program.network, evaluation))
+
+    times = spread(take_turns({"point": lambda: seconds(measured)}, 21)["point"])
+    kernels = [layer.kernel.shape for layer in program.network.linear]
+    passes = 2000 * (3 * 2 + 1)  # and one to re-estimate
+    arithmetic = passes * sum(2.0 * inputs * units for units, inputs in kernels) / sgemm_peak() / 1e9
+    row = {"what": "measuring point", **{f"{key}_ms": 1e3 * one for key, one in times.items()}}
+    return [row | {"arithmetic_ms": 1e3 * arithmetic, "times_arithmetic": times["median"] / arithmetic}]
+
+
+def command(*words: str) -> tuple[float, list[dict[str, Any]]]:
+    """Seconds of a whole `bn-study run` with one worker, and the provenance of its runs."""
     with tempfile.TemporaryDirectory() as results:
-        command = [sys.executable, "-m", "bn_study", "run", *words]
         variables = os.environ | {"BN_STUDY_RESULTS": results}
-        subprocess.run(command, env=variables, stdout=subprocess.DEVNULL, check=True, cwd=ROOT)
-        runs = [json.loads(path.read_text()) for path in Path(results).glob("runs/*/provenance.json")]
+        call = [sys.executable, "-m", "bn_study", "run", *words, "workers=1"]
+        took = seconds(lambda: subprocess.run(call, env=variables, stdout=subprocess.DEVNULL, check=True, cwd=ROOT))
+        return took, [json.loads(path.read_text()) for path in Path(results).glob("runs/*/provenance.json")]
+
+
+def worker() -> list[dict[str, object]]:
+    """Real sweeps: a whole command of one step, a worker's later runs, and the memory of workers."""
+    short = sorted((command(*NETWORKS["mlp"], "norm=batch", "steps=1") for _ in range(3)), key=lambda one: one[0])[1]
+    compiling = short[1][0]["timing"]["compiling"]["seconds"]
+    runs = command(*NETWORKS["mlp"], "norm=none,batch", "seed=range(3)")[1]
+    (large,) = command(*NETWORKS["cnn"], "norm=batch", "steps=20")[1]
     later = [run["timing"]["starting"]["seconds"] for run in runs if "starting" in run["timing"]]
-    rows = [{"what": "seconds to a second run's first step", "value": max(later)}]
-    return [*rows, {"what": "peak memory, GB", "value": max(run["peak_memory"] for run in runs) / 1e9}]
+    found = {
+        "seconds of a command that trains one step": short[0],
+        "of these, compiling": compiling,
+        "seconds to a second run's first step": max(later),
+        "peak memory on MNIST, GB": max(run["peak_memory"] for run in runs) / 1e9,
+        "peak memory on all of cifar10_jpeg, GB": large["peak_memory"] / 1e9,
+    }
+    return [{"what": what, "value": value} for what, value in found.items()]
 
 
 def main() -> None:
+    from bn_study.plan import numerics
+
     if sys.argv[1:] == ["--child"]:
-        print(json.dumps(measure()))
+        print(json.dumps([measure(), point()]))
         return
-    write("worker", worker(), "a worker that trains six MLPs on MNIST")
-    command = [sys.executable, __file__, "--child"]
-    done = subprocess.run(command, env=environment(1), stdout=subprocess.PIPE, check=True, cwd=ROOT)
-    write("measure", json.loads(done.stdout), "measuring, one core")
+    write("worker", worker(), "commands and their workers")
+    call = [sys.executable, __file__, "--child"]
+    own = numerics.environment(environment(1), "portable")
+    done = subprocess.run(call, env=own, stdout=subprocess.PIPE, check=True, cwd=ROOT)
+    shares, points = json.loads(done.stdout)
+    write("measure", shares, "measuring, one core")
+    write("point", points, "a measuring point, one core")
 
 
 if __name__ == "__main__":

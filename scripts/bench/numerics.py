@@ -39,7 +39,7 @@ def child(model: str, norm: str) -> float:
     def train(first: int) -> None:
         for step in range(first, first + steps, program.chunk):
             count = min(program.chunk, first + steps - step)
-            program.advance(order.rows(step, count), batches.learning_rates(spec, step, count))
+            program.advance(order.rows(step, count), batches.learning_rates(spec, step, count), None)
 
     train(0)  # compiles
     return 1000 * seconds(lambda: train(steps)) / steps

@@ -44,9 +44,9 @@ def page(folder: Path, count: int) -> Path:
         for name in ("test/accuracy", "test/loss")
     )  # fmt: skip
     vectors = pd.DataFrame(columns=["run", "step", "name", "site", "unit", "value"])
-    found = content.of_runs(runs, records, vectors, {})
+    found = content.of_runs(runs, records, vectors, {}) | {"command": "bn-study run landscape"}
     path = folder / f"{count}.html"
-    path.write_text(pages.experiment(experiment, {}, {}, [], found, "bn-study run landscape", None), encoding="utf-8")
+    path.write_text(pages.experiment(experiment, {}, {}, [], found, None, []), encoding="utf-8")
     return path
 
 

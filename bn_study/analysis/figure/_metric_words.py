@@ -7,6 +7,19 @@ SOURCES = {
     "_batch": "the statistics of each test batch itself",
 }
 """What follows the name of a metric, and what a normalizer then uses (bn_study/training/probe/curves.py)."""
+RECORDS = {
+    "gradient/delta": "norm of the loss gradient by Wx+b",
+    "gradient/weight": "norm of the loss gradient by the weights",
+    "activation/mean": "mean of the values",
+    "activation/std": "standard deviation of the values",
+}
+"""What is recorded at layers, in words (bn_study/training/probe/)."""
+
+
+def recorded(name: str, power: float = 1.0) -> str:
+    """`squared norm of the loss gradient by Wx+b`."""
+    words = RECORDS.get(name, name.replace("/", " ").replace("_", " "))
+    return {1.0: words, 2.0: f"squared {words}"}.get(power, f"{words}, to the power {power:g}")
 
 
 def is_accuracy(metric: str) -> bool:

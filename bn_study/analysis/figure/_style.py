@@ -1,7 +1,6 @@
 """The style of every figure, and how it is saved so that the same numbers give the same bytes."""
 
 import math
-import textwrap
 from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
+
+from bn_study.analysis.figure._text import folded
 
 PAGE = 6.75
 """Width of both columns, in inches."""
@@ -157,7 +158,7 @@ def panels(
 
 def title(axes: Axes, text: str, across: int) -> None:
     """Write a panel's title, if it is wider than one of `across` panels in several smaller lines."""
-    lines = textwrap.wrap(text, TITLE // across)
+    lines = folded(text, TITLE // across)
     axes.set_title("\n".join(lines), fontsize=8 if len(lines) < 2 else 7)
 
 

@@ -1,10 +1,10 @@
-"""Quantiles of the values at every hidden layer over training: a row of panels for each layer, a line for each arm.
+"""Quantiles of the values at every hidden layer over training: a row of small panels for each net, one for each layer.
 
 The line is the median, the bands lie between the 15th and 85th and the 5th and 95th percentile; all are means over
-seeds. A column of panels for each value of one setting. Plain networks are dashed.
+seeds. A layer has the same axis in all nets, so that they are compared down the page. Plain networks are dashed.
 """
 
-import textwrap
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ from bn_study.analysis.arms import SweepArm, by_settings
 from bn_study.analysis.described import described
 from bn_study.analysis.figure import _style
 from bn_study.analysis.figure._style import cross, dashes, say, style
+from bn_study.analysis.figure._text import folded
 from bn_study.analysis.needed import LAYERS, Needed
 from bn_study.analysis.shown import Tables, of_grid
 from bn_study.analysis.tables import Curve
@@ -27,7 +28,9 @@ QUANTILES = (5, 15, 50, 85, 95)
 BANDS = (("q5", "q95", 0.12), ("q15", "q85", 0.2))
 """Ends of each band, and how opaque it is."""
 COLUMNS = ("panel", "layer", "arm", "norm", "series", "run", "step", "value", "low", "high", "n")
-HEIGHT = 1.7  # of a row of panels, in inches
+ACROSS = 5  # panels in a row at most
+HEIGHT = 1.25  # of a row of panels, in inches
+HEAD = 0.45  # of a net's name and the names of its axes
 
 
 @dataclass(frozen=True)
@@ -75,29 +78,28 @@ class Drawing:
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
         """The figure, drawn only from its data."""
-        arms, names = list(dict.fromkeys(data["arm"])), list(dict.fromkeys(data["panel"])) or [""]
+        nets = list(dict.fromkeys(zip(data["panel"], data["arm"], strict=True))) or [("", "")]
         layers = sorted(data["layer"].unique()) or [1]
-        looks = _style.colors_by_setting(arms, self.color)
-        labels = {arm: textwrap.fill(arm, _style.LETTERS) for arm in arms}
-        columns, legend = _style.legend_size(labels.values())
-        handles: dict[str, Any] = {}
+        looks = _style.colors_by_setting(list(dict.fromkeys(data["arm"])), self.color)
+        limits = {layer: _limits(data[data["layer"] == layer]) for layer in layers}
+        across = min(len(layers), ACROSS)
+        down = math.ceil(len(layers) / across)
         with style():
-            count, height = len(layers) * len(names), max(HEIGHT, 2 * HEIGHT - HEIGHT * len(layers))
-            figure, panels, left = _style.panels(count, len(names), height, legend, sharex=True)
-            places = [(layer, name) for layer in layers for name in names]
-            for (layer, name), axes, at_left in zip(places, panels, left, strict=True):
-                handles |= _draw_panel(axes, data[(data["layer"] == layer) & (data["panel"] == name)], looks)
-                axes.set_title(" ".join(filter(None, [f"layer{layer}/{self.site}", name])), fontsize=7)
-                if layer == layers[-1]:
-                    axes.set_xlabel("training steps")
-                if at_left:
-                    axes.set_ylabel("values")
-            if len(handles) > 1:
-                names = [labels[arm] for arm in handles]
-                figure.legend(
-                    list(handles.values()), names, loc="outside lower center", ncols=columns, frameon=False,
-                    handlelength=2.6,
-                )  # fmt: skip
+            figure = Figure(figsize=(_style.PAGE, len(nets) * (HEAD + HEIGHT * down)), layout="constrained")
+            parts = figure.subfigures(len(nets), 1, squeeze=False)[:, 0]
+            for part, (panel, arm) in zip(parts, nets, strict=True):
+                own = data[(data["panel"] == panel) & (data["arm"] == arm)]
+                part.suptitle("\n".join(folded(" ".join(filter(None, [panel, arm])), _style.TITLE)), fontsize=8)
+                places = list(part.subplots(down, across, squeeze=False).flat)
+                for place, (axes, layer) in enumerate(zip(places, layers, strict=False)):
+                    _draw_panel(axes, own[own["layer"] == layer], looks, limits[layer])
+                    axes.set_title(f"layer{layer}/{self.site}", fontsize=7)
+                    if place + across >= len(layers):
+                        axes.set_xlabel("training steps")
+                    if place % across == 0:
+                        axes.set_ylabel("values")
+                for axes in places[len(layers) :]:
+                    axes.set_visible(False)
         return figure
 
     def _rows(self, tables: Tables, arm: SweepArm) -> Iterator[dict[str, Any]]:
@@ -106,7 +108,7 @@ class Drawing:
             for quantile in QUANTILES:
                 name, site = f"activation/q{quantile}", f"layer{layer}/{self.site}"
                 lines = [shown.curve(tables, row["run"], name, site) for row in runs]
-                for point in shown.mean_curve(line[np.isfinite(line["value"])] for line in lines):
+                for point in shown.mean_curve((line[np.isfinite(line["value"])] for line in lines), name):
                     yield {"layer": layer, "series": f"q{quantile}"} | point
                 if quantile == 50:
                     for row, line in zip(runs, lines, strict=True):
@@ -114,17 +116,29 @@ class Drawing:
                         yield from ({"layer": layer, "series": "diverged"} | end for end in ends)
 
 
-def _draw_panel(axes: Axes, data: pd.DataFrame, colors: dict[str, str]) -> dict[str, Any]:
-    """Draw one panel and return its lines by arm."""
-    handles = {}
+def _limits(data: pd.DataFrame) -> tuple[float, float] | None:
+    """The axis of a layer in all nets. Nets with a run that diverged do not count, unless there are no others."""
+    lost = data.loc[data["series"] == "diverged", ["panel", "arm"]].apply(tuple, axis=1)
+    values = data[data["series"] != "diverged"]
+    counting = values[~values[["panel", "arm"]].apply(tuple, axis=1).isin(lost)]
+    drawn = (counting if len(counting) else values)["value"]
+    if drawn.empty:
+        return None
+    space = 0.05 * (drawn.max() - drawn.min()) or 0.05
+    return drawn.min() - space, drawn.max() + space
+
+
+def _draw_panel(axes: Axes, data: pd.DataFrame, colors: dict[str, str], limits: tuple[float, float] | None) -> None:
+    """Draw one layer of one net."""
     for (arm, norm), own in data[data["series"] != "diverged"].groupby(["arm", "norm"], sort=False):
         lines = {series: line.set_index("step")["value"] for series, line in own.groupby("series")}
         steps = lines["q50"].index.to_numpy(float)
         for low, high, alpha in BANDS:
             axes.fill_between(steps, lines[low], lines[high], color=colors[arm], alpha=alpha, linewidth=0)
-        (handles[arm],) = axes.plot(steps, lines["q50"].to_numpy(float), dashes(norm), color=colors[arm])
+        axes.plot(steps, lines["q50"].to_numpy(float), dashes(norm), color=colors[arm])
+    if limits:
+        axes.set_ylim(limits)
     for row in data[data["series"] == "diverged"].to_dict("records"):
         cross(axes, row["step"], row["value"], colors[row["arm"]])
-    if not handles:
+    if not axes.lines:
         say(axes, "no run recorded this yet")
-    return handles

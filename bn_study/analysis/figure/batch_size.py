@@ -87,11 +87,12 @@ class Drawing:
         """What is shown, from which runs, and by which rules."""
         text = [
             "Error at the end over the normalization batch size, the examples that share a mean and variance in "
-            "training: mean over seeds with its 95 % t-interval. Left, batch normalization: on test examples with "
-            "statistics that are re-estimated on training data or are each batch's own, and on training examples with "
-            "each batch's own; brackets at the smallest size. Right, on test examples: batch normalization with each "
-            "kind of population statistics, Batch Renormalization (moving averages) and group normalization, which "
-            "has no batch size; gray: batch normalization with moving averages at the largest size."
+            "training: mean over seeds with its 95 % t-interval on the logit scale. Left, batch normalization: on test "
+            "examples with statistics that are re-estimated on training data or are each batch's own, and on training "
+            "examples with each batch's own; brackets at the smallest size. Right, on test examples: batch "
+            "normalization with each kind of population statistics, Batch Renormalization (moving averages) and group "
+            "normalization, which has no batch size; gray: batch normalization with moving averages at the largest "
+            "size."
         ]
         if (data["lost"] > 0).any():
             text.append("Diverged runs are left out of means; a number in brackets says how many.")
@@ -135,11 +136,17 @@ def _means(tables: Tables, panel: str, grids: list[str]) -> Iterator[dict[str, A
         sizes = runs[SIZE] if SIZE in runs else pd.Series(math.nan, index=runs.index)
         for size in sorted({one for one in sizes if not missing(one)}) or [math.nan]:
             rows = runs if missing(size) else runs[sizes == size]
-            values = 100 * (1 - rows[column].dropna().astype(float))
+            values = rows[column].dropna().astype(float)
             if len(values):
                 lost = int((rows["status"] == "diverged").sum())
                 place = {"panel": panel, "line": name, "series": "mean", "size": size}
-                yield place | shown.mean(values) | {"lost": lost}
+                yield place | _error(shown.mean(values, metric)) | {"lost": lost}
+
+
+def _error(accuracy: dict[str, Any]) -> dict[str, Any]:
+    """The same mean as an error in percent."""
+    ends = {"value": "value", "low": "high", "high": "low"}
+    return accuracy | {end: 100 * (1 - accuracy[other]) for end, other in ends.items()}
 
 
 def _brackets(table: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,6 @@ command line. Plain networks are dashed, normalized ones solid; the color stands
 """
 
 import math
-import textwrap
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +14,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bn_study.analysis import shown
+from bn_study.analysis import interval, shown
 from bn_study.analysis.arms import SweepArm, by_settings
 from bn_study.analysis.described import described
 from bn_study.analysis.figure import _style
 from bn_study.analysis.figure._metric_words import is_accuracy
 from bn_study.analysis.figure._style import LOOKS, colors, cross, dashes, log_step_ticks, say, step_ticks, style
+from bn_study.analysis.figure._text import folded
 from bn_study.analysis.needed import Needed
 from bn_study.analysis.shown import Tables, of_grid
 from bn_study.analysis.tables import Curve
@@ -74,7 +74,7 @@ class Drawing:
             )
             text = [
                 f"{self.metric} against training steps{judged}: mean over seeds and, where there are two or more, its "
-                "95 % t-interval. Dashed: without normalization."
+                f"{interval.words(self.metric)}. Dashed: without normalization."
             ]
             if first := _first_of_log(means):
                 text.append(f"The axis of steps is logarithmic from step {first:,} on, linear before.")
@@ -124,7 +124,7 @@ class Drawing:
         """The mean curve of an arm, and the end of each diverged run."""
         (need,) = self.needs()
         lines = [(row, shown.curve(tables, row["run"], need.name, need.site)) for row in arm.rows.to_dict("records")]
-        for point in shown.mean_curve(line[np.isfinite(line["value"])] for _, line in lines):
+        for point in shown.mean_curve((line[np.isfinite(line["value"])] for _, line in lines), self.metric):
             yield {"arm": arm.label, "series": "mean"} | point
         for row, line in lines:
             yield from ({"arm": arm.label, "series": "diverged"} | end for end in shown.end(row, line))
@@ -195,7 +195,7 @@ def _labels(arms: Sequence[SweepArm]) -> dict[str, str]:
         runs = pd.concat([arm.rows["status"] for arm in arms if arm.label == label])
         lost = int((runs == "diverged").sum())
         words = f"(✕ {lost} of {len(runs)})" if lost else ""
-        found[label] = textwrap.fill(" ".join(filter(None, [label, words])), _style.LETTERS)
+        found[label] = "\n".join(folded(" ".join(filter(None, [label, words])), _style.LETTERS))
     return found
 
 

@@ -5,7 +5,6 @@ the number of paired seeds and the outcome, in a word as well as in a color.
 """
 
 import math
-import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from scipy import stats
 from bn_study.analysis import described, shown, verdict
 from bn_study.analysis.figure import _forest
 from bn_study.analysis.figure._style import BLACK, PAGE, style
+from bn_study.analysis.figure._text import folded
 from bn_study.analysis.needed import Needed
 from bn_study.analysis.settings import missing
 from bn_study.analysis.shown import Tables
@@ -205,7 +205,7 @@ def _shortened(contexts: list[str]) -> tuple[str, list[str]]:
 
 def _axis(test: str, margin: float, quantity: str, contrast: str) -> str:
     """What an axis shows: the measure, the contrast and the rule, in lines."""
-    lines = textwrap.wrap(f"{quantity}: {contrast}", WIDE)
+    lines = folded(f"{quantity}: {contrast}", WIDE)
     rule = f"({parts.find('test', test).WORDS}{margin:g})"
     return "\n".join([*lines[:-1], *([f"{lines[-1]} {rule}"] if len(lines[-1] + rule) < WIDE else [lines[-1], rule])])
 

@@ -92,7 +92,7 @@ def _rows(tables: Tables, grid: str) -> Iterator[dict[str, Any]]:
     for norm, arm in drawn.groupby("norm", sort=False):
         about = {"grid": grid, "norm": norm}
         lines = [(row, shown.curve(tables, row["run"], LOSS)) for row in arm.to_dict("records")]
-        for point in shown.mean_curve(line[np.isfinite(line["value"])] for _, line in lines):
+        for point in shown.mean_curve((line[np.isfinite(line["value"])] for _, line in lines), LOSS):
             yield about | {"series": "error"} | point
         for row, line in lines:
             yield from (about | {"series": "diverged"} | end for end in shown.end(row, line))

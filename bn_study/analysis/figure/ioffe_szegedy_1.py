@@ -79,7 +79,8 @@ class Drawing:
         series = set(data["series"])
         text = [
             "After Ioffe & Szegedy 2015, Fig. 1. (a) Test accuracy against training steps, statistics "
-            "re-estimated on training data: mean over seeds and, where there are two or more, its 95 % t-interval."
+            "re-estimated on training data: mean over seeds and, where there are two or more, its 95 % t-interval on "
+            "the logit scale."
         ]
         if "p50" in series:
             text.append(
@@ -104,7 +105,7 @@ class Drawing:
         steps = int(drawn["steps"].max()) if len(drawn) else 0
         with style():
             figure = Figure(figsize=(PAGE, 2.2), layout="constrained")
-            left, *others = figure.subplots(1, 3, width_ratios=(1.2, 1, 1))
+            left, *others = figure.subplots(1, 3)
             for axes in (left, *others):
                 step_ticks(axes, steps)
             _draw_accuracy(left, data[data["panel"] == "a"])
@@ -112,10 +113,9 @@ class Drawing:
             bound = _bound(data)
             for axes, (panel, norm) in zip(others, PANELS.items(), strict=True):
                 _draw_percentiles(axes, data[data["panel"] == panel], bound)
-                axes.set_xticklabels([])
-                axes.set_xlabel(f"\n({panel}) {LOOKS[norm].label}")
+                axes.set_xlabel(f"training steps\n({panel}) {LOOKS[norm].label}")
+                axes.set_ylabel(f"input of one {activation(drawn)}")
             others[1].sharey(others[0])
-            others[1].tick_params(labelleft=False)
             figure.align_xlabels()
         return figure
 
@@ -132,7 +132,7 @@ def _accuracy(tables: Tables, arm: pd.DataFrame, norm: str) -> Iterator[dict[str
     lines = [(row, shown.curve(tables, row["run"], ACCURACY)) for row in arm.to_dict("records")]
     if not lines:
         return
-    for point in shown.mean_curve(line for _, line in lines):
+    for point in shown.mean_curve((line for _, line in lines), ACCURACY):
         yield _row("a", norm, "accuracy", **point)
     for row, line in lines:
         yield from (_row("a", norm, "diverged", **end) for end in shown.end(row, line))

@@ -69,9 +69,9 @@ class Drawing:
         runs = shown.of_grids(tables.runs, self.grids)
         text = [
             "Test accuracy of fixed examples over training steps (what the whole split gives at the end is not "
-            "drawn), statistics re-estimated on training data: mean over seeds with its 95 % t-interval. ×k: k times "
-            f"the base learning rate {_base(runs):g} of the plain net. Diamonds: where a mean first reaches the plain "
-            "net's largest."
+            "drawn), statistics re-estimated on training data: mean over seeds with its 95 % t-interval on the logit "
+            f"scale. ×k: k times the base learning rate {_base(runs):g} of the plain net. Diamonds: where a "
+            "mean first reaches the plain net's largest."
             if len(runs)
             else "Test accuracy over training steps."
         ]
@@ -134,7 +134,7 @@ def _rows(tables: Tables, name: str, arm: pd.DataFrame) -> Iterator[dict[str, An
     about = {"arm": name, "norm": arm["norm"].iloc[0]}
     rows = arm.to_dict("records")
     lines = [(row, shown.on_the_way(shown.curve(tables, row["run"], METRIC), row)) for row in rows]
-    for point in shown.mean_curve(line[np.isfinite(line["value"])] for _, line in lines):
+    for point in shown.mean_curve((line[np.isfinite(line["value"])] for _, line in lines), METRIC):
         yield about | {"series": "mean"} | point
     for row, line in lines:
         yield from (about | {"series": "diverged"} | end for end in shown.end(row, line))

@@ -5,7 +5,6 @@ a plain net dashed; colors tell records and what else varies apart. A panel for 
 """
 
 import math
-import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +19,9 @@ from bn_study.analysis import shown
 from bn_study.analysis.arms import by_settings
 from bn_study.analysis.described import described
 from bn_study.analysis.figure import _style
+from bn_study.analysis.figure._metric_words import recorded
 from bn_study.analysis.figure._style import BLACK, colors, dashes, say, style
+from bn_study.analysis.figure._text import folded
 from bn_study.analysis.needed import LAYERS, Needed
 from bn_study.analysis.shown import Tables
 from bn_study.analysis.tables import HASH, Curve
@@ -30,6 +31,7 @@ COLUMNS = ("grid", "panel", "arm", "norm", "name", "series", "layer", "value", "
 ACROSS = 3  # panels in a row at most
 HEIGHT = 2.1  # of a row of panels, in inches
 ROW = 0.16  # of a line of the legend
+LETTERS = 30  # in a line of the axis' name
 LONG, LONGER = 40, 56  # letters of a line's name above which the legend has but two columns, or one
 
 
@@ -78,11 +80,12 @@ class Drawing:
 
     def caption(self, data: pd.DataFrame, tables: Tables) -> str:
         """What is shown, from which runs, and by which rules."""
-        quantity = " and ".join(_quantity(name, self.power) for name in self.records)
+        quantity = " and ".join(recorded(name, self.power) for name in self.records)
         when = "at the last step" if self.step is None else f"after {self.step:,} steps"
         text = [
-            f"{quantity} at layer<i>/{self.site}, {when}, over the hidden layers: mean over seeds of its decimal "
-            "logarithm, with its 95 % t-interval. Dashed: no normalization."
+            f"{quantity[:1].upper()}{quantity[1:]} ({' and '.join(self.records)} at layer<i>/{self.site}), {when}, "
+            "over the hidden layers: mean over seeds of its decimal logarithm, with its 95 % t-interval. "
+            "Dashed: no normalization."
         ]
         if (data["series"] == "theory").any():
             text.append(
@@ -111,9 +114,9 @@ class Drawing:
                 _style.title(axes, text, min(ACROSS, len(names)))
                 axes.set_xlabel("hidden layer")
                 if at_left:
-                    axes.set_ylabel(f"log₁₀ {_axis(self.records, self.power)}")
+                    axes.set_ylabel("\n".join(folded(_axis(self.records, self.power), LETTERS)))
             if handles:
-                lines, labels = list(handles.values()), [textwrap.fill(one, _style.LETTERS) for one in handles]
+                lines, labels = list(handles.values()), ["\n".join(folded(one, _style.LETTERS)) for one in handles]
                 figure.legend(
                     lines, labels, loc="outside lower center", ncols=columns, frameon=False, handlelength=2.6
                 )  # fmt: skip
@@ -157,8 +160,8 @@ class Drawing:
             layer, value, low, high = (line[one].to_numpy(float) for one in ("layer", "value", "low", "high"))
             axes.fill_between(layer, low, high, color=color, alpha=0.15, linewidth=0)
             (drawn,) = axes.plot(layer, value, dashes(str(norm)), color=color, marker=marker, markersize=2)
-            label = " ".join(filter(None, [str(arm), _quantity(str(name), 1) if len(self.records) > 1 else ""]))
-            handles[label or _quantity(str(name), 1)] = drawn
+            label = " ".join(filter(None, [str(arm), recorded(str(name)) if len(self.records) > 1 else ""]))
+            handles[label or recorded(str(name))] = drawn
         for arm, line in data[data["series"] == "theory"].groupby("arm", sort=False):
             (drawn,) = axes.plot(
                 line["layer"].to_numpy(float), line["value"], "-", color=BLACK, linewidth=0.6, zorder=5
@@ -178,11 +181,8 @@ def _by_layer(curves: pd.DataFrame, digits: set[str], name: str, site: str, step
     return found.astype({"layer": int})
 
 
-def _quantity(name: str, power: float) -> str:
-    """`‖δ‖²` in plain words: `gradient/delta squared`."""
-    return name + {1.0: "", 2.0: " squared"}.get(power, f" to the power {power:g}")
-
-
 def _axis(records: list[str], power: float) -> str:
-    kinds = {name.partition("/")[0] for name in records}
-    return _quantity(records[0], power) if len(records) == 1 else f"|{' or '.join(sorted(kinds))}|"
+    """What is on the axis, in words: of several records what their names have in common."""
+    if len(records) == 1:
+        return f"log₁₀ of the {recorded(records[0], power)}"
+    return f"log₁₀ |{' or '.join(sorted({name.partition('/')[0] for name in records}))}|"

@@ -13,8 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bn_study.analysis import shown
+from bn_study.analysis import interval, shown
 from bn_study.analysis.described import described
+from bn_study.analysis.figure._metric_words import is_accuracy
 from bn_study.analysis.figure._style import BLACK, BLUE, PAGE, say, style
 from bn_study.analysis.needed import Needed
 from bn_study.analysis.settings import written
@@ -30,6 +31,7 @@ PLACES = {
 COLUMNS = ("grid", "dataset", "activation", "place", "rate", "series", "value", "low", "high", "n", "lost")
 ROW = 0.17  # height of a row, in inches
 REACH = 2.0  # how far beyond the normalized arms a plain one may widen an axis, in lengths of theirs
+NEAR = 1.2  # an accuracy of so many times 1 / classes is chance, because classes are not equally frequent
 FOOT = 0.62  # of a grid's axes, their names and title
 
 
@@ -61,12 +63,16 @@ class Drawing:
         """What is shown, from which runs, and by which rules."""
         text = [
             f"{self.metrics[0]} at the end, statistics re-estimated on training data, by activation and placement: "
-            "mean over seeds with its 95 % t-interval; right, the difference of before and after, paired by seed. "
+            f"mean over seeds with its {interval.words(self.metrics[0])}; right, the difference of before and after, "
+            "paired by seed, with its 95 % t-interval. "
             "Each arm has the learning rate in its row."
         ]
         if (data["lost"] > 0).any():
             text.append("A number in brackets: runs that diverged, which the mean leaves out.")
-        return " ".join([*text, described(shown.of_grids(tables.runs, self.grids))])
+        runs = shown.of_grids(tables.runs, self.grids)
+        if lost := list(_at_chance(data, runs)) if is_accuracy(self.metrics[0]) else []:
+            text.append(f"At chance, so that the learning rate in the row says nothing: {'; '.join(lost)}.")
+        return " ".join([*text, described(runs)])
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
         """The figure, drawn only from its data."""
@@ -113,11 +119,20 @@ def _rows(runs: pd.DataFrame, grid: str, metric: str) -> Iterator[dict[str, Any]
                 yield (
                     about
                     | {"place": place, "rate": rates, "series": "mean"}
-                    | shown.mean(found[place])
+                    | shown.mean(found[place], metric)
                     | {"lost": lost}
                 )
         if "before" in found and "after" in found:
             yield about | {"series": "difference"} | shown.mean((found["before"] - found["after"]).dropna())
+
+
+def _at_chance(data: pd.DataFrame, runs: pd.DataFrame) -> Iterator[str]:
+    """The arms whose accuracy a guess among the classes reaches."""
+    for row in data[data["series"] == "mean"].to_dict("records"):
+        classes = runs.loc[runs["dataset"] == row["dataset"], "classes"].dropna().unique()
+        if len(classes) == 1 and row["value"] <= NEAR / classes[0]:
+            words = f"{row['activation']}, {PLACES[row['place']][0]}, lr={row['rate']}"
+            yield f"{words} ({row['value']:.3g}, with {classes[0]:g} classes)"
 
 
 # --- picture ----------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
-from bn_study.analysis import shown
+from bn_study.analysis import interval, shown
 from bn_study.analysis.described import described, shown_of_several
 from bn_study.analysis.figure._style import BLUE, PAGE, PALETTE, cross, dashes, say, style, third_ticks
 from bn_study.analysis.needed import Needed
@@ -78,7 +78,7 @@ class Drawing:
         series = set(data["series"])
         text = [
             f"After Santurkar et al. 2018, Fig. 2. (a) {self.metric} against training steps: mean over seeds and, "
-            "where there are two or more, its 95 % t-interval."
+            f"where there are two or more, its {interval.words(self.metric)}."
         ]
         if "density" in series:
             text.append(
@@ -120,7 +120,7 @@ def _metric(tables: Tables, arm: pd.DataFrame, norm: str, metric: str) -> Iterat
     """The mean curve of an arm, and the end of each diverged run."""
     found = {"panel": "a", "norm": norm}
     lines = [(row, shown.curve(tables, row["run"], metric)) for row in arm.to_dict("records")]
-    for point in shown.mean_curve(line[np.isfinite(line["value"])] for _, line in lines):
+    for point in shown.mean_curve((line[np.isfinite(line["value"])] for _, line in lines), metric):
         yield found | {"series": "mean"} | point
     for row, line in lines:
         yield from (found | {"series": "diverged"} | end for end in shown.end(row, line))
@@ -199,7 +199,7 @@ def _draw_metric(axes: Axes, data: pd.DataFrame, metric: str) -> None:
         axes.fill_between(line["step"], line["low"], line["high"], color=COLORS[norm], alpha=0.2, linewidth=0)
         axes.plot(line["step"], line["value"], dashes(norm), color=COLORS[norm], label=NAMES[norm],
                   marker=MARKERS.get(norm), markersize=3, markevery=max(1, len(line) // 8))  # fmt: skip
-    if metric.rpartition("/")[2].startswith("accuracy"):  # which an interval may leave
+    if interval.is_share(metric):  # which the margin of an axis would leave
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, 0), min(high, 1))
     axes.set_ylabel(metric.replace("/", " "))

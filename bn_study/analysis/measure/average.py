@@ -1,10 +1,13 @@
 """The mean of a record over time."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from bn_study.analysis.needed import Needed
+from bn_study.analysis.reach import Reach
 from bn_study.analysis.recorded import values
 from bn_study.plan.types import Natural
 from bn_study.store.stored_run import StoredRun
@@ -25,3 +28,8 @@ def measure(run: StoredRun, *, name: str, site: str, start: Natural, end: Natura
 def needs(*, name: str, site: str, start: Natural, end: Natural, log: bool) -> list[Needed]:
     """The record, at the measuring points between the steps."""
     return [Needed(name, site)]
+
+
+def reach(records: Sequence[Reach], steps: Sequence[int], **options: Any) -> Reach:
+    """That of the record, or of its logarithm."""
+    return records[0].scaled(math.log10 if options["log"] else None)

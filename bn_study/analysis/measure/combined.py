@@ -1,6 +1,10 @@
 """A weighted sum of metrics."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from bn_study.analysis.needed import Needed
+from bn_study.analysis.reach import Reach, weighted
 from bn_study.analysis.recorded import last
 from bn_study.plan.types import Number
 from bn_study.store.stored_run import StoredRun
@@ -14,3 +18,8 @@ def measure(run: StoredRun, *, metrics: dict[str, Number]) -> float:
 def needs(*, metrics: dict[str, Number]) -> list[Needed]:
     """The metrics."""
     return [Needed(metric) for metric in metrics]
+
+
+def reach(records: Sequence[Reach], steps: Sequence[int], **options: Any) -> Reach:
+    """That of the sum."""
+    return weighted(options["metrics"], records)

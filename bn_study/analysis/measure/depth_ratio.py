@@ -1,11 +1,15 @@
 """The ratio of a record in two layers."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from bn_study.analysis.needed import LAYERS, Needed
+from bn_study.analysis.reach import Reach
 from bn_study.analysis.recorded import layer_sites, value_at
+from bn_study.errors import UsageError
 from bn_study.plan.types import Count, Natural
 from bn_study.store.stored_run import StoredRun
 
@@ -29,6 +33,13 @@ def measure(
 def needs(
     *, name: str, site: str, step: Natural | None, first: Count, last: Count | None, absolute: bool
 ) -> list[Needed]:
-    """The record in both layers, which must be there."""
+    """The record in both layers, which must be there. Raises UsageError where they are the same."""
+    if first == last:
+        raise UsageError(f"depth_ratio: first and last are both layer {first}, whose ratio is 1; name two layers")
     ends = [f"layer{first}/{site}", f"layer{last}/{site}" if last is not None else LAYERS + site]
     return [Needed(name, one, step) for one in ends]
+
+
+def reach(records: Sequence[Reach], steps: Sequence[int], **options: Any) -> Reach:
+    """An absolute value is at least 0."""
+    return Reach(low=0 if options["absolute"] else -math.inf)

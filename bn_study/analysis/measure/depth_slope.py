@@ -6,6 +6,7 @@ import numpy as np
 
 from bn_study.analysis.needed import LAYERS, Needed
 from bn_study.analysis.recorded import layer_sites, value_at
+from bn_study.errors import UsageError
 from bn_study.plan.types import Count, Natural
 from bn_study.store.stored_run import StoredRun
 
@@ -29,5 +30,8 @@ def measure(
 
 
 def needs(*, name: str, site: str, step: Natural | None, log: bool, first: Count, last: Count | None) -> list[Needed]:
-    """The record in every hidden layer. The slope leaves out layers that the network does not have."""
-    return [Needed(name, LAYERS + site, step)]
+    """The record in every hidden layer, and in those at the ends. Raises UsageError with fewer than two layers."""
+    if last is not None and first >= last:
+        raise UsageError(f"depth_slope: layers {first} to {last} are fewer than two; give a larger last")
+    ends = [first] if last is None else [first, last]
+    return [Needed(name, site, step) for site in (LAYERS + site, *(f"layer{end}/{site}" for end in ends))]

@@ -1,7 +1,11 @@
 """How far the distribution of a unit's values moves."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from bn_study.analysis import unit_paths
 from bn_study.analysis.needed import Needed
+from bn_study.analysis.reach import Reach
 from bn_study.plan.types import Natural, Quantiles
 from bn_study.store.stored_run import StoredRun
 
@@ -21,3 +25,8 @@ def measure(run: StoredRun, *, site: str, quantiles: Quantiles, start: Natural, 
 def needs(*, site: str, quantiles: Quantiles, start: Natural, end: Natural, relative: bool) -> list[Needed]:
     """The percentiles of every unit, at the measuring points between the steps."""
     return unit_paths.needed(site, quantiles)
+
+
+def reach(records: Sequence[Reach], steps: Sequence[int], **options: Any) -> Reach:
+    """A length is at least 0."""
+    return Reach(low=0)

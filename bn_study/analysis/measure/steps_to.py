@@ -1,15 +1,19 @@
 """Steps until a metric reaches a level."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from bn_study.analysis.needed import Needed
+from bn_study.analysis.reach import Reach
 from bn_study.analysis.recorded import diverged, points
 from bn_study.plan.types import Number
 from bn_study.store.stored_run import StoredRun
 
 REPLACEMENT = "length"
+RISES = True
 
 
 def measure(run: StoredRun, *, metric: str, level: Number) -> float:
@@ -23,3 +27,8 @@ def measure(run: StoredRun, *, metric: str, level: Number) -> float:
 def needs(*, metric: str) -> list[Needed]:
     """The metric."""
     return [Needed(metric)]
+
+
+def reach(records: Sequence[Reach], steps: Sequence[int], **options: Any) -> Reach:
+    """The measuring points. Fewer steps are better."""
+    return Reach(steps[0], steps[-1], next((one for one in steps if one), 0), "less")

@@ -1,24 +1,28 @@
 """TensorBoard: one event file per run, with scalars, histograms and HParams. TensorFlow is not imported."""
 
 import io
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from bn_study.analysis.mirror._run import Run
 
+NEEDS = {"tensorboard": "bn-study[tensorboard]"}
 LOOK = "tensorboard --logdir {folder}"
+LONGEST = 255  # bytes of a folder's name
 
 
-def export(run: Run, folder: Path, *, histograms: bool) -> Path:
-    """Write `<folder>/<experiment>/<id>/`, replacing what is there; `tensorboard --logdir <folder>` shows it.
+def export(run: Run, folder: Path, *, histograms: Literal["none", "few", "all"]) -> Path:
+    """Write `<folder>/<experiment>/<name> <id>/`, replacing what is there; `tensorboard --logdir <folder>` shows it.
 
-    histograms: whether to write the layers' histograms too. Values that are not finite are left out, because charts
-    cannot show them. A file that already has the beginning of the run is continued, because an open TensorBoard goes on
-    reading where it stopped.
+    The name of the run begins the folder's, because it is what TensorBoard shows; the id ends it, so that the run is
+    found again if it has another name by then. histograms: of no run, of the smallest reported seed, or of all. Values
+    that are not finite are left out, because charts cannot show them. A file that already has the beginning of the run
+    is continued, because an open TensorBoard goes on reading where it stopped.
     """
     from tensorboard.summary.writer.record_writer import RecordWriter
 
@@ -27,7 +31,10 @@ def export(run: Run, folder: Path, *, histograms: bool) -> Path:
     for event in _events(run, histograms):
         writer.write(event.SerializeToString(deterministic=True))
     content = buffer.getvalue()
-    place = folder / run.experiment / run.id
+    place = folder / run.experiment / _folder(run)
+    for other in (folder / run.experiment).glob(f"*{run.id}"):
+        if other != place and other.name.rpartition(" ")[2] == run.id:
+            shutil.rmtree(other)
     # the number replaces the time of writing, so that the same run always gives the same bytes
     path = place / "events.out.tfevents.0000000000.bn_study"
     there = path.read_bytes() if path.exists() else b""
@@ -40,23 +47,33 @@ def export(run: Run, folder: Path, *, histograms: bool) -> Path:
     return place
 
 
-def _events(run: Run, histograms: bool) -> Iterator[Any]:
+def _folder(run: Run) -> str:
+    """`<name> <id>`; what is not everywhere allowed in a file's name is an underscore."""
+    name = re.sub(r"[^\w .,=+\[\]-]", "_", run.name).encode()[: LONGEST - len(run.id) - 1]
+    return f"{name.decode(errors='ignore')} {run.id}"
+
+
+def _events(run: Run, histograms: Literal["none", "few", "all"]) -> Iterator[Any]:
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
 
     yield Event(file_version="brain.Event:2")
     yield from _hparams(run)
-    for step in sorted({*run.scalars, *run.histograms}):
+    chosen = run.chosen(histograms)
+    for step in sorted({*run.scalars, *chosen}):
         values = [_scalar(name, value) for name, value in run.scalars.get(step, {}).items() if np.isfinite(value)]
-        if histograms:
-            values += [_histogram(name, *one) for name, one in run.histograms.get(step, {}).items()]
+        values += [_histogram(name, *one) for name, one in chosen.get(step, {}).items()]
         yield Event(step=step, wall_time=float(step), summary=Summary(value=values))
     if run.status != "running":
         yield _ended(run)
 
 
 def _hparams(run: Run) -> Iterator[Any]:
-    """The run's settings as hyperparameters, and its last values as metrics."""
+    """The settings as hyperparameters, and the last values as metrics.
+
+    TensorBoard takes the columns of its table from any one run, so each lists the settings of all. It sorts them by
+    name, after those that are said to differ.
+    """
     from google.protobuf.struct_pb2 import Value
     from tensorboard.plugins.hparams import api_pb2, metadata
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionStartInfo
@@ -69,11 +86,15 @@ def _hparams(run: Run) -> Iterator[Any]:
     metrics = [
         api_pb2.MetricInfo(name=api_pb2.MetricName(tag=name)) for name in run.last if name.rpartition("/")[0] == "test"
     ]
-    infos = [api_pb2.HParamInfo(name=name) for name in run.settings]
+    varied = run.sweep.settings[: run.sweep.varied]
+    infos = [
+        api_pb2.HParamInfo(name=name, differs=name in varied)
+        for name in dict.fromkeys([*run.sweep.settings, *run.settings])
+    ]
     settings = {name: value(one) for name, one in run.settings.items()}
     experiment = api_pb2.Experiment(hparam_infos=infos, metric_infos=metrics)
     yield _session(metadata.EXPERIMENT_TAG, HParamsPluginData(experiment=experiment))
-    start = SessionStartInfo(hparams=settings, group_name=run.id)
+    start = SessionStartInfo(hparams=settings, group_name=f"{run.name} {run.id}")
     yield _session(metadata.SESSION_START_INFO_TAG, HParamsPluginData(session_start_info=start))
 
 

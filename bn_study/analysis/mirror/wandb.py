@@ -3,25 +3,27 @@
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from bn_study.analysis.mirror._run import Run
 from bn_study.errors import UsageError
 
+NEEDS = {"wandb": "bn-study[wandb]"}
 SERVER = "https://api.wandb.ai"
-TAG = 64  # characters at most
+TAG, NAME = 64, 128  # characters at most
 LOOK = "wandb sync {folder}/wandb/offline-run-*   (runs exported without a key)"
 
 
-def export(run: Run, folder: Path, *, project: str, histograms: bool) -> Path:
-    """Write a W&B run with our id and name into `<folder>`, replacing an offline run that is there.
+def export(run: Run, folder: Path, *, project: str, histograms: Literal["none", "few", "all"]) -> Path:
+    """Write a W&B run with our id, named by its arm and seed, into `<folder>`, replacing an offline run that is there.
 
     The run is online if WANDB_MODE says so. If WANDB_MODE is not set, it is online if there is a key (WANDB_API_KEY, or
     a key for the server in ~/.netrc). Otherwise it is offline, and `wandb sync` sends it later. WANDB_BASE_URL names a
-    private server. project: the W&B project; the group is the experiment. histograms: whether to log the layers'
-    histograms too. Every measuring point is logged with its step. The summary holds the last values, how the run ended
-    and, if it diverged, at which step. Metadata, code and console are not captured.
+    private server. project: the W&B project; the group is the experiment. histograms: of no run, of the smallest
+    reported seed, or of all. The config has all settings and, because W&B sorts it by name, once more as `arm` those
+    that vary in the experiment. Every measuring point is logged with its step. The summary holds the last values, how
+    the run ended and, if it diverged, at which step. Metadata, code and console are not captured.
 
     Raises UsageError if W&B is switched off by WANDB_MODE=disabled or WANDB_DISABLED.
     """
@@ -41,15 +43,15 @@ def export(run: Run, folder: Path, *, project: str, histograms: bool) -> Path:
         host="", program="bn-study",
     )  # fmt: skip
     with wandb.init(
-        project=project, group=run.experiment, job_type="train", id=run.id, name=run.id, dir=str(folder),
-        tags=[tag[:TAG] for tag in run.tags], config=dict(run.settings), mode=_mode(), resume="allow",
+        project=project, group=run.experiment, job_type="train", id=run.id, name=run.name[-NAME:], dir=str(folder),
+        tags=[tag[:TAG] for tag in run.tags], config={"arm": run.varied, **run.settings}, mode=_mode(), resume="allow",
         reinit="finish_previous", settings=settings,
     ) as copy:  # fmt: skip
-        for step in sorted({*run.scalars, *run.histograms}):
+        chosen = run.chosen(histograms)
+        for step in sorted({*run.scalars, *chosen}):
             row: dict[str, object] = dict(run.scalars.get(step, {}))
-            if histograms:
-                for name, (counts, edges) in run.histograms.get(step, {}).items():
-                    row[name] = wandb.Histogram(np_histogram=(counts, edges))
+            for name, (counts, edges) in chosen.get(step, {}).items():
+                row[name] = wandb.Histogram(np_histogram=(counts, edges))
             copy.log(row, step=step)
         copy.summary.update({**run.last, "status": run.status, "diverged": run.status == "diverged"})
         if run.diverged_at is not None:

@@ -55,14 +55,16 @@ def command(options: argparse.Namespace) -> int:
 def _mirror(name: str, folder: Path, study: Any, tables: Any, settings: Any) -> None:
     """Export each run whose records are here, and print how to view them. The request's mirror options apply."""
     from bn_study.analysis.mirror import _run
+    from bn_study.analysis.mirror._sweep import Sweep
     from bn_study.plan import parts
     from bn_study.plan.call_settings import chosen_mirror
 
     part = settings.mirror
     if part is None or part.name != name:
         part = chosen_mirror(study.home, {"mirror": name})
+    sweep = Sweep.of(tables.experiment)
     for stored in tables.stored.values():
-        run = _run.of(stored, tables.experiment.name)
+        run = _run.of(stored, sweep)
         try:
             written = parts.call("mirror", part, run, folder)
         except UsageError:

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bn_study.cli.request import parsed
+from bn_study.cli.request import SELECTION, parsed
 from bn_study.errors import UsageError
 
 ORDER = 70
@@ -22,6 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--color", "--colour", metavar="SETTING", help="what colors stand for")
     parser.add_argument("--column", metavar="SETTING", help="what makes panels")
     parser.add_argument("--over", metavar="SETTING", help="with final: what is on the axis, as optimizer.learning_rate")
+    parser.add_argument("--selection", action="store_true", help=SELECTION)
     parser.add_argument("--output", metavar="FILE", type=Path, help=f"{', '.join(FORMATS)}; without it <kind>.svg")
 
 
@@ -41,10 +42,14 @@ def command(options: argparse.Namespace) -> int:
     figure = sweep_figure.SweepFigure(options.kind, options.metric, by, *layout)
     figure.check_records(experiment)
     found = frames.of(study, experiment)
+    if not options.selection:
+        found = found.reported
     for file in sweep_figure.write(path, found, figure):
         print(file)
     if found.without_records:
         print(f"of {len(found.without_records)} runs only the records that figures draw are here", file=sys.stderr)
+    if found.left_out:
+        print(found.left_out, file=sys.stderr)
     if found.unfinished:
         print(found.unfinished, file=sys.stderr)
     return 0

@@ -62,6 +62,7 @@ def command(options: argparse.Namespace) -> int:
 def _requests(options: argparse.Namespace, study: "Study") -> "Iterator[Request]":
     """A request for each experiment to replicate, as it was committed. Raises UsageError."""
     from bn_study.plan.reading import experiment_names
+    from bn_study.sweep import placement
 
     named = bool(options.request) and "=" not in options.request[0]
     if options.all and named:
@@ -74,7 +75,7 @@ def _requests(options: argparse.Namespace, study: "Study") -> "Iterator[Request]
             request = parsed(words, study)
             if changed := request.experiment.changed:
                 raise UsageError(f"replicate does not change committed rows: leave out {' '.join(changed)}")
-            yield request
+            yield placement.settled(request)
 
 
 def _drawn(request: "Request", rows: int | None) -> Any:

@@ -22,7 +22,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add its flags."""
     parser.add_argument("--all", action="store_true", help="every experiment with evidence")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file would change")
+    parser.add_argument(
+        "--to", metavar="FOLDER", type=Path, help="redraw there, without a page, and leave results/ alone"
+    )
     parser.add_argument("--open", action="store_true", help="open the written page in a browser")
+    parser.add_argument(
+        "--serve", action="store_true", help="write nothing; show the page here, up to date while a sweep runs"
+    )
+    parser.add_argument("--port", type=_port, help="with --serve: where, 0 for any that is free; default: 8776")
 
 
 def command(options: argparse.Namespace) -> int:
@@ -31,8 +38,14 @@ def command(options: argparse.Namespace) -> int:
     from bn_study.study import locate
 
     study = locate()
+    if options.port is not None and not options.serve:
+        raise UsageError("--port is where --serve shows a page: add --serve or leave out --port")
+    if options.serve:
+        return _serve(options)
     if options.check and options.open:
         raise UsageError("--check writes no page to open: leave out --check or --open")
+    if options.to is not None and (options.all or options.check or options.open):
+        raise UsageError("--to writes the folder of one experiment elsewhere: leave out --all, --check and --open")
     if options.all:
         if options.request:
             raise UsageError("--all takes no experiment and no overrides")
@@ -43,7 +56,8 @@ def command(options: argparse.Namespace) -> int:
         requests = [options.request]
     reports = []
     sanity = sanity_checks.sanity(study) if len(requests) > 1 else None  # checked once for all experiments
-    for report in _each(partial(_compared if options.check else _written, study, sanity), requests):
+    write = partial(_compared, study, sanity) if options.check else partial(_written, study, sanity, options.to)
+    for report in _each(write, requests):
         reports.append(report)
         if report.verdicts is not None:
             console().print(report.verdicts)
@@ -58,15 +72,36 @@ def command(options: argparse.Namespace) -> int:
         different |= bool(changed or misfits)
         print("\n".join([*_changes("verdict board", changed), *misfits]))
     elif any(report.committed for report in reports):
-        from bn_study.report.web import write
+        from bn_study.report.web.write import write_overview
 
-        for path in [*evidence.board(study), write.write_overview(study)]:
+        for path in [*evidence.board(study), write_overview(study)]:
             print(path)
         for line in evidence.misfits(study):
             print(line, file=sys.stderr)
     if options.open and reports:
         _open(study, reports)
     return 1 if different else 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    """Serve one experiment's page until Ctrl-C."""
+    from bn_study.report.web import serve
+    from bn_study.report.web.live import Live
+
+    if options.all or options.check:
+        raise UsageError("--serve shows one experiment: leave out --all and --check")
+    server = serve.Server(Live(parsed(options.request)), serve.PORT if options.port is None else options.port)
+    print(f"{server.url} shows it on this machine; Ctrl-C ends it", flush=True)
+    if options.open and not webbrowser.open(server.url):
+        print(f"no browser could be started; the page is {server.url}", file=sys.stderr)
+    serve.serve(server)
+    return 0
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a number from 0 to 65535")
+    return int(text)
 
 
 def _open(study: Any, reports: Sequence["_Reported"]) -> None:
@@ -98,16 +133,16 @@ def _each(report: Callable[[list[str]], _Reported], requests: list[list[str]]) -
         yield from processes.map(report, requests)
 
 
-def _written(study: Any, sanity: str | None, request: list[str]) -> _Reported:
+def _written(study: Any, sanity: str | None, to: Path | None, request: list[str]) -> _Reported:
     from bn_study.report import evidence
     from bn_study.report.web import write
 
     experiment = parsed(request, study).experiment
-    report = evidence.report(study, experiment, sanity)
-    page = write.write(study, experiment, report)
+    report = evidence.report(study, experiment, sanity, to)
+    pages = [write.write(study, experiment, report)] if to is None else []
     return _Reported(
-        [str(path) for path in [*report.files, page]], report.verdicts, report.remarks,
-        committed=evidence.committed(study, experiment),
+        [str(path) for path in [*report.files, *pages]], report.verdicts, report.remarks,
+        committed=to is None and evidence.committed(study, experiment),
     )  # fmt: skip
 
 

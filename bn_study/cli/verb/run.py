@@ -31,6 +31,7 @@ def command(options: argparse.Namespace) -> int:
     request = parsed(options.request)
     study, experiment = request.study, request.experiment
     from bn_study.plan import numerics
+    from bn_study.sweep import placement
     from bn_study.sweep import run as sweep
     from bn_study.sweep.status import plan_status
 
@@ -44,18 +45,34 @@ def command(options: argparse.Namespace) -> int:
     study.store.tidy()
     damaged = sweep.set_damaged_aside(plan_status(experiment, study.store).runs, study.store)
     before = plan_status(experiment, study.store)
+    if before.missing or before.waiting:
+        request = placement.settled(request)
     for warning in _unreadable(study.store) + damaged + sweep.check_data(before.missing):
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{experiment.name}: {len(before.runs)} runs, {len(before.missing)} to train", flush=True)
     outcome = sweep.run(request, options.max_failures, options.detach)
-    again = request.command("run")
-    after = outcome.status
-    statuses = Counter(study.store.read(run_id).status() for run_id in after.done)
+    _tell(request, before, outcome)
+    return outcome.code
+
+
+def _tell(request: Any, before: Any, outcome: Any) -> None:
+    """What the call did, where its time went, and how to go on. before: the plan's status when it began."""
+    from bn_study.store import provenance
+    from bn_study.sweep import shares
+    from bn_study.sweep.call import Call
+
+    store, after, again = request.study.store, outcome.status, request.command("run")
+    statuses = Counter(store.read(run_id).status() for run_id in after.done)
     print(
         f"{len(after.done - before.done)} trained, {len(after.done)} of {len(after.runs)} done"
         + (f", {statuses['diverged']} of them diverged (a result, not a failure)" if statuses["diverged"] else "")
         + (f", {statuses['damaged']} of them damaged (the next run trains them again)" if statuses["damaged"] else "")
     )
+    new = map(store.read, after.done - before.done)
+    trained = [run.provenance for run in new if run.status() != "damaged"]
+    if trained and not outcome.left:
+        workers = Call("", request).workers(len(before.missing))
+        print(shares.line(shares.shares(trained, workers, provenance.age())))
     for run_id, failure in outcome.failed.items():
         print(f"{failure.kind}: {run_id}: {failure.line}\n        {failure.path}")
     for line in outcome.remarks:
@@ -67,7 +84,6 @@ def command(options: argparse.Namespace) -> int:
         print(f"continue with: {again}")
     else:
         print(f"next: {request.command('report')}")
-    return outcome.code
 
 
 def _unreadable(store: Any) -> list[str]:

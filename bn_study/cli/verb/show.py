@@ -35,6 +35,7 @@ def command(options: argparse.Namespace) -> int:
 
 def _show_run(run: Any) -> None:
     from bn_study.store.stored_run import DamagedRun
+    from bn_study.sweep import shares
 
     try:
         records, provenance, settings = run.records, run.provenance, run.spec["settings"]
@@ -47,6 +48,7 @@ def _show_run(run: Any) -> None:
     trained = f"trained in {provenance['seconds']:.1f} s at commit {provenance['commit'][:10]}"
     chosen = " ".join(f"{key}={_compact(value)}" for key, value in settings.items() if value is not None)
     print(f"  status     {provenance['status']}{at}, {trained}")
+    print(f"  time       {shares.line(shares.shares([provenance], 1, 0.0))}")
     print(f"  settings   {chosen}")
     steps = sorted(records["step"].unique())
     print(f"  measured   {len(records)} values and {len(vectors)} vectors at {len(steps)} steps: {_ends(steps)}")

@@ -1,29 +1,40 @@
 """The data in an experiment's page, as compact JSON: settings, results, thinned curves, histograms."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+from bn_study.analysis import interval
 from bn_study.analysis.arms import by_settings, varying
-from bn_study.analysis.settings import comparable, missing, setting_names, written
+from bn_study.analysis.selection import is_selection
+from bn_study.analysis.settings import comparable, missing, option, setting_names, written
 
 POINTS = 60  # at most, per curve
 DIGITS = 5  # significant digits of a number
 STEPS = 24  # histograms at most, per site
+FULL = "probe.curves.full"
 PROVENANCE = ("status", "diverged_at", "grids", "commit", "dirty", "stated")
 
 
 def of_runs(
-    runs: pd.DataFrame, records: pd.DataFrame, vectors: pd.DataFrame, provenance: Mapping[str, Mapping[str, Any]]
+    runs: pd.DataFrame,
+    records: pd.DataFrame,
+    vectors: pd.DataFrame,
+    provenance: Mapping[str, Mapping[str, Any]],
+    tuning: Collection[str] = (),
 ) -> dict[str, Any]:
     """The content as columns, not objects, so that a thousand runs stay small.
 
-    ids: of the runs, in order. varied: setting -> text of its value in each run, for settings that differ. numbers: the
-    numeric settings among them. following: the same for settings that another setting decides, such as a data set's
-    fingerprint. same: setting -> value, for the others. results: measure -> values. provenance: name -> values, from
-    the runs' own files if they are on this machine. curves: metric -> run's index -> [index into steps, values].
+    tuning: the grids that only serve to tune values. ids: of the runs, in order. selection: whether each run only chose
+    tuned values, so that it is not pooled with the others. varied: setting -> text of its value in each run, for
+    settings that differ. numbers: the numeric settings among them. following: the same for settings that another
+    setting decides, such as a data set's fingerprint. same: setting -> value, for the others. results: measure ->
+    values. provenance: name -> values, from the runs' own files if they are on this machine. curves: metric -> run's
+    index -> [index into steps, values], without what the whole split gives at the end; cut: those that lack such ends.
+    shares: the results and curves that cannot leave [0, 1] (`interval.of_mean` has the interval of their means).
     histograms: a list of runs, one seed per arm.
     """
     settings = setting_names(runs)
@@ -31,18 +42,29 @@ def of_runs(
     varied = set(varying(runs)) | {"norm"}
     shown = [*sorted((name for name in different if name in varied), key=lambda name: (name != "norm", name)), "seed"]
     steps: list[list[int]] = []
+    results = {name: _numbers(runs[name]) for name in runs if "(" in name and runs[name].notna().any()}
+    kept, cut = _comparable(runs, records)
+    curves = dict(_curves(runs, kept, steps))
     return {
         "ids": list(runs["run"]),
+        "selection": is_selection(runs, tuning),
         "varied": {name: [_word(one) for one in runs[name]] for name in shown},
-        "numbers": [name for name in shown if pd.api.types.is_numeric_dtype(runs[name])],
+        "numbers": [name for name in shown if is_numeric_dtype(runs[name]) and not is_bool_dtype(runs[name])],
         "following": {name: [_word(one) for one in runs[name]] for name in different if name not in varied},
         "same": {name: _word(runs[name].iloc[0]) for name in settings if name not in different and len(runs)},
-        "results": {name: _numbers(runs[name]) for name in runs if "(" in name and runs[name].notna().any()},
+        "results": results,
         "provenance": _provenance(runs, provenance),
         "steps": steps,
-        "curves": dict(_curves(runs, records, steps)),
+        "curves": curves,
+        "cut": sorted(cut & set(curves)),
+        "shares": [name for name in (*results, *curves) if interval.is_share(_metric(name))],
         "histograms": list(_histograms(runs, vectors)),
     }
+
+
+def _metric(result: str) -> str:
+    """`test/accuracy` of `final(metric=test/accuracy)`; other results, and curves, are themselves."""
+    return result.removeprefix("final(metric=").removesuffix(")")
 
 
 def _word(value: Any) -> str:
@@ -60,6 +82,22 @@ def _provenance(runs: pd.DataFrame, more: Mapping[str, Mapping[str, Any]]) -> di
     for name in names:
         columns[name] = [_word(more.get(run, {}).get(name)) for run in runs["run"]]
     return columns
+
+
+def _comparable(runs: pd.DataFrame, records: pd.DataFrame) -> tuple[pd.DataFrame, set[str]]:
+    """The records without those of the whole split at a run's end, and the names of these.
+
+    Those before are of some fixed examples (the probe `curves`), so a curve with both would end in a jump.
+    """
+    if not {"steps", FULL} <= set(runs):
+        return records, set()
+    steps = records["run"].map(dict(zip(runs["run"], runs["steps"], strict=True)))
+    full = {run: option(value) or [] for run, value in zip(runs["run"], runs[FULL], strict=True)}
+    whole = ((records["step"] == steps) & records["name"].str.startswith(("validation/", "test/"))).to_numpy(copy=True)
+    for at in np.flatnonzero(whole):
+        source = records["name"].iloc[at].partition("/")[2].partition("_")[2]
+        whole[at] = (source or "reestimated") in full[records["run"].iloc[at]]
+    return records[~whole], set(records["name"][whole])
 
 
 def _curves(runs: pd.DataFrame, records: pd.DataFrame, steps: list[list[int]]) -> Iterator[tuple[str, Any]]:

@@ -27,6 +27,8 @@ from bn_study.report.web import overview as view
 
 HERE = Path(__file__).parent
 NAME = "index.html"
+PARTS = ("data", "state", "arms", "table", "plots", "curves", "relations", "distributions", "details", "main")
+SCRIPTS = tuple(f"page_{name}.js" for name in PARTS)
 ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
@@ -36,26 +38,34 @@ def experiment(
     traces: Mapping[str, Sequence[Trace]],
     figures: Sequence[tuple[str, Path, str]],
     content: Mapping[str, Any],
-    command: str,
     above: str | None,
+    notes: Sequence[str],
+    live: str | None = None,
 ) -> str:
     """An experiment's page.
 
-    figures: name, SVG and caption of each. content: see `content.of_runs`. command: the command that trains the runs.
-    above: relative address of the overview page; None if there is none.
+    figures: name, SVG and caption of each. content: see `write.data`.
+    above: relative address of the overview page; None if there is none. notes: what holds for all verdicts. live: the
+    version of a served page's data.
     """
     return _render(
         "experiment.html.j2",
-        scripts=(_plotly(), _read("page.js")),
+        scripts=(_plotly(), "\n".join(map(_read, SCRIPTS)), *([_read("live.js")] if live else [])),
+        live=live,
         experiment=found,
         claims=[(found.claims[name], verdict) for name, verdict in verdicts.items()],
         traces=traces,
         figures=[(name, _image(path), caption) for name, path, caption in figures],
         content=_json(content),
-        command=command,
         above=above,
+        notes=notes,
         words=words,
     )
+
+
+def waiting(found: Experiment, reason: str, live: str) -> str:
+    """The served page of an experiment of which there is nothing to show, and why. live: see `experiment`."""
+    return _render("waiting.html.j2", scripts=(_read("live.js"),), experiment=found, reason=reason, live=live)
 
 
 def overview(
@@ -122,6 +132,7 @@ def _render(template: str, scripts: Sequence[str], **values: Any) -> str:
     environment.filters["sentence"] = lambda text: f"{text[:1].upper()}{text[1:]}".removesuffix(".")
     hashes = " ".join(f"'sha256-{_hash(one)}'" for one in scripts) or "'none'"
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {hashes}"
+    policy += "; connect-src 'self'" if values.get("live") else ""
     style, code = Markup(_read("page.css")), [Markup(one) for one in scripts]
     return environment.get_template(template).render(policy=policy, style=style, scripts=code, **values)
 

@@ -8,4 +8,6 @@ A launcher whose workers go on by themselves (`run --detach`) defines two more f
 joined(call) -> the call whose workers are at work for the same experiment already, else this one.
 jobs(experiment, store) -> the `sweep.jobs.Job`s of an experiment, which `status` lists and `cancel` ends.
 check(*, ...), if there is one, raises UsageError for options that do not go together.
+NEEDS, if there is one, says what pip installs for the packages that bn-study itself does not bring, as
+{"submitit": "bn-study[slurm]"}. They are imported within functions, because `status` imports all launchers' files.
 """

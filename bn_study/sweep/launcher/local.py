@@ -7,6 +7,7 @@ time a replacement tries the run again, the second time the call leaves the run 
 
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from bn_study.plan.types import Count, Positive
 from bn_study.store.lease import Holder, Leases
 from bn_study.store.store import Kind
 from bn_study.sweep import child
@@ -36,9 +38,13 @@ _LOG = 1 << 14
 """Bytes at the end of a worker's log that are kept with a failure."""
 
 
-def run(call: Call, progress: Progress) -> Ending:
-    """As many workers as the call wants; Ctrl-C stops them."""
-    return watch(call, range(call.workers(len(progress.plan.missing))), progress)
+def run(call: Call, progress: Progress, *, per_gpu: Count | None, gpu_memory: Positive) -> Ending:
+    """As many workers as the call wants, which knows the options; Ctrl-C stops them."""
+    workers = call.workers(len(progress.plan.missing))
+    if call.gpus:
+        names = ", ".join(map(str, call.gpus))
+        print(f"workers: {workers}, with native numerics, on {names}", file=sys.stderr, flush=True)
+    return watch(call, range(workers), progress)
 
 
 def watch(call: Call, numbers: Iterable[int], progress: Progress, stops: Sequence[signal.Signals] = STOPS) -> Ending:
@@ -65,13 +71,28 @@ def watch(call: Call, numbers: Iterable[int], progress: Progress, stops: Sequenc
                     for worker in workers:
                         worker.end(signal.SIGTERM if told == 1 else signal.SIGKILL)
                 progress.update()
-                time.sleep(POLL)
+                _pause(workers)
         except BaseException:
             for worker in workers:
                 worker.end(signal.SIGTERM)
             raise
         progress.update()
     return Ending(asked.count > 0, remarks=[line for worker in workers for line in worker.remarks])
+
+
+def _pause(workers: Iterable["_Worker"]) -> None:
+    """Wait until a worker's process ends, at most POLL seconds."""
+    descriptors: list[int] = []
+    try:
+        for worker in workers:
+            if not worker.over and worker.process is not None:
+                descriptors.append(os.pidfd_open(worker.process.pid))
+        select.select(descriptors, [], [], POLL)
+    except (AttributeError, OSError, ValueError):  # a system without such descriptors, or too many of them
+        time.sleep(POLL)
+    finally:
+        for one in descriptors:
+            os.close(one)
 
 
 class _Worker:
@@ -95,7 +116,7 @@ class _Worker:
         with self.store.writing(), open(self.log, "wb") as file:
             self.process = subprocess.Popen(
                 [*WORKER, self.call.id, str(os.getpid()), *self.call.request.worker_words],
-                env=self.call.environment | child.environment(),
+                env=self.call.environment(self.number) | child.environment(),
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
             )  # fmt: skip
 

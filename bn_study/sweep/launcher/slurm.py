@@ -21,8 +21,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-import submitit
-
 from bn_study.errors import UsageError
 from bn_study.plan.experiment import Experiment
 from bn_study.plan.secrets import without_credentials
@@ -37,6 +35,7 @@ from bn_study.sweep.progress import Progress
 from bn_study.sweep.request import Request
 from bn_study.sweep.status import plan_status
 
+NEEDS = {"submitit": "bn-study[slurm]"}
 HERE = False
 TIMEOUT = True
 WORKERS = "array"
@@ -84,9 +83,11 @@ class Task:
         if ending.remarks:
             raise RuntimeError("; ".join(ending.remarks))
 
-    def checkpoint(self) -> submitit.helpers.DelayedSubmission:
+    def checkpoint(self) -> Any:
         """The worker has written its checkpoint when this is called, and finds it again."""
-        return submitit.helpers.DelayedSubmission(self)
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
 
 
 def left(call: Call) -> bool:
@@ -114,7 +115,7 @@ def check(*, time: int, grace: int, **_: Any) -> None:
 
 def run(
     call: Call, progress: Progress, *, array: Count, parallel: Count | None, partition: str | None, account: str | None,
-    time: Count, grace: Count, requeue: Natural, cpus: Count | None, memory: Positive, poll: Positive,
+    time: Count, grace: Count, requeue: Natural, cpus: Count | None, gres: str, memory: Positive, poll: Positive,
     extra: dict[str, str | int | float | bool],
 ) -> Ending:  # fmt: skip
     """Submit, unless the call's job is in the queue already; watch it until nothing is left, or leave it.
@@ -161,6 +162,8 @@ def submit(call: Call, before: Submission | None = None) -> Submission:
     """Submit an array of workers for what is left of the call. Raises UsageError where Slurm refuses."""
     if not shutil.which("sbatch"):
         raise UsageError("launcher=slurm: there is no sbatch here; run it where jobs are submitted, or launcher=local")
+    import submitit
+
     store, options = call.study.store, call.options
     folder = store.jobs() / call.id
     with store.writing():
@@ -172,6 +175,7 @@ def submit(call: Call, before: Submission | None = None) -> Submission:
     task = Task(call.id, call.request.words, call.max_failures, environment)
     count = call.workers(len(plan_status(call.experiment, store).missing))
     chosen = {name: options[name] for name in ("partition", "account") if options[name] is not None}
+    gres = {"gres": options["gres"]} if call.settings.device == "gpu" else {}
     try:
         executor = submitit.SlurmExecutor(folder, max_num_timeout=options["requeue"], python=shlex.join(child.PYTHON))
         executor.update_parameters(
@@ -183,7 +187,7 @@ def submit(call: Call, before: Submission | None = None) -> Submission:
             array_parallelism=options["parallel"] or count,
             stderr_to_stdout=True,
             setup=[f"export {name}={shlex.quote(value)}" for name, value in child.environment().items()],
-            additional_parameters={"requeue": True} | options["extra"],
+            additional_parameters={"requeue": True} | gres | options["extra"],
             **chosen,
         )
         with executor.batch():

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from bn_study.errors import UsageError
-from bn_study.plan.types import Count, File, Fraction
+from bn_study.plan.types import Count, File, Fraction, Positive
 from bn_study.training import plausibility
 from bn_study.training.data import Data
 from bn_study.training.files import Arrays, read_npz
@@ -25,6 +25,12 @@ def load(
     pool: Count,
     binarize: Fraction | None,
     scaling: Literal["unit", "standard", "raw"],
+    factors: list[Positive] | None,
+    outliers: list[Positive] | None,
+    standardize: bool | None,
+    flatten: bool | None,
+    flip: bool | None,
+    shift: Count | None,
 ) -> Data:
     """Images or vectors of x_train and x_test with the class numbers y_train and y_test; classes = largest + 1.
 
@@ -47,6 +53,12 @@ def load(
             pool=pool,
             binarize=binarize,
             scaling=scaling,
+            factors=factors,
+            outliers=outliers,
+            standardize=standardize,
+            flatten=flatten,
+            flip=flip,
+            shift=shift,
             fingerprint=path.sha256,
             precision=np.float32 if precise else np.float64,
         )

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bn_study.errors import UsageError
-from bn_study.plan.types import Count, Fraction
+from bn_study.plan.types import Count, Fraction, Positive
 from bn_study.training.data import Data
 from bn_study.training.files import Arrays, checked, digest, locate
 from bn_study.training.images import prepare
@@ -33,6 +33,12 @@ def load(
     pool: Count,
     binarize: Fraction | None,
     scaling: Literal["unit", "standard", "raw"],
+    factors: list[Positive] | None,
+    outliers: list[Positive] | None,
+    standardize: bool | None,
+    flatten: bool | None,
+    flip: bool | None,
+    shift: Count | None,
     checksums: list[str] | None,
 ) -> Data:
     """Images (n, 32, 32, 3), 10 classes, from `cifar-10-python.tar.gz` or the unpacked folder in the data root, else
@@ -59,6 +65,12 @@ def load(
         pool=pool,
         binarize=binarize,
         scaling=scaling,
+        factors=factors,
+        outliers=outliers,
+        standardize=standardize,
+        flatten=flatten,
+        flip=flip,
+        shift=shift,
         fingerprint=digest(arrays),
     )
 

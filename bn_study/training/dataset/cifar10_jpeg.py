@@ -7,7 +7,7 @@ the pixels differ slightly, and the examples are in another order.
 from typing import Literal
 
 from bn_study.errors import UsageError
-from bn_study.plan.types import Count, Fraction
+from bn_study.plan.types import Count, Fraction, Positive
 from bn_study.training.data import Data
 from bn_study.training.files import data_root, digest, read_npz
 from bn_study.training.images import prepare
@@ -23,6 +23,12 @@ def load(
     pool: Count,
     binarize: Fraction | None,
     scaling: Literal["unit", "standard", "raw"],
+    factors: list[Positive] | None,
+    outliers: list[Positive] | None,
+    standardize: bool | None,
+    flatten: bool | None,
+    flip: bool | None,
+    shift: Count | None,
     fingerprint: str | None,
 ) -> Data:
     """Images (n, 32, 32, 3), 10 classes, from `cifar10_jpeg.npz` in the data root.
@@ -48,6 +54,12 @@ def load(
         pool=pool,
         binarize=binarize,
         scaling=scaling,
+        factors=factors,
+        outliers=outliers,
+        standardize=standardize,
+        flatten=flatten,
+        flip=flip,
+        shift=shift,
         fingerprint=content,
         warnings=() if expected else (f"cifar10_jpeg: the SHA-256 is {content}, not {fingerprint}; another decoder?",),
     )

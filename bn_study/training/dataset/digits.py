@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from bn_study.errors import UsageError
-from bn_study.plan.types import Count, Fraction
+from bn_study.plan.types import Count, Fraction, Positive
 from bn_study.training.data import Data
 from bn_study.training.files import Arrays, digest
 from bn_study.training.images import permutation, prepare
@@ -26,6 +26,12 @@ def load(
     pool: Count,
     binarize: Fraction | None,
     scaling: Literal["unit", "standard", "raw"],
+    factors: list[Positive] | None,
+    outliers: list[Positive] | None,
+    standardize: bool | None,
+    flatten: bool | None,
+    flip: bool | None,
+    shift: Count | None,
 ) -> Data:
     """Images (n, 8, 8, 1), 10 classes. The options are those of `images.prepare`, and:
 
@@ -50,5 +56,11 @@ def load(
         pool=pool,
         binarize=binarize,
         scaling=scaling,
+        factors=factors,
+        outliers=outliers,
+        standardize=standardize,
+        flatten=flatten,
+        flip=flip,
+        shift=shift,
         fingerprint=digest((pixels, labels)),
     )

@@ -6,7 +6,7 @@ Source: Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, Gradient-based learning a
 from typing import Literal
 
 from bn_study.errors import UsageError
-from bn_study.plan.types import Count, Fraction
+from bn_study.plan.types import Count, Fraction, Positive
 from bn_study.training.data import Data
 from bn_study.training.files import digest, locate, read_npz
 from bn_study.training.images import prepare
@@ -22,6 +22,12 @@ def load(
     pool: Count,
     binarize: Fraction | None,
     scaling: Literal["unit", "standard", "raw"],
+    factors: list[Positive] | None,
+    outliers: list[Positive] | None,
+    standardize: bool | None,
+    flatten: bool | None,
+    flip: bool | None,
+    shift: Count | None,
     fingerprint: str | None,
 ) -> Data:
     """Images (n, 28, 28, 1), 10 classes, from `mnist.npz` in the data root, else from Keras' cache or download.
@@ -48,5 +54,11 @@ def load(
         pool=pool,
         binarize=binarize,
         scaling=scaling,
+        factors=factors,
+        outliers=outliers,
+        standardize=standardize,
+        flatten=flatten,
+        flip=flip,
+        shift=shift,
         fingerprint=content,
     )

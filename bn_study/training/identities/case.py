@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from bn_study.training.evaluation import Evaluation
-from bn_study.training.network import Dense, Network, seed_of
+from bn_study.training.layers import Dense, seed_of
+from bn_study.training.network import Network
 from bn_study.training.normalization import BatchNormalization
 
 Fact = Iterator[tuple[str, str, float]]
@@ -44,7 +45,7 @@ class Case:
         """The input of `layer` for the batch, in training mode but without dropout: (examples, ..., units)."""
         batch = self.evaluation.evaluator.slice("train", self.evaluation.batch_size).inputs
         with keras.StatelessScope(), self.network.as_training():
-            return self.network.normalized(batch, training=False)[self.layer.name][0].numpy()
+            return self.network.normalized(batch)[self.layer.name][0].numpy()
 
     @property
     def units(self) -> int:

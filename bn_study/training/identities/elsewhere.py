@@ -17,7 +17,7 @@ SAMPLE = """model.add(Conv2D(6, 5, input_shape=(28, 28, 3)
 def standard_normal(case: Case) -> Fact:
     """Absolute errors of the probe `saturation` for nonlinearities of N(0, 1), against the integrals."""
     z = stats.norm.ppf((np.arange(200_000) + 0.5) / 200_000).astype(np.float32)[:, None]
-    records = {name: dict(described(name, np.asarray(keras.layers.Activation(name)(z)), 20)) for name in SLOPES}
+    records = {name: dict(described(name, z, np.asarray(keras.layers.Activation(name)(z)), 20)) for name in SLOPES}
     yield "tanh_saturation", "", float(abs(records["tanh"]["share"] - 2 * stats.norm.sf(np.arctanh(0.9))))
     for name, (slope, largest) in SLOPES.items():
         expected, _ = integrate.quad(lambda x, slope=slope: slope(x) * stats.norm.pdf(x), -12, 12)

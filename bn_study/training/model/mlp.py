@@ -5,9 +5,12 @@ from typing import Literal
 import keras
 
 from bn_study.plan.declared import layer_sites
-from bn_study.plan.types import BelowOne, Count, Number, Positive
+from bn_study.plan.types import Activation, BelowOne, Count, Number, Positive
 from bn_study.training.data import Data
-from bn_study.training.network import Chain, Dense, Network
+from bn_study.training.layers import Dense
+from bn_study.training.network import Chain, Network
+
+CONVOLUTIONAL = False
 
 
 def sites(*, widths: list[Count], **others: object) -> list[str]:
@@ -21,13 +24,13 @@ def build(
     seed: int,
     *,
     widths: list[Count],
-    activation: Literal["sigmoid", "tanh", "relu", "linear"],
+    activation: Activation,
     initializer: Literal["normal", "glorot", "he", "lecun"],
     initializer_scale: Positive,
     initializer_bias: Number,
     dropout: BelowOne,
     dropout_position: Literal["before", "after"],
-    normalize_input: bool,
+    normalize_input: bool | Literal["only"],
     residual: bool | None,
 ) -> Network:
     """Fully connected hidden layers of the given widths, and a linear output.
@@ -47,5 +50,6 @@ def build(
     if len(data.shape) > 1:
         chain.reshape(keras.layers.Flatten())
     for units in widths:
-        chain.hidden(lambda units=units, **options: Dense(units, **options), residual=bool(residual))
-    return chain.output(data.classes or 1, xla=True)
+        add = chain.stream if residual and chain.length and chain.stream.shape[-1] == units else None
+        chain.hidden(lambda units=units, **options: Dense(units, **options), add=add)
+    return chain.output(data.outputs, xla=True)

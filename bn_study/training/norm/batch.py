@@ -3,8 +3,8 @@
 from typing import Literal
 
 from bn_study.plan.types import Fraction, Positive
-from bn_study.training.network import Normalizer
 from bn_study.training.normalization import BatchNormalization
+from bn_study.training.normalizer import Normalizer
 
 STATISTICS = True
 """Whether it keeps moving averages, so that inference has a choice of statistics."""

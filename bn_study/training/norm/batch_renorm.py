@@ -5,8 +5,8 @@ from typing import Literal
 from keras import ops
 
 from bn_study.plan.types import AtLeastOne, Count, Fraction, Natural, NonNegative, Positive
-from bn_study.training.network import Normalizer
 from bn_study.training.normalization import BatchNormalization, in_groups
+from bn_study.training.normalizer import Normalizer
 
 STATISTICS = True
 """Whether it keeps moving averages, so that inference has a choice of statistics."""
@@ -23,6 +23,8 @@ class BatchRenormalization(BatchNormalization):
     The bounds on r and d start at 1 and 0, which is batch normalization, and rise linearly from step `warm_up` to their
     final values at `r_steps` and `d_steps`. The layer counts its training steps itself.
     """
+
+    averages_calls = False  # r, d and the number of steps are those of a single call
 
     def __init__(
         self, *, group_size: int | None, r_max: float, d_max: float, warm_up: int, r_steps: int, d_steps: int, **options

@@ -5,8 +5,8 @@ from typing import Literal
 from keras import ops
 
 from bn_study.plan.types import Count, Fraction, Positive
-from bn_study.training.network import Normalizer
 from bn_study.training.normalization import BatchNormalization, in_groups
+from bn_study.training.normalizer import Normalizer
 
 STATISTICS = True
 """Whether it keeps moving averages, so that inference has a choice of statistics."""

@@ -5,8 +5,8 @@ from typing import Literal
 import keras
 
 from bn_study.plan.types import AtLeastOne, NonNegative
-from bn_study.training.network import Normalizer
 from bn_study.training.noise import DistributionNoise
+from bn_study.training.normalizer import Normalizer
 
 STATISTICS = False
 """Whether it keeps moving averages, so that inference has a choice of statistics."""

@@ -5,9 +5,9 @@ from typing import Literal
 import keras
 
 from bn_study.plan.types import AtLeastOne, Fraction, NonNegative, Positive
-from bn_study.training.network import Normalizer
 from bn_study.training.noise import DistributionNoise
 from bn_study.training.normalization import BatchNormalization
+from bn_study.training.normalizer import Normalizer
 
 STATISTICS = True
 """Whether it keeps moving averages, so that inference has a choice of statistics."""

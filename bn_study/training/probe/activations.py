@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
+from bn_study.plan.activations import RANGES
 from bn_study.plan.declared import Observed, Record
 from bn_study.plan.types import Count
+from bn_study.training.distribution import Distribution, dead, saturated
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
 
+MOMENTS = ("mean", "std", "skewness", "kurtosis")
 QUANTILES = (5, 15, 50, 85, 95)
-SATURATED = {"sigmoid": lambda value: abs(2 * value - 1) > 0.9, "tanh": lambda value: abs(value) > 0.9}
-"""A bounded nonlinearity is saturated where its value is within a twentieth of its range from either end."""
 
 
 def records(
@@ -24,12 +24,12 @@ def records(
         kind = site.split("/")[1]
         if kind not in sites:
             continue
-        for name in ("mean", "std", "skewness", "kurtosis", *(f"q{quantile}" for quantile in QUANTILES)):
-            yield Record(f"activation/{name}", site)
+        for name in (*MOMENTS, *(f"q{quantile}" for quantile in QUANTILES)):
+            yield Record(f"activation/{name}", site, low=0) if name == "std" else Record(f"activation/{name}", site)
         if kind == "post":
-            yield Record("activation/dead", site)
-            if seen.activation in ("sigmoid", "tanh"):
-                yield Record("activation/saturated", site)
+            yield Record("activation/dead", site, low=0, high=1)
+            if seen.bounded:
+                yield Record("activation/saturated", site, low=0, high=1)
         for name in ("histogram", "edges", *(f"unit_q{quantile}" for quantile in QUANTILES if units)):
             yield Record(f"activation/{name}", site, vector=True)
 
@@ -46,30 +46,29 @@ def record(
     """Yield, per site and layer, over all units of all fixed test examples together:
 
     `activation/mean`, `std`, `skewness`, `kurtosis` (excess), `q5` .. `q95`; at `post` also `saturated` (share of
-    values; sigmoid and tanh) and `dead` (share of units whose standard deviation over examples is below 0.01);
+    values; bounded nonlinearities) and `dead` (share of units whose standard deviation over examples is below 0.01);
     vectors `histogram` (counts) and `edges`; with `units` also `unit_q<quantile>`, a value per unit. A feature map
     counts as one unit. Normalizers use re-estimated statistics.
     """
-    observed = evaluation.sites("test", images)
-    for site, tensor in observed.items():
+    seen = None
+    for site, values in evaluation.sites("test", images).items():
         kind = site.split("/")[1]
         if kind not in sites:
             continue
-        values = tensor.reshape(-1, tensor.shape[-1]).astype(np.float64)
-        yield "activation/mean", site, values.mean()
-        yield "activation/std", site, values.std()
-        yield "activation/skewness", site, stats.skew(values, axis=None)
-        yield "activation/kurtosis", site, stats.kurtosis(values, axis=None)
-        for quantile, value in zip(QUANTILES, np.percentile(values, QUANTILES), strict=True):
+        if seen is None or seen.values is not values:
+            seen = Distribution(values)
+        for name, value in zip(MOMENTS, seen.moments, strict=True):
+            yield f"activation/{name}", site, value
+        for quantile, value in zip(QUANTILES, seen.quantiles(QUANTILES), strict=True):
             yield f"activation/q{quantile}", site, value
         if kind == "post":
-            yield "activation/dead", site, (values.std(axis=0) < 0.01).mean()
-            if (saturated := SATURATED.get(network.activation)) is not None:
-                yield "activation/saturated", site, saturated(values).mean()
+            yield "activation/dead", site, dead(values)
+            if network.activation in RANGES:
+                yield "activation/saturated", site, saturated(network.activation, values)
         if units:
-            for quantile, value in zip(QUANTILES, np.percentile(values, QUANTILES, axis=0), strict=True):
+            for quantile, value in zip(QUANTILES, seen.unit_quantiles(QUANTILES), strict=True):
                 yield f"activation/unit_q{quantile}", site, value
-        if np.isfinite(values).all():
-            counts, edges = np.histogram(values, bins)
+        if seen.finite:
+            counts, edges = seen.histogram(bins)
             yield "activation/histogram", site, counts
             yield "activation/edges", site, edges

@@ -7,6 +7,8 @@ import numpy as np
 
 from bn_study.plan.declared import Observed, Record
 from bn_study.plan.types import Count
+from bn_study.training.compiled import Compiled
+from bn_study.training.data import Data
 from bn_study.training.distribution import unit_moments
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
@@ -19,8 +21,9 @@ def records(seen: Observed, *, images: Count, batches: Count) -> Iterator[Record
     """Three numbers and one vector over units for each normalizer that has statistics."""
     for site in seen.normalizers:
         yield Record("discrepancy/unit_output", site, vector=True)
-        for name in ("output", "estimate_spread", "variance_ratio"):
-            yield Record(f"discrepancy/{name}", site)
+        for name in ("output", "estimate_spread"):
+            yield Record(f"discrepancy/{name}", site, low=0)
+        yield Record("discrepancy/variance_ratio", site, low=1)
 
 
 def record(
@@ -40,19 +43,17 @@ def record(
       of the normalizer's input on `images` test examples in inference mode (Li et al. 2019), each plus epsilon, as the
       normalizer divides by it. Dropout before the normalizer moves it away from 1.
 
-    A feature map counts as one unit. A network without such normalizers yields nothing.
+    A feature map counts as one unit, and all calls of a layer count as examples. A network without such normalizers
+    yields nothing.
     """
     if not network.normalizers:
         return
     part = evaluation.evaluator.slice("train", batches * evaluation.batch_size)
     count = max(len(part) // evaluation.batch_size, 1)
-    training, inference = [], []
-    for first in range(count):
-        inputs = part.inputs[first::count][: evaluation.batch_size]
-        with keras.StatelessScope(), network.as_training():  # one for each batch: what it stores is not for the next
-            training.append(network.normalized(inputs, training=False))
-        inference.append(network.normalized(inputs, training=False))
-    shown = network.normalized(evaluation.evaluator.slice("test", images).inputs, training=False)
+    batches_of_inputs = [part.inputs[first::count][: evaluation.batch_size] for first in range(count)]
+    in_training, in_inference = evaluation.evaluator.once(_normalized)
+    training, inference = ([look(inputs) for inputs in batches_of_inputs] for look in (in_training, in_inference))
+    shown = in_inference(evaluation.evaluator.slice("test", images).inputs)
     for layer in network.normalizers:
         site = layer.name.replace("_norm", "/norm")
         known = np.concatenate([_flat(one[layer.name][1]) for one in inference])
@@ -63,9 +64,19 @@ def record(
         yield "discrepancy/output", site, outputs.mean()
         yield "discrepancy/estimate_spread", site, (difference.std(axis=0, dtype=np.float64) / unit).mean()
         moving = layer.statistics[0][1].numpy() + layer.epsilon
-        real = unit_moments(shown[layer.name][0].numpy())[1] + layer.epsilon
+        real = unit_moments(np.asarray(shown[layer.name][0]))[1] + layer.epsilon
         yield "discrepancy/variance_ratio", site, np.maximum(moving / real, real / moving).mean()
 
 
 def _flat(values) -> np.ndarray:
-    return values.numpy().reshape(-1, values.shape[-1])
+    return np.asarray(values).reshape(-1, values.shape[-1])
+
+
+def _normalized(network: Network, data: Data) -> tuple[Compiled, Compiled]:
+    """inputs -> what enters and leaves each normalizer, in training and in inference."""
+
+    def in_training(inputs):
+        with keras.StatelessScope(), network.as_training():  # what one batch stores is not for the next
+            return network.normalized(inputs)
+
+    return Compiled(in_training), Compiled(network.normalized)

@@ -6,6 +6,7 @@ import numpy as np
 
 from bn_study.plan.declared import Observed, Record
 from bn_study.plan.types import Count, Number
+from bn_study.training.distribution import histogram
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
 
@@ -22,7 +23,7 @@ def records(
     """Counts and the share outside, at the input and at two sites of each hidden layer."""
     for site in ("input", *(one for one in seen.sites if one.endswith(("/linear", "/post")))):
         yield Record("histograms/counts", site, vector=True)
-        yield Record("histograms/outside", site)
+        yield Record("histograms/outside", site, low=0, high=1)
 
 
 def record(
@@ -48,6 +49,6 @@ def record(
         if (kind := site.split("/")[1]) in ranges:
             found[site] = tensor, ranges[kind]
     for site, (tensor, (low, high)) in found.items():
-        counts, _ = np.histogram(tensor, bins, (low, high))
+        counts = histogram(tensor, bins, (low, high))
         yield "histograms/counts", site, counts
         yield "histograms/outside", site, 1 - counts.sum() / tensor.size

@@ -8,7 +8,7 @@ from bn_study.training.identities import bias, elsewhere, standardization, stati
 from bn_study.training.identities.case import Case
 from bn_study.training.network import Network
 
-OF_NORMALISER = (
+OF_NORMALIZER = (
     standardization.moments,
     standardization.shape,
     standardization.value_range,
@@ -46,7 +46,10 @@ def records(seen: Observed) -> Iterator[Record]:
     if seen.norm != "batch" or not seen.normalizers:
         return
     for name in NORMALIZED:
-        yield Record(f"identity/{name}")
+        if name == "outside_unit_interval":
+            yield Record(f"identity/{name}", low=0, high=1)
+        else:
+            yield Record(f"identity/{name}")
     for site in ("training", "inference"):
         yield Record("identity/shift_equivariance", site)
     for site in ("m=2", "m=4", "m=16"):
@@ -79,6 +82,6 @@ def record(network: Network, evaluation: Evaluation) -> Iterator[tuple[str, str,
     and `sample_mlp_rank`, 3, of classifiers that should have 2.
     """
     case = Case(network, evaluation)
-    for fact in (*(OF_NORMALISER if case.has_layer else ()), *OF_ANYTHING):
+    for fact in (*(OF_NORMALIZER if case.has_layer else ()), *OF_ANYTHING):
         for name, site, value in fact(case):
             yield f"identity/{name}", site, value

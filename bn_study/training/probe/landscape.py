@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import numpy as np
-import tensorflow as tf
 
 from bn_study.plan.declared import Observed, Record
 from bn_study.plan.types import Positive
@@ -18,7 +17,7 @@ def records(seen: Observed, *, step_sizes: list[Positive], displacements: list[P
         for name in (
             "loss_low", "loss_high", "loss_range", "predictiveness_low", "predictiveness_high", "smoothness"
         ):  # fmt: skip
-            yield Record(f"landscape/{kind}{name}")
+            yield Record(f"landscape/{kind}{name}", low=0)
 
 
 def record(
@@ -37,17 +36,11 @@ def record(
     Smoothness is then the largest ‖∇L(θ) - ∇L(θ - ηg)‖ / ‖g‖ per unit of relative displacement.
     """
     surface = Surface(network, evaluation)
-    start = surface.start
-    _, gradient = surface.slope(start)
-    length, size = (float(tf.linalg.global_norm(one)) for one in (gradient, start))
+    length, size = surface.lengths()
     relative = [displacement * size / length if length else 0.0 for displacement in displacements]
     units = {"": [eta * length for eta in step_sizes], "relative_": displacements}
     for kind, etas in (("", step_sizes), ("relative_", relative)):
-        losses, changes = [], []
-        for eta in etas:
-            value, there = surface.slope([one - eta * slope for one, slope in zip(start, gradient, strict=True)])
-            losses.append(float(value))
-            changes.append(float(tf.linalg.global_norm([a - b for a, b in zip(there, gradient, strict=True)])))
+        losses, changes = zip(*(surface.slope_after(eta) for eta in etas), strict=True)
         slopes = np.array(changes) / np.maximum(units[kind], np.finfo(np.float32).tiny)
         yield f"landscape/{kind}loss_low", "", min(losses)
         yield f"landscape/{kind}loss_high", "", max(losses)

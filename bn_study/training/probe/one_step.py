@@ -19,7 +19,7 @@ TINIEST = 1e-37
 def records(seen: Observed, *, rates: list[Positive], limit: Positive) -> Iterator[Record]:
     """The ratio at each rate, and one rate."""
     yield Record("one_step/relative_loss", vector=True)
-    yield Record("one_step/largest_rate")
+    yield Record("one_step/largest_rate", low=min(rates) / 10, high=max(rates))
 
 
 def record(
@@ -35,13 +35,8 @@ def record(
       (the paper calls more than 1,000 divergence); a tenth of the smallest rate if there is no such rate.
     """
     surface = Surface(network, evaluation)
-    before, gradients = surface.slope(surface.start)
     rates = sorted(rates)
-    after = [
-        surface.loss([value - rate * slope for value, slope in zip(surface.start, gradients, strict=True)]).numpy()
-        for rate in rates
-    ]
-    ratios = np.asarray(after, np.float64) / max(float(before), TINIEST)
+    ratios = np.array([surface.loss_after(rate) for rate in rates]) / max(float(surface.loss), TINIEST)
     ratios = np.where(np.isfinite(ratios), np.minimum(ratios, LARGEST), LARGEST)
     yield "one_step/relative_loss", "", ratios
     tame = int(np.cumprod(ratios <= limit).sum())
