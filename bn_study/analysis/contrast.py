@@ -18,6 +18,7 @@ from bn_study.analysis.over import Over
 from bn_study.analysis.rounding import DIGITS
 
 ROUNDED = 10.0 ** (1 - DIGITS) / 2  # the largest relative change by rounding
+NOISE = ROUNDED / 1000  # of a sum's terms: below what their rounding leaves, above what adding them in float64 loses
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ def values(arm: Arm, rows: pd.DataFrame, measure: Measure, level: Mapping[str, f
         if math.isnan(number) and (lost or measure.replacement == "length"):
             replaced.add(seed)
             diverged, short = diverged + lost, short + (not lost)
-            number = {"length": float(row["steps"]), "chance": 1 / row["classes"]}.get(measure.replacement, math.nan)
+            chance = 1 / row["classes"] if row["classes"] else math.nan  # a regression has no classes
+            number = {"length": float(row["steps"]), "chance": chance}.get(measure.replacement, math.nan)
             numbers[seed] = measure.scaled(number)
         else:
             numbers[seed] = measure.scaled(number)
@@ -93,17 +95,22 @@ def differences(found: list[Values], constant: float, *, sign: int) -> pd.Series
     sign: the direction in which values without a natural floor are imputed. -1 makes the sum smallest: it takes the
     smallest finite value of any arm where the arm's weight is positive, and the largest where it is negative. +1 makes
     the sum largest. The result is empty if a value is missing and no arm has a finite one.
+
+    A sum whose terms cancel is exactly zero: which of its last places remain depends on the processor.
     """
     finite = np.concatenate([one.values.dropna().to_numpy() for one in found])
     total: pd.Series | float = constant
+    size: pd.Series | float = abs(constant)
     for one in found:
         filled = one.values
         if filled.isna().any():
             if not finite.size:
                 return pd.Series(dtype=float)
             filled = filled.fillna(finite.max() if (one.weight > 0) == (sign > 0) else finite.min())
-        total = total + one.weight * filled
-    return total.dropna() if isinstance(total, pd.Series) else pd.Series(dtype=float)
+        total, size = total + one.weight * filled, size + abs(one.weight * filled)
+    if not isinstance(total, pd.Series):
+        return pd.Series(dtype=float)
+    return total.mask(abs(total) <= NOISE * size, 0.0).dropna()
 
 
 def resolution(found: list[Values], *, logarithmic: bool) -> float:

@@ -93,6 +93,12 @@ def test_equal_ratios_of_rounded_measures_are_still_equal(right, factor):
     assert found.low == found.high == found.mean == pytest.approx(math.log2(factor), abs=1e-7)
 
 
+@given(st.lists(st.floats(1e-6, 1e6), min_size=2, max_size=8), st.sampled_from([1 - 3e-16, 1 + 3e-16]))
+def test_values_that_differ_in_their_last_places_have_no_difference(values, factor):
+    found = judged([rounded(one) * factor for one in values], [rounded(one) for one in values], False)
+    assert found.low == found.high == found.mean == 0 and found.p == 1
+
+
 @given(st.integers(1, 50))
 def test_differences_that_rounding_could_not_have_made_differ(apart):
     """Of accuracies on ten thousand images, those that are an image apart."""
