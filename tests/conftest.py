@@ -104,6 +104,25 @@ def copy(home, tmp_path):
     return copy
 
 
+@pytest.fixture
+def nvidia_smi(tmp_path, monkeypatch):
+    """`nvidia_smi(line, ...)` -> a folder for PATH with one that answers so to our query; it is in this PATH."""
+
+    def nvidia_smi(*lines: str, code: int = 0) -> Path:
+        folder = tmp_path / "driver"
+        folder.mkdir(exist_ok=True)
+        (folder / "answer").write_text("".join(f"{line}\n" for line in lines))
+        query = "--query-gpu=index,uuid,name,compute_cap,driver_version,memory.total --format=csv,noheader,nounits"
+        script = f'#!/bin/sh\n[ "$*" = "{query}" ] || exit 2\ncat "{folder}/answer"\nexit {code}\n'
+        (folder / "nvidia-smi").write_text(script)
+        (folder / "nvidia-smi").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        return folder
+
+    return nvidia_smi
+
+
 BROWSER = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--window-size=1280,1000"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),

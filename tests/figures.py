@@ -1,4 +1,7 @@
-"""A figure's module asked for what it makes of tables with some options."""
+"""A figure's module asked for what it makes of tables with some options, and the interval that it should show."""
+
+import numpy as np
+from scipy import stats
 
 
 def data_of(module, tables, **options):
@@ -17,3 +20,10 @@ def caption_of(module, tables, **options):
 
 def curves_of(module, runs, **options):
     return module.Drawing(**options).curves(runs)
+
+
+def share_interval(values):
+    """Of a mean of shares: Student's t on the logit scale, written without logit or its inverse."""
+    mean, half = np.mean(values), stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    odds, factor = mean / (1 - mean), np.exp(half / (mean * (1 - mean)))
+    return odds / factor / (1 + odds / factor), odds * factor / (1 + odds * factor)

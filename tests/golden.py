@@ -1,7 +1,8 @@
 """Short runs whose records are the same, bit for bit, on every x86-64 processor with AVX2 (portable numerics).
 
-    python tests/golden.py [NAME ...]     prints their checksums as JSON
-    python tests/golden.py --write        writes golden.json, after a change of RECIPE or of a locked library
+    python tests/golden.py [NAME ...]        prints their checksums as JSON
+    python tests/golden.py --check NAME ...  compares them with golden.json
+    python tests/golden.py --write           writes golden.json, after a change of RECIPE or of a locked library
 
 `test_golden.py` compares. All need nothing but scikit-learn's digits.
 """
@@ -72,10 +73,15 @@ def versions() -> dict[str, str]:
 
 
 def main(names: list[str]) -> None:
-    found = {name: checksum(name) for name in (names if names and names != ["--write"] else RUNS)}
-    if names == ["--write"]:
+    option = names.pop(0) if names and names[0] in ("--write", "--check") else ""
+    found = {name: checksum(name) for name in names or RUNS}
+    if option == "--write":
         FILE.write_text(json.dumps({"versions": versions(), "records": found}, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found))
+    committed = json.loads(FILE.read_text(encoding="utf-8"))
+    alike = committed["versions"] == versions()
+    if option == "--check" and alike and not found.items() <= committed["records"].items():
+        raise SystemExit(f"not the records of {FILE.name}")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ from bn_study.cli import main
 from bn_study.plan import compose as composition
 from bn_study.report import evidence
 from bn_study.store.store import Store
-from bn_study.sweep import progress, request, run, worker
+from bn_study.sweep import placement, progress, request, run, worker
 from bn_study.sweep.launcher import local
 
 HOME = Path(__file__).resolve().parent.parent
@@ -58,10 +58,11 @@ class Composed:
     def __init__(self):
         self.compose, self.known = composition.compose, {}
 
-    def __call__(self, home, name, overrides):
+    def __call__(self, home, name, overrides, faults=None):
+        """Its requests have no faults to be told."""
         key = str(home), name, tuple(overrides)
         if key not in self.known:
-            self.known[key] = self.compose(home, name, overrides)
+            self.known[key] = self.compose(home, name, overrides, faults)
         return self.known[key]
 
 
@@ -208,6 +209,7 @@ def _end(main):
             Popen=Forked, DEVNULL=subprocess.DEVNULL, TimeoutExpired=subprocess.TimeoutExpired
         )
         composition.compose = request.compose = composed
+        placement.usable = lambda gpu: True  # the stand-in needs no TensorFlow
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         code = main()
     except BaseException:

@@ -1,4 +1,4 @@
-"""For each line of README's table "Adding a part": its files are added to a copy, nothing else, and a user uses it."""
+"""For each line of the table in docs/adding-a-part.md: its files, nothing else, are added to a copy and used."""
 
 import re
 
@@ -190,7 +190,7 @@ def run(call: Call, progress: Progress, *, greeting: str) -> Ending:
     print(f"{greeting}, {call.experiment.name}", flush=True)
     command = [*child.PYTHON, "-m", "bn_study.sweep.worker", call.id, str(os.getpid()), *call.request.worker_words]
     with progress:
-        subprocess.run(command, env=call.environment | child.environment(), check=True)
+        subprocess.run(command, env=call.environment(0) | child.environment(), check=True)
     return Ending()
 ''',
         "conf/launcher/announced.yaml": "name: announced\ngreeting: Hello\n",
@@ -275,7 +275,8 @@ def user(row):
 
 
 def test_every_line_of_the_table_is_tried(home):
-    table = (home / "README.md").read_text().partition("## Adding a part")[2].partition("\n\n")[2].partition("\n\n")[0]
+    blocks = (home / "docs" / "adding-a-part.md").read_text().split("\n\n")
+    table = next(block for block in blocks if block.startswith("| to add |"))
     first = [line.split("|")[1].strip() for line in table.splitlines()[2:]]
     assert sorted(one for line in first for one in line.split(", ")) == sorted({*FILES, *ELSEWHERE})
 

@@ -17,7 +17,7 @@ claims:
     measure: {MEASURE: {metric: test/accuracy}}
     contrast: {norm=batch: 1, norm=none: -1}
     test: TEST
-    margin: 1
+    margin: 0.1
 figures:
   it: {kind: KIND, grid: main, metric: test/accuracy}
 """

@@ -22,7 +22,7 @@ ROOMS = {  # room: the rooms below it, from which it may import
     "errors": (),
     "plan": ("errors",),
     "store": ("plan", "errors"),
-    "study": ("store", "errors"),
+    "study": ("store", "plan", "errors"),
     "training": ("store", "plan", "errors"),
     "analysis": ("store", "plan", "errors"),
     "sweep": ("training", "analysis", "study", "store", "plan", "errors"),
@@ -36,6 +36,7 @@ PARTS += ("analysis.measure", "analysis.test", "sweep.launcher", "cli.verb")
 """Folders that are registries: their files are reached by name. A file that begins with an underscore is shared."""
 SHARED = {  # a part that others build on
     "sweep.launcher.slurm": ("sweep.launcher.local",),
+    "sweep.launcher.dask": ("sweep.launcher.local",),
     "cli.verb.*": ("cli.verb.*",),
 }
 NETWORKS = ("keras", "tensorflow")
@@ -52,6 +53,7 @@ LIBRARIES = {  # modules: what they may import besides that of EVERYWHERE; the f
     "analysis.mirror.tensorboard": ("tensorboard", "google"),
     "analysis.*": ("scipy",),
     "sweep.launcher.slurm": ("submitit",),
+    "sweep.launcher.dask": ("distributed",),
     "sweep.worker": NETWORKS,
     "sweep.progress": ("rich",),
     "report.board_figure": ("matplotlib",),
@@ -66,7 +68,7 @@ LIBRARIES = {  # modules: what they may import besides that of EVERYWHERE; the f
 }
 LIGHT = ("cli.main", "cli.request", "cli.verb.*", "bn_study", "__main__")
 """They import no library and no other room but within functions, so that `--help` is there at once."""
-LATE = ("wandb", "tensorboard", "google", "plotly")
+LATE = ("wandb", "tensorboard", "google", "plotly", "submitit")
 """Libraries that everybody imports within functions only."""
 HEAVY = ("training.*", "sweep.calibration", "sweep.worker")
 """Importing TensorFlow takes seconds: only these may do it by being imported."""

@@ -22,7 +22,8 @@ from keras import ops
 from bn_study.plan.declared import layer_sites
 from bn_study.plan.types import Count, Number, Positive
 from bn_study.training.data import Data
-from bn_study.training.network import Dense, Network, initializer as named_initializer, seed_of
+from bn_study.training.layers import Dense, initializer as named_initializer, seed_of
+from bn_study.training.network import Network
 
 
 class Recurrence(keras.layers.Layer):
@@ -43,6 +44,9 @@ class Recurrence(keras.layers.Layer):
             state = self.activation(before[-1])
             after.append(state)
         return ops.stack(before, axis=1), ops.stack(after, axis=1)
+
+
+CONVOLUTIONAL = False
 
 
 def sites(*, units: list[Count], **others: object) -> list[str]:
@@ -104,6 +108,9 @@ from bn_study.plan.declared import layer_sites
 from bn_study.plan.types import Count, Number, Positive
 from bn_study.training.data import Data
 from bn_study.training.network import Chain, Network
+
+
+CONVOLUTIONAL = True
 
 
 def sites(*, blocks: Count, **others: object) -> list[str]:

@@ -283,7 +283,7 @@ def test_what_is_wrong_with_a_factor_is_said_beforehand(changes, message):
 
 def exact(values, diverged=(), **changes):
     one = experiment(
-        {"it": claim(contrast={"norm=none": 1}, test="exact", margin=0.1, **changes)},
+        {"it": claim(contrast={"norm=none": 1}, difference=False, test="exact", margin=0.1, **changes)},
         {"one": [config(seed=seed) for seed in range(len(values))]},
     )
     check(one)

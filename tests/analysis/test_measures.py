@@ -380,7 +380,7 @@ L, Q15 = "layer*/pre", "activation/unit_q15"
         ({"value": {"name": "a/b", "site": "layer2/pre", "step": 50}}, [Needed("a/b", "layer2/pre", 50)]),
         ({"average": {"name": "a/b", "site": "", "start": 0, "end": 9, "log": True}}, [Needed("a/b")]),
         ({"layer_mean": {"name": "a/b", "site": "pre", "step": None}}, [Needed("a/b", L)]),
-        ({"depth_slope": SLOPE}, [Needed("activation/std", "layer*/linear", 0)]),
+        ({"depth_slope": SLOPE}, [Needed("activation/std", f"{one}/linear", 0) for one in ("layer*", "layer1")]),
         ({"depth_ratio": RATIO}, [Needed(RATIO["name"], f"{one}/linear", 0) for one in ("layer1", "layer*")]),
         ({"path_growth": {"site": "pre", **PATH, "quantiles": [15]}}, [Needed(Q15, L, vector=True)]),
     ],

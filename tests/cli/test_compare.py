@@ -1,15 +1,21 @@
 """`compare` and `plan --all`, on runs that nobody trained."""
 
+import io
 import json
 import re
+import shlex
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from bn_study.cli.main import main
+import bn_study
+from bn_study.analysis import selection
+from bn_study.cli.main import _parser, main
 from bn_study.plan.compose import compose
+from bn_study.study import Study
+from bn_study.sweep.request import Request
 from bn_study.sweep.status import plan_status
 
 EXPERIMENT = """
@@ -184,3 +190,90 @@ def test_every_experiment_is_not_one_of_them(place, call):
     assert "leave out --all or first" in answer.err and answer.out == ""
     answer = call("plan", "--all", "norm=bach", code=2)
     assert "did you mean batch?" in answer.err and answer.out == ""
+
+
+def arms(said):
+    return pd.read_csv(io.StringIO(said), dtype={"context": str}).fillna({"context": ""}).set_index(["context", "arm"])
+
+
+def test_selection_runs_are_no_replicates_unless_asked_for(place, call):
+    train(place)
+    answer = call("compare", "first", "--by", "norm", "--csv")
+    table = arms(answer.out)
+    assert table["n"].to_dict() == {("optimizer.learning_rate=0.3", "norm=none"): 5,
+                                    ("optimizer.learning_rate=1", "norm=batch"): 6}  # fmt: skip
+    assert table["mean"].to_list() == pytest.approx([np.mean(NONE[:5]), np.mean(BATCH)])
+    assert "1 selection run an arm is left out; --selection adds it\n" in answer.err
+    said = call("compare", "first", "--by", "norm").out
+    assert said.endswith("1 selection run an arm is left out; --selection adds it\n")
+    answer = call("compare", "first", "--by", "norm", "--csv", "--selection")
+    table = arms(answer.out)
+    assert len(table) == 6 and "left out" not in answer.err
+    assert table.loc[("optimizer.learning_rate=1", "norm=batch"), "n"] == 7
+    call("compare", "first", "--selection", code=2)
+
+
+def test_selection_runs_are_not_drawn_unless_asked_for(place, call, tmp_path):
+    train(place)
+    draw = ("figure", "final", "first", "--over", "optimizer.learning_rate", "--by", "norm", "--output")
+    answer = call(*draw, str(tmp_path / "out.svg"))
+    assert "1 selection run an arm is left out; --selection adds it" in answer.err
+    found = [pd.read_csv(tmp_path / "out.csv")]
+    assert "left out" not in call(*draw, str(tmp_path / "out.svg"), "--selection").err
+    found.append(pd.read_csv(tmp_path / "out.csv"))
+    means = [data[(data["series"] == "mean") & (data["arm"] == "norm=batch")] for data in found]
+    assert [one.set_index("place")["n"].to_dict() for one in means] == [{1: 6}, {0.1: 1, 0.3: 1, 1: 7}]
+
+
+def test_a_page_tells_selection_runs(place, call):
+    train(place)
+    call("report", "first")
+    page = (place.results / "first" / "index.html").read_text(encoding="utf-8")
+    found = json.loads(re.search(r'<script[^>]*"application/json"[^>]*>(.*?)</script>', page, flags=re.DOTALL)[1])
+    assert found["selection"] == [seed == "100" for seed in found["varied"]["seed"]] and any(found["selection"])
+    assert set(found["shares"]) == {"final(metric=test/accuracy)", "final(metric=validation/accuracy)"}
+
+
+def test_notebooks_have_both(place):
+    train(place)
+    found = bn_study.load("first")
+    assert set(found.runs["seed"]) == {*range(6), 100} and found.left_out == ""
+    assert set(found.reported.runs["seed"]) == {*range(6)}
+    assert found.reported.left_out == "1 selection run an arm is left out; --selection adds it"
+
+
+def test_where_only_selection_runs_are_there(place, call):
+    train(place, seeds=())
+    assert (
+        "only selection runs are there; --selection shows them" in call("compare", "first", "--by", "norm", code=2).err
+    )
+    assert "norm=none" in call("compare", "first", "--by", "norm", "--selection").out
+
+
+def test_the_committed_evidence_is_pooled_over_reporting_seeds_alone(home, monkeypatch, capsys):
+    monkeypatch.setenv("BN_STUDY_HOME", str(home))
+    monkeypatch.delenv("BN_STUDY_RESULTS", raising=False)
+    words = ("compare", "faster_convergence", "optimizer.learning_rate=3", "steps=15000", "--by", "norm", "--csv")
+    assert main(list(words)) == 0
+    answer = capsys.readouterr()
+    assert arms(answer.out)["n"].to_dict() == {("", "norm=none"): 8, ("", "norm=batch"): 8}
+    assert "3 selection runs an arm are left out; --selection adds them" in answer.err
+
+
+def test_arms_with_unequal_numbers_of_selection_runs():
+    runs = pd.DataFrame({"run": [*"abc"], "seed": [0, 1, 0], "norm": ["none", "none", "batch"], "grids": "select"})
+    assert selection.left_out(runs) == "3 selection runs (1 to 2 an arm) are left out; --selection adds them"
+    assert selection.left_out(runs.iloc[:0]) == ""
+    grids = pd.DataFrame({"grids": ["select", "all select", "all", "select other"]})
+    assert selection.is_selection(grids, {"select", "other"}) == [True, False, False, True]
+    assert selection.is_selection(grids, ()) == [False] * 4
+
+
+def test_the_commands_of_the_page_about_comparing_are_commands(home, tmp_path):
+    """Options and verbs exist, and what follows them can be planned."""
+    page = (home / "docs" / "comparing-runs.md").read_text(encoding="utf-8")
+    lines = re.findall(r"(?m)^(?:\$ )?bn-study ([^#\n]+)", page)
+    assert len(lines) >= 8
+    for line in lines:
+        options = _parser().parse_args(shlex.split(line))
+        Request.parse(options.request, Study(home, tmp_path))

@@ -9,8 +9,9 @@ import pytest
 def visit(browser):
     """Open a page and wait until its script is through; afterwards its console must be empty."""
 
-    def visit(path: Path, view: str = ""):
-        browser.get(path.as_uri() + view)
+    def visit(page: Path | str, view: str = ""):
+        browser.get("about:blank")  # else another view of the same page would not load it again
+        browser.get((page if isinstance(page, str) else page.as_uri()) + view)
         return Page(browser)
 
     yield visit

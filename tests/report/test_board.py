@@ -135,7 +135,7 @@ def known(place):
 
 def written(place):
     stated, answered, _, found = known(place)
-    return board_page.page(stated, answered, found, [])
+    return board_page.page(stated, answered, found, [], place.results)
 
 
 def block(page, name):

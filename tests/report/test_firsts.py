@@ -311,7 +311,7 @@ def test_without_git_the_ledger_tells(make_study, tmp_path):
     firsts.note(place, studied.experiment())
     studied.train(again=True)
     found = studied.report()
-    assert found["better"] == "post hoc" and found["learns"] == YESTERDAY[:10] + " (uncommitted changes)"
+    assert found["better"] == "post hoc" and found["learns"] == YESTERDAY[:10] + " (no git)"
 
 
 def test_the_package_and_the_study_are_two_repositories(studied, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from figures import share_interval
 
 import bn_study
 from bn_study.analysis.csv_files import read_csv
@@ -151,8 +151,7 @@ def test_arms_against_scipy(place, call):
         }
         for norm, numbers in arms.items():
             row = table.loc[(f"optimizer.learning_rate={rate}", f"norm={norm}")]
-            interval = stats.t.interval(0.95, len(numbers) - 1, np.mean(numbers), stats.sem(numbers))
-            assert (row["mean"], row["low"], row["high"]) == pytest.approx((np.mean(numbers), *interval))
+            assert (row["mean"], row["low"], row["high"]) == pytest.approx((np.mean(numbers), *share_interval(numbers)))
             assert row["n"] == len(numbers) and row["diverged"] == (norm == "none" and rate == 1)
         row, pairs = table.loc[(f"optimizer.learning_rate={rate}", "norm=batch")], len(arms["none"])
         differences = np.subtract(arms["batch"][:pairs], arms["none"])

@@ -236,6 +236,7 @@ def test_filters_combine_and_are_in_the_address(page, browser):
     page.find('[name="words"]')[0].send_keys("nothing of the kind")
     assert names(page) == [] and said(page).startswith("0 of 5 statements")
     page.click('#filters [type="reset"]')
+    browser.execute_async_script("setTimeout(arguments[0])")  # the page waits until the controls are reset, too
     assert names(page) == NAMES and "=" not in browser.current_url.partition("#")[2]
 
 

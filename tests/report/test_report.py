@@ -502,3 +502,13 @@ def test_a_small_effect_is_shown_with_its_sign():
     assert words.outcome(replace(row, high=0.1)) == words.outcome(replace(row, low=math.nan, high=math.nan)) == "small"
     open_ = replace(row, outcome="open", reason="the interval contains 0")
     assert words.outcome(open_) == "open" and words.decided(open_) == "open: the interval contains 0"
+
+
+def test_a_report_says_which_gpus_trained_its_runs_and_nothing_of_the_cpu_alone(experiment, tmp_path):
+    store = trained(experiment, tmp_path / "runs")
+    (runs, curves, found, tuned), files = reported(experiment, store, tmp_path / "tiny")
+    page = files[-1]
+    assert "Trained on" not in page.read_text() and "device" not in runs
+    devices = ["NVIDIA A40", *[""] * (len(runs) - 1)]
+    report.write(tmp_path / "tiny", experiment, runs.assign(device=devices), curves, found, tuned)
+    assert "\n- Trained on: CPU, NVIDIA A40\n" in page.read_text()

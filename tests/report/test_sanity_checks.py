@@ -112,6 +112,35 @@ def test_a_study_without_truths_waits_for_nothing(study):
     assert sanity_checks.sanity(study) == "" and judged(study)["better"].outcome == "supported"
 
 
+def test_a_report_says_whether_a_truth_gates_its_verdicts(study):
+    """In so many words where none does."""
+    train(study, "truth")
+    train(study, "question")
+    gated = evidence.report(study, compose(study.home, "question", [])[0])
+    assert gated.remarks == [] and "ot gated" not in (gated.folder / "report.md").read_text()
+    (study.home / "experiments" / "truth.yaml").unlink()
+    found = evidence.report(study, compose(study.home, "question", [])[0])
+    assert "> Not gated: no sanity check gates these verdicts" in (found.folder / "report.md").read_text()
+    assert found.remarks == [sanity_checks.NOT_GATED]
+
+
+def test_a_report_says_how_a_claim_was_shortened(study):
+    path = study.home / "experiments" / "question.yaml"
+    average = "average: {name: test/loss, site: '', start: 20, end: 100, log: false}"
+    path.write_text(GRID + QUESTION.replace("final: {metric: test/accuracy}", average))
+    short, _ = compose(study.home, "question", ["steps=50"])
+    study.store.prepare()
+    for run in expand(short, {})[0]:
+        records = pd.DataFrame(
+            [(step, name, "", 0.5) for name in ("test/accuracy", "test/loss") for step in (10, 25, 50)],
+            columns=["step", "name", "site", "value"],
+        )
+        study.store.publish(run.spec, records, records.iloc[:0], FACTS | {"stated": short.stated()})
+    text = (evidence.report(study, short).folder / "report.md").read_text()
+    assert "start 20 → 10, end 100 → 50, because the runs have 50 steps and not 100" in text
+    assert "average(end=50,log=false,name=test/loss,site=,start=10)" in text and "end=100," not in text
+
+
 def test_an_experiment_without_claims_does_not_ask(study, monkeypatch):
     path = study.home / "experiments" / "question.yaml"
     path.write_text(GRID)

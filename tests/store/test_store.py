@@ -136,6 +136,23 @@ def test_truncated_or_missing_files_are_damage_not_a_traceback(store, spec):
         _ = store.read(spec.id).spec
 
 
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        ("worker starts\nno GPU here\n", "no GPU here"),
+        ('Traceback (most recent call last):\n  File "a.py"\nKeyError: 1\n\nDuring handling of ...\n\n'
+         'Traceback (most recent call last):\n  File "b.py", line 3, in f\n    g()\nValueError: one\ntwo\n',
+         "ValueError: one"),
+        ('Traceback (most recent call last):\n  File "c.py"\nAttributeError: Exception encountered when calling'
+         " Brk.call().\n\n\x1b[1mmodule has no attribute 'nonsense'\x1b[0m\n\nArguments:\n  • training=False\n",
+         "AttributeError: module has no attribute 'nonsense'"),
+    ],
+)  # fmt: skip
+def test_the_reason_of_a_failure_is_what_was_raised(store, spec, log, reason):
+    store.fail(spec.id, "call", "failed", log)
+    assert store.failed(spec.id, "call").line == reason
+
+
 def test_a_failure_counts_for_its_call_and_goes_when_the_run_is_done(store, spec):
     store.fail(spec.id, "first", "failed", "Traceback ...\nValueError: no\n")
     failure = store.failed(spec.id, "first")

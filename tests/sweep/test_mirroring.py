@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from selenium.common.exceptions import WebDriverException
 
 from bn_study.analysis.mirror import _run
+from bn_study.analysis.mirror._sweep import Sweep
 from bn_study.cli.main import main
 from bn_study.plan import parts
 from bn_study.plan.compose import compose
@@ -64,6 +66,15 @@ def specs(place):
     return [run.spec for run in plan_status(compose(place.home, None, REQUEST)[0], place.store).runs]
 
 
+def name_of(spec):
+    return f"norm={spec.norm.name} seed={spec.seed}"
+
+
+def sweep(*settings, experiment="x", named=("norm",), seeds=(0,)):
+    """An experiment whose settings are these, all of which vary."""
+    return Sweep(experiment, settings, len(settings), named, frozenset(seeds))
+
+
 def export(name, *words):
     assert main(["export", name, *REQUEST, *words]) == 0
 
@@ -89,9 +100,10 @@ def test_wandb_has_config_history_and_summary(place, capsys):
     for spec in specs(place):
         records = inspected(offline(place, spec))
         (about,) = [one["run"] for one in records if one["type"] == "run"]
-        assert (about["run_id"], about["display_name"], about["run_group"]) == (spec.id, spec.id, "adhoc")
+        assert (about["run_id"], about["display_name"], about["run_group"]) == (spec.id, name_of(spec), "adhoc")
         assert {"adhoc", spec.norm.name, "mlp", "digits"} == set(about["tags"])
         config = {key: value for key, value in about["config"]["update"].items() if key != "_wandb"}
+        assert next(iter(config)) == "arm" and config.pop("arm") == {"norm": spec.norm.name, "seed": spec.seed}
         assert config == {key: value for key, value in spec.settings.items() if value is not None}
         items = [one["history"]["item"] for one in records if one["type"] == "history"]
         history = {item["_step"]: item for item in items}
@@ -99,8 +111,11 @@ def test_wandb_has_config_history_and_summary(place, capsys):
         for step, row in history.items():
             assert row["test/accuracy"] == pytest.approx(accuracy(spec, step), rel=1e-12)
             assert row["activation/std/layer1/pre"] == 1.5 + step
-            assert row["activation/histogram/layer1/pre.values"] == [3, step]
-            assert row["activation/histogram/layer1/pre.bins"] == [-1, 0, 2.5]
+            if spec.seed == 0:
+                assert row["layer1_pre/activation/histogram.values"] == [3, step]
+                assert row["layer1_pre/activation/histogram.bins"] == [-1, 0, 2.5]
+            else:
+                assert not any("histogram" in key for key in row)
         summary = inspected("--summary", offline(place, spec))["summary"]
         assert summary["test/accuracy"] == pytest.approx(accuracy(spec, 0 if lost(spec) else 100))
         assert (summary["status"], summary["diverged"]) == (("diverged", True) if lost(spec) else ("complete", False))
@@ -110,10 +125,12 @@ def test_wandb_has_config_history_and_summary(place, capsys):
 def test_a_name_that_is_too_long_for_a_tag_is_cut(place, tmp_path):
     from bn_study.analysis.mirror import wandb
 
-    run = _run.of(place.store.read(specs(place)[0].id), "x" * 80)
-    path = wandb.export(run, tmp_path / "out", project="p", histograms=False)
+    run = _run.of(place.store.read(specs(place)[0].id), sweep("norm", "seed", experiment="x" * 80))
+    run = replace(run, settings=run.settings | {"norm": "y" * 200})
+    path = wandb.export(run, tmp_path / "out", project="p", histograms="none")
     (about,) = [one["run"] for one in inspected(*path.glob("*.wandb")) if one["type"] == "run"]
     assert "x" * 64 in about["tags"] and about["run_group"] == "x" * 80
+    assert about["display_name"] == f"norm={'y' * 200} seed=0"[-128:]
 
 
 def test_a_key_for_the_server_makes_it_online(monkeypatch, tmp_path):
@@ -183,7 +200,11 @@ def test_a_second_export_replaces_the_first(place):
 
 
 def event_files(place, spec):
-    return (place.results / "mirror" / "tensorboard" / "adhoc" / spec.id).glob("events.out.tfevents.*")
+    return folder_of(place, spec).glob("events.out.tfevents.*")
+
+
+def folder_of(place, spec):
+    return place.results / "mirror" / "tensorboard" / "adhoc" / f"{name_of(spec)} {spec.id}"
 
 
 def test_tensorboard_reads_back_what_was_recorded(place):
@@ -193,7 +214,7 @@ def test_tensorboard_reads_back_what_was_recorded(place):
 
     export("tensorboard")
     for spec in specs(place):
-        reader = EventAccumulator(str(place.results / "mirror" / "tensorboard" / "adhoc" / spec.id))
+        reader = EventAccumulator(str(folder_of(place, spec)))
         reader.Reload()
         steps = list(STEPS[:1] if lost(spec) else STEPS)
         for tag, value in (
@@ -202,7 +223,8 @@ def test_tensorboard_reads_back_what_was_recorded(place):
         ):
             found = {one.step: float(tensor_util.make_ndarray(one.tensor_proto)) for one in reader.Tensors(tag)}
             assert found == pytest.approx({step: value(step) for step in steps}, rel=1e-6)
-        for one in reader.Tensors("activation/histogram/layer1/pre"):
+        assert ("layer1_pre/activation/histogram" in reader.Tags()["tensors"]) == (spec.seed == 0)
+        for one in reader.Tensors("layer1_pre/activation/histogram") if spec.seed == 0 else ():
             buckets = tensor_util.make_ndarray(one.tensor_proto)
             np.testing.assert_allclose(buckets, [[-1, 0, 3], [0, 2.5, one.step]])
         content = reader.SummaryMetadata(metadata.SESSION_START_INFO_TAG).plugin_data.content
@@ -227,8 +249,8 @@ def test_tensorboard_shows_scalars_histograms_and_hparams(place, browser):
     server = subprocess.Popen([*command, "--host", "127.0.0.1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for tab, wanted in (
-            ("timeseries", ["activation/std/layer1/pre", "activation/histogram/layer1/pre"]),
-            ("hparams", ["optimizer.learning_rate", "norm", specs(place)[0].id[:20]]),
+            ("timeseries", ["activation/std/layer1/pre", "layer1_pre/activation/histogram", name_of(specs(place)[0])]),
+            ("hparams", ["norm", "seed", name_of(specs(place)[0])]),
         ):
 
             def shown(driver, tab=tab, wanted=wanted):
@@ -273,6 +295,115 @@ def test_the_same_run_gives_the_same_events(place):
     assert first == {spec.id: [path.read_bytes() for path in event_files(place, spec)] for spec in specs(place)}
 
 
+def test_tensorboards_own_table_begins_with_what_varies(place):
+    """As its HParams plugin answers a browser: every arm's settings, those that vary first, runs by their names."""
+    from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
+    from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+    from tensorboard.context import RequestContext
+    from tensorboard.plugins.base_plugin import TBContext
+    from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
+
+    export("tensorboard")
+    folder = str(place.results / "mirror" / "tensorboard")
+    events = EventMultiplexer().AddRunsFromDirectory(folder)
+    events.Reload()
+    assert set(events.Runs()) == {f"adhoc/{name_of(spec)} {spec.id}" for spec in specs(place)}
+    context = backend_context.Context(TBContext(data_provider=MultiplexerDataProvider(events, folder)))
+    ask = RequestContext()
+    found = context.experiment_from_metadata(
+        ask, "x", True, context.hparams_metadata(ask, "x"), context.hparams_from_data_provider(ask, "x", None)
+    )
+    names = [one.name for one in found.hparam_infos]
+    assert names[:2] == ["norm", "seed"] and [one.differs for one in found.hparam_infos][:3] == [True, True, False]
+    assert {key for spec in specs(place) for key, one in spec.settings.items() if one is not None} <= set(names)
+    assert "norm.placement" in names  # which the first run does not have
+    request = api_pb2.ListSessionGroupsRequest(slice_size=9, allowed_statuses=[1, 2])  # success, failure
+    groups = list_session_groups.Handler(ask, context, "x", request).run().session_groups
+    assert {one.name for one in groups} == {f"{name_of(spec)} {spec.id}" for spec in specs(place)}
+
+
+@pytest.mark.parametrize(("chosen", "seeds"), [("none", set()), ("few", {0}), ("all", {0, 1})])
+def test_histograms_are_a_group_a_site_of_so_many_runs(place, chosen, seeds):
+    from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+
+    export("tensorboard", "mirror=tensorboard", f"mirror.histograms={chosen}")
+    events = EventMultiplexer().AddRunsFromDirectory(str(place.results / "mirror" / "tensorboard"))
+    events.Reload()
+    cards = events.PluginRunToTagToContent("histograms")
+    shown = {f"adhoc/{name_of(spec)} {spec.id}" for spec in specs(place) if spec.seed in seeds}
+    assert set(cards) == shown
+    assert {tag.partition("/")[0] for tags in cards.values() for tag in tags} == ({"layer1_pre"} if seeds else set())
+
+
+def test_the_number_of_histograms_is_one_of_three(place, capsys):
+    assert main(["export", "tensorboard", *REQUEST, "mirror=tensorboard", "mirror.histograms=true"]) == 2
+    said = capsys.readouterr().err
+    assert "histograms" in said and "'none', 'few' or 'all'" in said
+
+
+@pytest.mark.parametrize("value", ["a/b c=d", "../../up", "x" * 400, "é" * 200, 'tab\t"<>|:*?\\ \x00', ".", "[1,2]"])
+def test_hostile_values_give_folders_that_can_be_read_back(place, tmp_path, value):
+    from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+
+    from bn_study.analysis.mirror import tensorboard
+
+    of = sweep("norm", "dataset.path", "seed", named=("norm", "dataset.path"))
+    settings = {"norm": "none", "model": "m", "dataset": "d", "dataset.path": value, "seed": 0}
+    run = _run.Run("none-m-d-s0-0123456789", of, settings, {0: {"a": 1.0}}, {}, "complete", None)
+    place = tensorboard.export(run, tmp_path, histograms="none")
+    assert place.parent == tmp_path / "x" and place.name.startswith("norm=none dataset.path=")
+    assert place.name.endswith(f" {run.id}") and len(place.name.encode()) <= 255
+    assert not set('/\\"<>|:*?\t\0') & set(place.name)
+    events = EventMultiplexer().AddRunsFromDirectory(str(tmp_path))
+    events.Reload()
+    assert list(events.Runs()) == [f"x/{place.name}"]
+
+
+def test_a_run_with_another_name_by_then_is_still_one(place, tmp_path):
+    """The names are of the request, the ids are the runs': neither an older folder nor another run's is mixed up."""
+    old = place.results / "mirror" / "tensorboard" / "adhoc" / specs(place)[0].id
+    old.mkdir(parents=True)
+    (old / "events.out.tfevents.0000000000.bn_study").touch()
+    export("tensorboard", "optimizer.learning_rate=0.1")
+    assert {path.name for path in old.parent.iterdir()} == {f"{name_of(spec)} {spec.id}" for spec in specs(place)}
+    from bn_study.analysis.mirror import tensorboard
+
+    for id in ("a-s0-0000000000", "b-s0-0000000000"):  # equal names, and ids that end alike
+        run = _run.Run(id, sweep("norm"), {"norm": "none", "model": "m", "dataset": "d", "seed": 0}, {}, {}, "x", None)
+        tensorboard.export(run, tmp_path, histograms="none")
+    assert len(list((tmp_path / "x").iterdir())) == 2
+
+
+NAMED = """
+base: {dataset: digits, model.widths: [8], probe: [curves]}
+grids:
+  all: {norm: [none, batch], optimizer.learning_rate: rate, seed: [2, 3], steps: 100}
+  long: {like: all, optimizer.learning_rate: 1, steps: 200, batch_size: 30}
+  select: {like: all, optimizer.learning_rate: [0.1, 1], seed: [100], probe: [[curves, activations]]}
+tune:
+  rate: {grid: select, factors: [optimizer.learning_rate], per: [norm], score: {final: {metric: validation/accuracy}}, best: max}
+"""  # noqa: E501
+
+
+def test_names_say_what_tells_runs_apart(study_here):
+    place = study_here(first=NAMED)
+    found = Sweep.of(compose(place.home, "first", [])[0])
+    assert found.named == ("norm", "optimizer.learning_rate", "steps")  # batch_size follows from steps
+    assert found.settings[:5] == (*found.named, "seed", "batch_size") and found.seeds == {2}
+    part = Sweep.of(compose(place.home, "first", ["optimizer.learning_rate=1"])[0])
+    assert part.named == found.named  # in the same folder
+    settings = {
+        "batch_size": 60,
+        "norm": "batch",
+        "seed": 3,
+        "steps": 100,
+        "optimizer.learning_rate": 1.0,
+        "x": None,
+    }
+    assert found.name(settings) == "norm=batch optimizer.learning_rate=1 steps=100 seed=3"
+    assert list(found.ordered(settings)) == ["norm", "optimizer.learning_rate", "steps", "seed", "batch_size"]
+
+
 def test_tensorboard_needs_no_tensorflow(place):
     code = "import sys\nfrom bn_study.cli.main import main\n"
     code += f"assert main(['export', 'tensorboard', *{REQUEST!r}]) == 0\n"
@@ -287,8 +418,8 @@ def test_what_is_not_finite_is_left_out(place, tmp_path):
     from bn_study.analysis.mirror import tensorboard
 
     settings = {"norm": "none", "model": "m", "dataset": "d"}
-    run = _run.Run("r", "x", settings, {0: {"a": np.nan, "b": 1.0}}, {}, "complete", None)
-    reader = EventAccumulator(str(tensorboard.export(run, tmp_path, histograms=True)))
+    run = _run.Run("r", sweep(), settings, {0: {"a": np.nan, "b": 1.0}}, {}, "complete", None)
+    reader = EventAccumulator(str(tensorboard.export(run, tmp_path, histograms="all")))
     reader.Reload()
     assert set(reader.Tags()["tensors"]) >= {"b"} and "a" not in reader.Tags()["tensors"]
 
@@ -303,8 +434,8 @@ def test_an_open_tensorboard_sees_a_run_go_on(tmp_path, loader):
     settings = {"norm": "none", "model": "m", "dataset": "d"}
 
     def export(steps, status, value=1.0):
-        run = _run.Run("r", "x", settings, {step: {"test/accuracy": value} for step in steps}, {}, status, None)
-        return next(tensorboard.export(run, tmp_path, histograms=True).iterdir())
+        run = _run.Run("r", sweep(), settings, {step: {"test/accuracy": value} for step in steps}, {}, status, None)
+        return next(tensorboard.export(run, tmp_path, histograms="all").iterdir())
 
     def new():
         """Steps that were not seen before, and whether the run is said to have ended."""
@@ -436,7 +567,7 @@ def test_live_and_exported_later_are_alike(empty, undisturbed, capsys, name):
 
     def content():
         if name == "tensorboard":
-            return {path.parent.name: path.read_bytes() for path in folder.rglob("events.*")}
+            return {path.parent.name.rpartition(" ")[2]: path.read_bytes() for path in folder.rglob("events.*")}
         found = {}
         for path in folder.glob("wandb/offline-run-*/*.wandb"):
             records = inspected(path)
@@ -472,7 +603,7 @@ def test_a_run_under_way_is_mirrored_from_its_checkpoint(place, specify, tmp_pat
         train(spec, Programs(), between, None)
     path = tmp_path / "run.npz"
     checkpoint.save(path, spec, checkpoint.Checkpoint(states, []))
-    run = _run.under_way(spec, checkpoint.load(path, spec).state, "adhoc")
+    run = _run.under_way(spec, checkpoint.load(path, spec).state, sweep("norm"))
     whole = train(spec, Programs(), lambda step, state: None, None)
     assert run.status == "running" and 0 in run.scalars and max(run.scalars) <= 20
     for step, row in run.scalars.items():

@@ -6,6 +6,7 @@ import pytest
 from bn_study.store.store import Store
 from bn_study.study import Study
 from bn_study.sweep import progress as module
+from bn_study.sweep import status
 from bn_study.sweep.call import Call
 from bn_study.sweep.progress import Progress
 from bn_study.sweep.request import Request
@@ -73,4 +74,51 @@ def test_failures_are_counted_and_no_terminal_gets_a_line_a_minute(call, clock, 
             progress.update()
             clock.now += 1
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 2 and all("1 failed" in line for line in lines)
+    assert len(lines) == 3 and all("1 failed" in line for line in lines)  # two minutes, and the end
+
+
+TUNED = """
+base: {dataset: digits, model.widths: [8], steps: 100, probe: [curves]}
+grids:
+  report: {norm: [none, batch], optimizer.learning_rate: rate, seed: range(8)}
+  select: {norm: [none, batch], optimizer.learning_rate: [0.1, 1], seed: [100]}
+tune:
+  rate: {grid: select, factors: [optimizer.learning_rate], per: [norm], best: min,
+    score: {final: {metric: validation/loss}}}
+claims: {}
+"""
+
+
+def test_the_last_line_of_a_sweep_never_says_that_something_waits(make_study, tmp_path, clock, capsys, monkeypatch):
+    """An arm's last selection run is published while another arm is tuned; later lines are a minute apart."""
+    study = make_study(tmp_path / "study", tuned=TUNED)
+    study.store.prepare()
+    request = Request.parse(["tuned"], study)
+    records = EMPTY.assign(name="validation/loss")
+
+    def publish(runs):
+        for run in runs:
+            study.store.publish(run.spec, records, EMPTY.iloc[:0], {"status": "complete", "classes": 10, "stated": {}})
+
+    progress = Progress(Call("abc", request))
+    selection = progress.plan.missing
+    last = [run for run in selection if run.spec.norm.name == "none"][-1]
+    real = status.planned
+
+    def planned(experiment, store, kept=None):
+        found = real(experiment, store, kept)
+        publish([last] if not store.done(last.spec.id) else [])
+        return found
+
+    with progress:
+        publish([run for run in selection if run is not last])
+        clock.now += 60
+        with monkeypatch.context() as patch:
+            patch.setattr(status, "planned", planned)
+            progress.update()
+        publish(status.plan_status(request.experiment, study.store).missing)
+        clock.now += 1
+        progress.update()
+    first, end = capsys.readouterr().err.splitlines()
+    assert "waiting for tuning" in first
+    assert "20/20 runs · 0 left" in end and "waiting" not in end and end.endswith("nothing left")

@@ -1,5 +1,6 @@
 """Each part declares what the plan needs to know of it, and what is trained agrees with that."""
 
+import numpy as np
 import pytest
 
 from bn_study.errors import UsageError
@@ -18,7 +19,8 @@ EITHER = ("map_", "unit_", "shift_equivariance")
     ("model", "dataset"),
     [
         (["model=mlp", "model.widths=[6,6]", "model.normalize_input=true"], "digits"),
-        (["model=cnn", "model.blocks=[[4]]", "model.dense=[6]"], "digits"),
+        (["model=mlp", "model.widths=[6,6]", "model.normalize_input=only"], "digits"),
+        (["model=cnn", "model.blocks=[[4]]", "model.dense=[6]", "dataset.factors=[0.1,10]"], "digits"),
         (["model=mlp", "model.widths=[6]", "model.activation=relu"], "toy_regression"),
     ],
 )
@@ -31,8 +33,13 @@ def test_a_probe_records_what_it_declares(specify, looked_at, model, dataset, no
     for probe in spec.probes:
         args = {key: value for key, value in probe.args.items() if key != "every"}
         measured = parts.call("probe", type(probe)(probe.name, args), network, evaluation)
+        measured = list(measured)
         found = {Record(name, site, getattr(value, "ndim", 0) > 0) for name, site, value in measured}
-        said = set(declared.records(probe, seen))
+        said = {one: one for one in declared.records(probe, seen)}
+        for name, site, value in measured:
+            one = said.get(Record(name, site))
+            assert one is None or np.isnan(value) or one.low - 1e-6 <= value <= one.high + 1e-6, (name, site)
+        said = set(said)
         assert found <= said, probe.name
         missing = {one for one in said - found if not one.name.removeprefix("identity/").startswith(EITHER)}
         assert not missing, probe.name

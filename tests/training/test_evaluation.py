@@ -40,7 +40,9 @@ def test_sources_of_groups_equal_numpy(specify):
     network, evaluation = look(specify, *MLP, "norm=ghost_batch", "norm.group_size=3")
     test = evaluation.data.test
     x, y = test.inputs[: len(test) // 12 * 12], test.targets[: len(test) // 12 * 12]
-    assert evaluation.loss_and_accuracy("test", None, "batch")[0] == pytest.approx(ghost_loss(network, x, y), rel=1e-4)
+    assert evaluation.scores({"test": None}, ["batch"])["test", "batch"][0] == pytest.approx(
+        ghost_loss(network, x, y), rel=1e-4
+    )
     moving = [(norm.moving_mean.numpy(), norm.moving_variance.numpy()) for norm in network.normalizers]
     unbiased = [(mean, variance * 3 / 2) for mean, variance in moving]
     for source, statistics in (("moving", moving), ("moving_unbiased", unbiased)):
@@ -57,8 +59,8 @@ def test_a_slice_that_is_no_multiple_of_a_group_loses_its_rest(specify):
     network, evaluation = look(specify, *MLP, "norm=ghost_batch", "norm.group_size=3")
     part = evaluation.data.test.slice(11)
     expected = ghost_loss(network, part.inputs[:9], part.targets[:9])
-    assert evaluation.loss_and_accuracy("test", 11, "batch")[0] == pytest.approx(expected, rel=1e-4)
-    assert np.isfinite(evaluation.loss_and_accuracy("test", 2, "batch")[0])
+    assert evaluation.scores({"test": 11}, ["batch"])["test", "batch"][0] == pytest.approx(expected, rel=1e-4)
+    assert np.isfinite(evaluation.scores({"test": 2}, ["batch"])["test", "batch"][0])
 
 
 @pytest.mark.parametrize(("norm", "m"), [("batch", 12), ("ghost_batch", 4), ("batch_renorm", 12)])
@@ -89,7 +91,9 @@ def test_sites_are_seen_with_the_noise_of_the_next_step_and_scores_without(speci
     logits = network.model(inputs, training=False)
     quiet = keras.losses.sparse_categorical_crossentropy(targets, logits, from_logits=True).numpy().mean()
     assert evaluation.training_loss() == pytest.approx(quiet, rel=1e-4)
-    assert evaluation.loss_and_accuracy("train", 12, "reestimated")[0] == pytest.approx(quiet, rel=1e-4)
+    assert evaluation.scores({"train": 12}, ["reestimated"])["train", "reestimated"][0] == pytest.approx(
+        quiet, rel=1e-4
+    )
 
 
 def test_statistics_under_noise_are_those_of_what_layers_get_then(specify):
@@ -104,3 +108,19 @@ def test_statistics_under_noise_are_those_of_what_layers_get_then(specify):
         shrunk = spread / np.sqrt(spread**2 + EPSILON)
         assert np.abs(pre.mean(0)).max() < 2.001 and np.abs(pre.mean(0)).max() > 0.5
         assert (pre.std(0) / shrunk).min() > 0.999 and (pre.std(0) / shrunk).max() < 1.501
+
+
+def test_sites_are_computed_once_and_those_with_the_same_values_share_them(specify, monkeypatch):
+    network, evaluation = look(specify, *MLP, "norm=none")
+    seen = evaluation.sites("test", 12)
+    expected = network.observed(evaluation.data.test.slice(12).inputs, training=False)
+    for site, value in seen.items():
+        np.testing.assert_allclose(value, expected[site], rtol=1e-5, atol=1e-6)
+        assert not value.flags.writeable
+    assert seen["layer1/linear"] is seen["layer1/pre"] and seen["layer1/post"] is seen["layer1/out"]
+    assert seen["layer1/pre"] is not seen["layer1/post"]
+    other = evaluation.sites("test", 11)["layer1/pre"]
+    monkeypatch.setattr(evaluation.evaluator, "observe", None)
+    assert evaluation.sites("test", 12)["layer1/pre"] is seen["layer1/pre"]
+    assert evaluation.sites("test", 11)["layer1/pre"] is other
+    assert len(evaluation.outputs("test", 12)) == 12

@@ -41,11 +41,13 @@ def test_a_processor_without_avx512_records_the_same_bits(home):
     """Its approximations of 1/x and 1/sqrt(x) are others too, and so are the sizes of its caches."""
     if not shutil.which("qemu-x86_64"):
         pytest.skip("no qemu-x86_64 here, which emulates other processors (scripts/install_emulator.sh)")
-    answer = subprocess.run(
-        ["qemu-x86_64", "-cpu", "Haswell", sys.executable, str(home / "tests" / "golden.py"), *EMULATED],
-        capture_output=True, text=True, timeout=1100,
-    )  # fmt: skip
-    assert answer.returncode == 0, answer.stderr
+    command = ["qemu-x86_64", "-cpu", "Haswell", sys.executable, str(home / "tests" / "golden.py"), *EMULATED]
+    for _ in range(3):  # the emulator itself crashes now and then, among its threads, which says nothing of bits
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=1100)
+        if answer.returncode == 0:
+            break
+    said = [line for line in answer.stderr.splitlines() if "TCG doesn't support" not in line]
+    assert answer.returncode == 0, f"exit code {answer.returncode}\n" + "\n".join(said)
     found = json.loads(answer.stdout.splitlines()[-1])
     assert found == {name: COMMITTED["records"][name] for name in EMULATED}
 

@@ -9,7 +9,18 @@ import tensorflow as tf
 from scipy import stats
 
 from bn_study.errors import UsageError
-from bn_study.training.norm import batch, batch_renorm, ghost_batch, group, noise, noisy_batch
+from bn_study.training.norm import (
+    batch,
+    batch_renorm,
+    dyt,
+    ghost_batch,
+    group,
+    instance,
+    noise,
+    noisy_batch,
+    rms,
+)  # fmt: skip
+from bn_study.training.norm import layer as layer_norm
 
 EPSILON, MOMENTUM, GROUP = 1e-3, 0.9, 4
 SHAPES = [(8, 4), (8, 2, 3, 4)]
@@ -21,6 +32,10 @@ LAYERS = {
     "ghost_batch": partial(ghost_batch.layer, "norm", 5, group_size=GROUP, **COMMON),
     "batch_renorm": partial(batch_renorm.layer, "norm", 5, **RENORM, **COMMON),
     "group": partial(group.layer, "norm", 5, placement="before", groups=2, epsilon=EPSILON, center=True, scale=True),
+    "layer": partial(layer_norm.layer, "norm", 5, placement="before", epsilon=EPSILON, center=True, scale=True),
+    "instance": partial(instance.layer, "norm", 5, placement="before", epsilon=EPSILON, center=True, scale=True),
+    "rms": partial(rms.layer, "norm", 5, placement="before", epsilon=EPSILON, center=True, scale=True),
+    "dyt": partial(dyt.layer, "norm", 5, placement="before", alpha=0.7, center=True, scale=True),
     "noisy_batch": partial(noisy_batch.layer, "norm", 5, **NOISE, **COMMON),
     "noise": partial(noise.layer, "norm", 5, placement="before", **NOISE),
 }
@@ -178,27 +193,69 @@ def group_reference(x, gamma, beta, groups=2):
     return gamma * ((parts - mean) / np.sqrt(variance + EPSILON)).reshape(x.shape) + beta
 
 
+def instance_reference(x, gamma, beta):
+    """In a fully connected layer a feature is one value, and stays what it is."""
+    return group_reference(x, gamma, beta, x.shape[-1]) if x.ndim > 2 else gamma * x + beta
+
+
+def rms_reference(x, gamma, beta):
+    axes = tuple(range(1, x.ndim))
+    return gamma * x / np.sqrt((x**2).mean(axes, keepdims=True) + EPSILON) + beta
+
+
+PER_EXAMPLE = {
+    "group": group_reference,
+    "layer": partial(group_reference, groups=1),
+    "instance": instance_reference,
+    "rms": rms_reference,
+    "dyt": lambda x, gamma, beta: gamma * np.tanh(0.7 * x) + beta,
+}
+
+
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_group_equals_numpy(shape, training):
+@pytest.mark.parametrize("name", PER_EXAMPLE)
+def test_normalization_within_an_example_equals_numpy(name, shape, training):
     x, gamma, beta, upstream = case(shape)
-    outputs, gradients = stepped(made("group", shape, gamma, beta), x, upstream, training=training)
-    np.testing.assert_allclose(outputs, group_reference(x, gamma, beta), rtol=1e-4, atol=1e-5)
-    equal_slopes(gradients, group_reference, x, gamma, beta, upstream)
+    layer = made(name, shape, gamma, beta)
+    outputs, (by_inputs, *by_learned) = stepped(layer, x, upstream, training=training)
+    reference = PER_EXAMPLE[name]
+    np.testing.assert_allclose(outputs, reference(x, gamma, beta), rtol=1e-4, atol=1e-5)
+    learned = {one.name: gradient for one, gradient in zip(layer.trainable_variables, by_learned, strict=True)}
+    equal_slopes((by_inputs, learned["gamma"], learned["beta"]), reference, x, gamma, beta, upstream)
+    if name == "dyt":
+        slope = (upstream * gamma * x * (1 - np.tanh(0.7 * x) ** 2)).sum()
+        np.testing.assert_allclose(learned["alpha"], slope, rtol=1e-4)
+
+
+def torch_layer(torch, name, shape):
+    """PyTorch's own layer, and whether its gamma and beta are per feature, as ours are."""
+    features = shape[-1]
+    everything = (features, *shape[1:-1])
+    return {
+        "group": lambda: torch.nn.GroupNorm(2, features, eps=EPSILON),
+        "layer": lambda: torch.nn.LayerNorm(everything, eps=EPSILON, elementwise_affine=False),
+        "instance": lambda: torch.nn.InstanceNorm2d(features, eps=EPSILON, affine=True),
+        "rms": lambda: torch.nn.RMSNorm(everything, eps=EPSILON, elementwise_affine=False),
+    }[name]().double()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_group_equals_pytorch(shape):
+@pytest.mark.parametrize("name", ["group", "layer", "instance", "rms"])
+def test_normalization_within_an_example_equals_pytorch(name, shape):
     torch = pytest.importorskip("torch", reason="PyTorch, for comparison only, is not installed")
+    if name == "instance" and len(shape) == 2:
+        pytest.skip("PyTorch refuses instance normalization of one value")
     x, gamma, beta, upstream = case(shape)
-    theirs = torch.nn.GroupNorm(2, shape[-1], eps=EPSILON).double()
-    theirs.weight.data, theirs.bias.data = torch.tensor(gamma), torch.tensor(beta)
+    theirs = torch_layer(torch, name, shape)
+    learned = [torch.tensor(one, requires_grad=True) for one in (gamma, beta)]
     inputs = torch.tensor(np.moveaxis(x, -1, 1), requires_grad=True)
-    expected = theirs(inputs)
+    wide = [one.reshape(-1, *(1,) * (len(shape) - 2)) for one in learned]
+    expected = theirs(inputs) * wide[0] + wide[1]
     (expected * torch.tensor(np.moveaxis(upstream, -1, 1))).sum().backward()
-    outputs, gradients = stepped(made("group", shape, gamma, beta), x, upstream)
+    outputs, gradients = stepped(made(name, shape, gamma, beta), x, upstream)
     np.testing.assert_allclose(outputs, np.moveaxis(expected.detach().numpy(), 1, -1), rtol=1e-4, atol=1e-5)
-    wanted = np.moveaxis(inputs.grad.numpy(), 1, -1), theirs.weight.grad.numpy(), theirs.bias.grad.numpy()
+    wanted = np.moveaxis(inputs.grad.numpy(), 1, -1), *(one.grad.numpy() for one in learned)
     for got, one in zip(gradients, wanted, strict=True):
         np.testing.assert_allclose(got, one, rtol=1e-3, atol=1e-4)
 

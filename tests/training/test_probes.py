@@ -148,10 +148,10 @@ def test_batch_of_a_convolution_counts_its_pixels(specify):
 
 def test_dropout_is_off_whatever_the_source(specify):
     _, network, evaluator = trained(specify, "norm=batch", "model.dropout=0.5", "steps=5", "model.widths=[12,9]")
-    x = evaluator.data.test.inputs[:60]
-    expected, _ = numpy_forward(network, x)
-    losses, _ = evaluator.score_batch(x, evaluator.data.test.targets[:60])
-    assert float(losses) / 60 == pytest.approx(score(expected, evaluator.data.test.targets[:60])[0], rel=1e-4)
+    part = evaluator.slice("test", 60)
+    expected, _ = numpy_forward(network, part.inputs)
+    ((loss, _),) = evaluator.score.by_batch({"test": 60}, 60)[0]
+    assert loss == pytest.approx(score(expected, part.targets)[0], rel=1e-4)
 
 
 def test_gradient_norms_equal_finite_differences(specify):

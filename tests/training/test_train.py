@@ -336,6 +336,15 @@ def test_learning_rate_drops_at_fractions_of_the_run(specify):
     np.testing.assert_array_equal(learning_rates(spec, 40, 20), rates[40:60])
 
 
+def test_learning_rate_rises_and_falls_as_half_a_cosine(specify):
+    options = "steps=100", "optimizer.learning_rate=0.4", "optimizer.warm_up=0.2"
+    rates = learning_rates(specify(*options, "optimizer.cosine=true"), 0, 100)
+    np.testing.assert_allclose(rates[:20], 0.4 * np.arange(1, 21) / 20, rtol=1e-6)
+    np.testing.assert_allclose(rates[[20, 60, 99]], [0.4, 0.2, 0.4 * np.sin(np.pi / 160) ** 2], rtol=1e-4)
+    assert (np.diff(rates[20:]) < 0).all()
+    np.testing.assert_allclose(learning_rates(specify(*options), 0, 100)[20:], 0.4, rtol=1e-6)
+
+
 def test_learning_rate_of_the_schedule_reaches_the_weights(specify):
     """A rate too small to move a float32 from the middle on leaves the weights where half the steps left them."""
     common = (*MLP, "probe=[]")

@@ -5,10 +5,9 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from figures import caption_of, curves_of, data_of, drawn_of
+from figures import caption_of, curves_of, data_of, drawn_of, share_interval
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
-from scipy import stats
 
 from bn_study.analysis.arms import by_settings
 from bn_study.analysis.figure import _style
@@ -82,7 +81,7 @@ def test_it_is_a_part_of_an_experiment():
     assert {(one.name, one.site, one.unit) for (one,) in wanted.values()} == {("test/accuracy", "", None)}
 
 
-def test_the_numbers_are_means_with_t_intervals(tmp_path):
+def test_the_numbers_are_means_with_the_intervals_of_shares(tmp_path):
     tables = tables_of(sweep(seeds=3))
     data = data_of(figure, tables, **OPTIONS)
     assert set(data["series"]) == {"mean"} and data["arm"].unique().tolist() == ["norm=none", "norm=batch"]
@@ -92,8 +91,7 @@ def test_the_numbers_are_means_with_t_intervals(tmp_path):
         values = own.pivot(index="step", columns="run", values="value")
         found = data[data["arm"] == f"norm={norm}"]
         np.testing.assert_allclose(found["value"], values.mean(axis=1))
-        interval = stats.t.interval(0.95, 2, values.mean(axis=1), stats.sem(values, axis=1))
-        np.testing.assert_allclose(found[["low", "high"]].to_numpy(float).T, interval)
+        np.testing.assert_allclose(found[["low", "high"]], [share_interval(one) for one in values.to_numpy()])
         assert (found["n"] == 3).all() and found["step"].tolist() == STEPS
     _, axes = drawn(tables, tmp_path)
     for line, norm in zip(lines(axes), ("none", "batch"), strict=True):

@@ -6,11 +6,10 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from figures import caption_of, curves_of, data_of, drawn_of
+from figures import caption_of, curves_of, data_of, drawn_of, share_interval
 from matplotlib import rcParams
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
-from scipy import stats
 
 from bn_study.analysis.csv_files import read_csv, write_csv
 from bn_study.analysis.figure import _style
@@ -103,8 +102,7 @@ def test_the_numbers_are_those_of_the_tables():
         curves = tables.curves[tables.curves["run"].isin(hashes) & (tables.curves["name"] == "test/accuracy")]
         values = curves.pivot(index="step", columns="run", values="value")
         np.testing.assert_allclose(found["value"], values.mean(axis=1))
-        interval = stats.t.interval(0.95, 7, values.mean(axis=1), stats.sem(values, axis=1))
-        np.testing.assert_allclose(found[["low", "high"]].to_numpy(float).T, interval)
+        np.testing.assert_allclose(found[["low", "high"]], [share_interval(one) for one in values.to_numpy()])
         assert (found["n"] == 8).all()
         shown = data[(data["series"] == "p85") & (data["norm"] == norm)]
         wanted = tables.curves[tables.curves["run"].isin(hashes) & (tables.curves["name"] == "activation/unit_q85")]
@@ -135,7 +133,9 @@ def test_the_picture_shows_them(tmp_path):
             wanted = data[(data["panel"] == panel) & (data["series"] == f"p{quantile}")]
             np.testing.assert_array_equal(line.get_ydata(), wanted["value"])
         assert axes.get_ylim() == (-2.7, 2.7) and axes.get_xlim() == left.get_xlim()
-        assert not any(text.get_text() for text in axes.get_xticklabels())
+        for other in (axes.get_xticklabels(), axes.get_yticklabels()):
+            assert any(text.get_text() and text.get_visible() for text in other)
+        assert axes.get_xlabel().startswith("training steps\n") and axes.get_ylabel() == "input of one sigmoid"
     assert texts(plain) == "drift 15.9" and texts(normalized) == "drift 7.93, plain/BN 2"
     assert "Without BN" in plain.get_xlabel() and "With BN" in normalized.get_xlabel()
 
@@ -146,7 +146,7 @@ def test_nothing_is_clipped_and_no_texts_overlap(tmp_path):
         canvas = FigureCanvasAgg(picture)
         canvas.draw()
         renderer = canvas.get_renderer()
-        labels = [left.xaxis.label, left.yaxis.label, plain.xaxis.label, normalized.xaxis.label]
+        labels = [label for axes in (left, plain, normalized) for label in (axes.xaxis.label, axes.yaxis.label)]
         ticks = [tick for axes in picture.axes for tick in axes.get_xticklabels()]
         for axes in picture.axes:  # a locator also makes ticks beyond the axis, which are not drawn
             low, high = axes.get_ylim()

@@ -5,10 +5,9 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from figures import caption_of, curves_of, data_of, drawn_of
+from figures import caption_of, curves_of, data_of, drawn_of, share_interval
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
-from scipy import stats
 
 from bn_study.analysis.figure import _style
 from bn_study.analysis.figure import over_factor as figure
@@ -78,7 +77,7 @@ def test_it_is_a_part_of_an_experiment():
     assert set(wanted) == {run["run"] for run in runs[:-1]} and not any(wanted.values())
 
 
-def test_the_numbers_are_means_with_t_intervals(tmp_path):
+def test_the_numbers_are_means_with_the_intervals_of_shares(tmp_path):
     runs = sweep()
     data = data_of(figure, tables_of(runs), **OPTIONS)
     means = data[data["series"] == "mean"]
@@ -90,8 +89,7 @@ def test_the_numbers_are_means_with_t_intervals(tmp_path):
             if (f"norm={run['norm']}", run["optimizer.learning_rate"]) == (row["arm"], row["place"])
         ]
         assert row["value"] == pytest.approx(np.mean(values))
-        wanted = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
-        np.testing.assert_allclose([row["low"], row["high"]], wanted)
+        np.testing.assert_allclose([row["low"], row["high"]], share_interval(values))
     picture = drawn(runs, tmp_path)
     for line, arm in zip(lines(picture.axes[0]), ("norm=none", "norm=batch"), strict=True):
         np.testing.assert_allclose(line.get_ydata(), means.loc[means["arm"] == arm, "value"])

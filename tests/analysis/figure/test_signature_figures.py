@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from figures import caption_of, curves_of, data_of, drawn_of
+from figures import caption_of, curves_of, data_of, drawn_of, share_interval
 from scipy import stats
 
 from bn_study.analysis.figure import (
@@ -122,6 +122,36 @@ def test_layers_have_the_mean_of_logarithms(tmp_path):
     assert theory[1] - theory[2] == pytest.approx(math.log10(1.5))
     axes = drawn_of(over_layers, tables_of(runs), **LAYERS).axes[0]
     assert {line.get_linestyle() for line in axes.lines} == {"-", "--"}
+    quantity = "squared norm of the loss gradient by Wx+b"
+    assert axes.get_ylabel().replace("\n", " ") == f"log₁₀ of the {quantity}"
+    assert caption_of(over_layers, tables_of(runs), **LAYERS).startswith(quantity.replace("s", "S", 1))
+
+
+def test_each_net_has_a_row_of_panels_and_a_layer_one_axis():
+    """Bands of two nets in one panel would hide each other."""
+    tables = tables_of(sweep())
+    options = {"grid": "deep", "site": "pre"}
+    data = data_of(activations, tables, **options)
+    figure = drawn_of(activations, tables, **options)
+    titles = [part.get_suptitle() for part in figure.subfigs]
+    assert titles == list(dict.fromkeys(data["arm"])) == ["norm=none", "norm=batch"]
+    for part, norm in zip(figure.subfigs, ("none", "batch"), strict=True):
+        assert [axes.get_title() for axes in part.axes] == ["layer1/pre", "layer2/pre"]
+        for layer, axes in enumerate(part.axes, 1):
+            own = data[(data["norm"] == norm) & (data["layer"] == layer)].set_index("series")
+            (median,) = axes.lines
+            assert list(median.get_ydata()) == [own.loc["q50", "value"]] and len(axes.collections) == 2
+    above, below = ([axes.get_ylim() for axes in part.axes] for part in figure.subfigs)
+    assert above == below
+
+
+def test_a_net_that_diverged_does_not_set_the_axis_of_others():
+    tables = tables_of(sweep(3, none=1))
+    curves = tables.curves
+    lost = curves["run"].isin(run["run"][-10:] for run in sweep() if run["norm"] == "none")
+    curves.loc[lost & curves["name"].str.startswith("activation"), "value"] *= 1e6
+    figure = drawn_of(activations, Tables(tables.runs, curves), grid="deep", site="pre")
+    assert all(axes.get_ylim()[1] < 2 for axes in figure.axes)
 
 
 def test_what_is_zero_or_not_finite_has_no_logarithm():
@@ -200,8 +230,9 @@ def sizes():
 def test_errors_over_the_batch_size():
     data = data_of(batch_size, tables_of(sizes()), **SIZES)
     row = data[(data["line"] == "test, mini-batch statistics") & (data["size"] == 2)].iloc[0]
-    values = [100 * (1 - (0.4 + 0.04 + 0.01 * seed - 0.1)) for seed in range(3)]
-    assert (row["value"], row["low"], row["high"], row["n"]) == pytest.approx((np.mean(values), *t_interval(values), 3))
+    values = [1 - (0.4 + 0.04 + 0.01 * seed - 0.1) for seed in range(3)]
+    wanted = 100 * np.array([np.mean(values), *share_interval(values)])
+    assert (row["value"], row["low"], row["high"], row["n"]) == pytest.approx((*wanted, 3))
     brackets = data.set_index("series")
     gap = brackets.loc["train/test inconsistency"]
     assert gap["high"] - gap["low"] == pytest.approx(10) and gap["size"] == 2
@@ -235,3 +266,15 @@ def test_placements_are_paired_by_seed():
     left = drawn_of(placement, tables_of(runs), **options).axes[0]
     assert any(text.get_text().startswith("←") for text in left.texts)  # the plain arm would dwarf the others
     assert "(1)" in " ".join(label.get_text() for label in left.get_yticklabels())
+    assert "chance" not in caption_of(placement, tables_of(runs), **options)
+
+
+def test_an_arm_at_chance_is_said():
+    """A sigmoid net that learns at no rate has one all the same: the first of equals on the grid."""
+    runs = [
+        a_run(10 * at + seed, norm, seed, rate=rate, **{"final(metric=test/accuracy)": accuracy + 0.01 * seed})
+        for at, (norm, rate, accuracy) in enumerate([("none", 30.0, 0.09), ("batch", 1.0, 0.9)])
+        for seed in range(3)
+    ]
+    caption = caption_of(placement, tables_of(runs), grids=["deep"], metrics=["test/accuracy"])
+    assert "At chance" in caption and "tanh, without BN, lr=30 (0.1, with 10 classes). " in caption

@@ -22,7 +22,7 @@ from bn_study.training import files
 from bn_study.training.dataset import cifar10
 
 ROOT = Path(__file__).resolve().parents[3]
-NAMES = ("arrays", "cifar10", "cifar10_jpeg", "digits", "mnist", "toy_regression")
+NAMES = ("arrays", "cifar10", "cifar10_jpeg", "digits", "linear_target", "mnist", "toy_regression")
 
 
 def defaults(name):
@@ -557,6 +557,31 @@ def test_toy_regression_draws_and_scaling():
     assert np.array_equal(unit.test.targets, data.test.targets)
     assert unit.fingerprint == data.fingerprint != load("toy_regression", noise=1).fingerprint
     refused("dataset.low=3", name="toy_regression", low=3, high=3)
+
+
+# The linear map
+
+
+def test_linear_target_is_one_linear_map_of_gaussian_inputs_in_every_split():
+    data = load("linear_target", train=20_000, features=4)
+    x, y = data.train.inputs.astype(float), data.train.targets.astype(float)
+    matrix, *_ = np.linalg.lstsq(x, y, rcond=None)
+    for split in (data.train, data.validation, data.test):
+        assert np.allclose(split.inputs @ matrix, split.targets, atol=1e-5)
+        assert split.inputs.dtype == split.targets.dtype == np.float32
+    assert np.abs(x.mean(axis=0)).max() < 5 / np.sqrt(20_000) and np.abs(np.cov(x.T) - np.eye(4)).max() < 0.05
+    assert data.classes is None and data.shape == (4,) and data.outputs == 4
+    large = load("linear_target", train=200, features=100)
+    matrix, *_ = np.linalg.lstsq(large.train.inputs, large.train.targets, rcond=None)
+    assert abs(matrix.std() - 0.1) < 0.001
+
+
+def test_linear_target_draws():
+    data = load("linear_target")
+    assert np.array_equal(load("linear_target", train=10).test.targets, data.test.targets)
+    other = load("linear_target", draw=1)
+    assert not np.array_equal(other.test.inputs, data.test.inputs) and other.fingerprint != data.fingerprint
+    assert not np.array_equal(data.validation.inputs, data.test.inputs)
 
 
 # The real files, where there are some
