@@ -19,6 +19,7 @@ from bn_study.training.norm import (
     noise,
     noisy_batch,
     rms,
+    stopped_batch,
 )  # fmt: skip
 from bn_study.training.norm import layer as layer_norm
 
@@ -30,6 +31,7 @@ NOISE = {"mean_range": 0.5, "scale_range": 1.25, "mean_spread": 0.1, "scale_spre
 LAYERS = {
     "batch": partial(batch.layer, "norm", 5, **COMMON),
     "ghost_batch": partial(ghost_batch.layer, "norm", 5, group_size=GROUP, **COMMON),
+    "stopped_batch": partial(stopped_batch.layer, "norm", 5, **COMMON),
     "batch_renorm": partial(batch_renorm.layer, "norm", 5, **RENORM, **COMMON),
     "group": partial(group.layer, "norm", 5, placement="before", groups=2, epsilon=EPSILON, center=True, scale=True),
     "layer": partial(layer_norm.layer, "norm", 5, placement="before", epsilon=EPSILON, center=True, scale=True),
@@ -117,6 +119,22 @@ def test_ghost_batch_equals_numpy(shape):
     np.testing.assert_allclose(layer.moving_variance, 0.9 + 0.1 * variance.mean(0), rtol=1e-5)
     expected = gamma * (x - 0.1 * mean.mean(0)) / np.sqrt(0.9 + 0.1 * variance.mean(0) + EPSILON) + beta
     np.testing.assert_allclose(layer(tf.constant(x, tf.float32), training=False), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_stopped_batch_puts_out_what_batch_does_and_takes_statistics_for_constants(shape):
+    x, gamma, beta, upstream = case(shape)
+    axes = tuple(range(x.ndim - 1))
+    mean, sigma = x.mean(axes), np.sqrt(x.var(axes) + EPSILON)
+    layer, whole = made("stopped_batch", shape, gamma, beta), made("batch", shape, gamma, beta)
+    for _ in range(2):
+        outputs, gradients = stepped(layer, x, upstream, training=True)
+        np.testing.assert_allclose(outputs, stepped(whole, x, upstream, training=True)[0], rtol=1e-4, atol=1e-5)
+        equal_slopes(gradients, lambda x, gamma, beta: gamma * (x - mean) / sigma + beta, x, gamma, beta, upstream)
+    for one, other in zip(layer.statistics[0], whole.statistics[0], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+    inference = [one(tf.constant(x, tf.float32), training=False) for one in (layer, whole)]
+    np.testing.assert_allclose(*inference, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
