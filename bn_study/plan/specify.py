@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, create_model
 
-from bn_study.plan import own_parts, parts, types
+from bn_study.plan import own_parts, parts, trains, types
 from bn_study.plan.spec import Part, RunSpec
 
 _SETTINGS = {
@@ -42,6 +42,7 @@ _OPTIMIZER_RANGES = {
     "cosine": bool | None,
     "weight_decay": types.NonNegative | None,
     "weight_decay_on": types.Literal["kernels"] | None,
+    "trains": types.Literal["normalizers", "as_many_weights"] | None,
 }
 _OPTIMIZER_TYPES = {bool: bool, int: types.Number, float: types.Number, str: str}
 
@@ -78,7 +79,8 @@ def specify(config: Mapping[str, Any]) -> RunSpec:
 
 
 def assembled(fields: Mapping[str, Any]) -> RunSpec:
-    """The run of checked entries of a configuration."""
+    """The run of checked entries of a configuration. Raises UsageError where they do not go together."""
+    trains.check(fields["optimizer"], fields["model"], fields["norm"])
     of_run = {key: value for key, value in fields.items() if key != "probe"}
     chosen = [(kind, fields[kind].name) for kind in ("dataset", "model", "norm")]
     chosen += [("probe", probe.name) for probe in fields["probe"]]

@@ -20,6 +20,7 @@ from bn_study.training import calls, keras_globals, loss
 from bn_study.training.augmentation import augmented
 from bn_study.training.data import Data
 from bn_study.training.network import Network
+from bn_study.training.trained import TrainedVariables
 from bn_study.training.widening import widening
 
 CHUNK = {True: 500, False: 50}
@@ -48,7 +49,7 @@ def _without(part: Part, options: tuple[str, ...]) -> Part:
 
 def _optimizer(part: Part) -> keras.Optimizer:
     """An optimizer of Keras, whose rate the loop sets in each step. Weight decay is Keras': rate × decay × variable."""
-    ours = ("keras", "weight_decay_on", *RATE_OPTIONS)
+    ours = ("keras", "weight_decay_on", "trains", *RATE_OPTIONS)
     options = {key: value for key, value in part.args.items() if key not in ours}
     return getattr(keras.optimizers, part.args["keras"])(learning_rate=1.0, **options)
 
@@ -83,7 +84,9 @@ class Program:
             kernels = {id(layer.kernel) for layer in self.network.linear}
             others = [one for one in self.network.model.trainable_variables if id(one) not in kernels]
             self.optimizer.exclude_from_weight_decay(var_list=others)
-        self.optimizer.build(self.network.model.trainable_variables)
+        self.trained = TrainedVariables(spec, self.network)
+        self.trained.choose(spec.seed)
+        self.optimizer.build(self.trained.variables)
         self._optimizer_start = [variable.numpy() for variable in self.optimizer.variables]
         self._inputs, self._targets = tensors
         self._widened = widening(data)
@@ -98,10 +101,11 @@ class Program:
             mine.assign(start)
         for variable, value in zip(self.optimizer.variables, self._optimizer_start, strict=True):
             variable.assign(value)
+        self.trained.choose(spec.seed)
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """All variables that a step changes: the network's, including its seed generators', and the optimizer's."""
+        """All variables that a step may change: the network's, including its seed generators', and the optimizer's."""
         return [*self.network.model.variables, *self.optimizer.variables]
 
     def state(self) -> dict[str, np.ndarray]:
@@ -130,7 +134,7 @@ class Program:
         return int(taken), float(last)
 
     def _steps(self, inputs, targets, changes, rates, count):
-        model, optimizer = self.network.model, self.optimizer
+        model, optimizer, trained = self.network.model, self.optimizer, self.trained
         step, value = tf.constant(0), tf.constant(0.0)
         while step < count and tf.math.is_finite(value):
             batch = self._widened(inputs[step])
@@ -140,8 +144,8 @@ class Program:
                 with self.network.forward_pass():
                     outputs = model(batch, training=True)
                 value = tf.reduce_mean(self._loss(targets[step], outputs))
-            gradients = tape.gradient(value, model.trainable_variables)
+            gradients = trained.masked(tape.gradient(value, trained.variables))
             optimizer.learning_rate.assign(rates[step])
-            optimizer.apply(gradients, model.trainable_variables)
+            optimizer.apply(gradients, trained.variables)
             step += 1
         return step, value

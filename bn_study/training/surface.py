@@ -1,4 +1,4 @@
-"""The loss as a function of all trainable parameters, at one step of training."""
+"""The loss as a function of all trainable parameters, trained or not (optimizer.trains), at one step of training."""
 
 import keras
 import numpy as np
