@@ -1,7 +1,8 @@
 """The steps of recurrent layers: from Wx_t + b and Uh_(t-1) to the state h_t.
 
-σ is the sigmoid, φ the nonlinearity that the layer is given, · elementwise. A layer's gates lie beside one another in the
-last axis of both sums, in the order below, which is PyTorch's. Only Wx has a bias, so a GRU has none within r · (...).
+σ is the sigmoid, φ the nonlinearity that the layer is given, · elementwise. A layer's gates lie beside one another in
+the last axis of both sums, in the order below, which is PyTorch's. Only Wx has a bias, so a GRU has none of its own in
+σ(r) · Uh_n.
 """
 
 from collections.abc import Callable

@@ -46,9 +46,9 @@ def build(
 ) -> Network:
     """Recurrent layers, one on another, that get a row of the image at each time step; a linear output of the last h.
 
-    norm: (name, seed) -> Normalizer. Every channel of a row's pixels is a value of its time step. cell: how a layer gets
-    from Wx_t + b and Uh_(t-1) to its state h_t; training/cells.py has the formulas. h_0 = 0, so that the first step has
-    no Uh, and no normalizer of it. normalize: which of the two passes the normalizer.
+    norm: (name, seed) -> Normalizer. A time step gets all channels of its row's pixels. cell: how a layer gets from
+    Wx_t + b and Uh_(t-1) to its state h_t; training/cells.py has the formulas. h_0 = 0, so that the first step has no
+    Uh, and no normalizer of it. normalize: which of the two passes the normalizer.
       input_to_hidden: Wx_t, of all gates (Laurent et al., arXiv 1510.01378); b is left out where beta stands in;
       hidden_to_hidden: Uh_(t-1), of all gates.
     statistics: what a normalizer takes them over in training.
@@ -113,10 +113,10 @@ class _Recurrence:
 
         if not self.back and not self.by_step:
             product = enter(product)
-        zeros = ops.zeros_like(product[:, 0])
-        pre, post, back, memory, states = None, None, zeros, zeros[:, : width // self.cell.gates], []
-        for time in range(times):
-            forward = product[:, time]
+        rows = ops.unstack(product, axis=1)  # the gradient of a slice for each step would be as large as all of them
+        back = ops.zeros_like(rows[0])
+        pre, post, memory, states = None, None, back[:, : width // self.cell.gates], []
+        for time, forward in enumerate(rows):
             if not self.back and self.by_step:
                 forward = normalized(forward, time)
             if time:
