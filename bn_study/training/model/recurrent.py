@@ -16,7 +16,7 @@ from bn_study.training.cells import Cell
 from bn_study.training.data import Data
 from bn_study.training.layers import Dense, SquareBlocks, seed_of
 from bn_study.training.network import Chain, Network
-from bn_study.training.normalizer import Identity
+from bn_study.training.normalizer import Identity, Normalizer
 
 CONVOLUTIONAL = False
 
@@ -78,7 +78,10 @@ def build(
     recurrence = _Recurrence(chain, kind, back, statistics == "step", recurrent_initializer)
     for width in units:
         chain.hidden(partial(_linear, kind.gates * width, biased=back), between=recurrence)
-        chain.sites[f"layer{chain.length}/out"] = chain.end[:, -1]
+        name = f"layer{chain.length}"
+        if statistics == "step":
+            _check(chain.normalizers.get(name))
+        chain.sites[f"{name}/out"] = chain.end[:, -1]
     chain.reshape(lambda states: states[:, -1])
     return chain.output(data.outputs, xla=True)
 
@@ -86,6 +89,15 @@ def build(
 def _linear(units: int, *, biased: bool, use_bias: bool, **options: Any) -> Dense:
     """Wx+b. biased: it has b although a normalizer follows, because that is not the normalizer of Wx."""
     return Dense(units, use_bias=use_bias or biased, **options)
+
+
+def _check(normalizer: Normalizer | None) -> None:
+    """Raises UsageError for a normalizer that would mix the statistics of time steps."""
+    if normalizer is not None and normalizer.statistics and not normalizer.separates_steps:
+        raise UsageError(
+            f"model.statistics=step: {type(normalizer).__name__} keeps one mean and variance for all time steps; take "
+            "norm=batch or model.statistics=sequence"
+        )
 
 
 @dataclass(frozen=True)
