@@ -128,7 +128,7 @@ Between = Callable[[str, Any, Callable[[Any], Any], Callable[[Any], Any]], tuple
 """(name, Wx+b, enter, leave) -> (pre, post, out): the way through a hidden layer.
 
 enter: what stands between Wx+b and the nonlinearity: the normalizer, or nothing if it stands after it. leave: the same
-for what leaves the nonlinearity. Both take a value and what the normalizer is called with, such as `step`.
+for what leaves the nonlinearity. Both take a value and what the normalizer is called with, such as `time`.
 """
 
 

@@ -21,7 +21,7 @@ class BatchNormalization(Normalizer):
 
     If a forward pass calls the layer several times, at every time step, say, each call is normalized by its own batch
     in training, and the mean over the calls of their means and of their variances counts as the batch's, in the moving
-    averages and when statistics are re-estimated. With `steps` each time step has a mean and a variance of its own, and
+    averages and when statistics are re-estimated. With `time_steps` each time step has a mean and a variance of its own, and
     all share gamma and beta (Cooijmans et al. 2016, arXiv 1603.09025).
 
     initial_scale: what every gamma starts from; None is 1.
@@ -29,7 +29,7 @@ class BatchNormalization(Normalizer):
 
     replaces_bias = True  # the mean is subtracted per feature
     averages_calls = True
-    separates_steps = True
+    separates_time_steps = True
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class BatchNormalization(Normalizer):
         start = "ones" if self.initial_scale is None else keras.initializers.Constant(self.initial_scale)
         self.gamma = self.add_weight(name="gamma", shape=features, initializer=start) if self.scale else None
         self.beta = self.add_weight(name="beta", shape=features, initializer="zeros") if self.center else None
-        self._moving = [self._pair(features, f"_{step}" if step else "") for step in range(self.steps)]
+        self._moving = [self._pair(features, f"_{time}" if time else "") for time in range(self.time_steps)]
         self.moving_mean, self.moving_variance = self._moving[0]
 
     def _pair(self, features: tuple[int | None], suffix: str) -> tuple[keras.Variable, keras.Variable]:
@@ -68,8 +68,8 @@ class BatchNormalization(Normalizer):
     def statistics(self) -> list[tuple[keras.Variable, keras.Variable]]:
         return list(self._moving)
 
-    def call(self, inputs, training=False, step=0):
-        moving_mean, moving_variance = self._moving[step]
+    def call(self, inputs, training=False, time=0):
+        moving_mean, moving_variance = self._moving[time]
         if self.estimating:
             outputs, mean, variance = self._by_batch(inputs)
             moving_mean.assign(self.over_calls(moving_mean, mean)[1])

@@ -310,8 +310,7 @@ def test_layer_normalization_by_step_sees_one_step_and_by_sequence_all():
         axes = (1, 2) if statistics == "sequence" else 2
         mean, variance = product.mean(axes, keepdims=True), product.var(axes, keepdims=True)
         entering, h = (product - mean) / np.sqrt(variance + EPSILON), np.zeros((EXAMPLES, 6))
-        bias = kernels["layer1/bias"] if "layer1/bias" in kernels else 0
-        assert not np.any(bias)
+        assert not np.any(kernels.get("layer1/bias", 0))
         for time in range(TIMES):
             h = np.tanh(entering[:, time] + h @ kernels["layer1_back/kernel"].T)
         np.testing.assert_allclose(network.observed(images)["layer1/out"], h, rtol=1e-3, atol=1e-4)

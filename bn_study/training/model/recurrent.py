@@ -93,7 +93,7 @@ def _linear(units: int, *, biased: bool, use_bias: bool, **options: Any) -> Dens
 
 def _check(normalizer: Normalizer | None) -> None:
     """Raises UsageError for a normalizer that would mix the statistics of time steps."""
-    if normalizer is not None and normalizer.statistics and not normalizer.separates_steps:
+    if normalizer is not None and normalizer.statistics and not normalizer.separates_time_steps:
         raise UsageError(
             f"model.statistics=step: {type(normalizer).__name__} keeps one mean and variance for all time steps; take "
             "norm=batch or model.statistics=sequence"
@@ -112,7 +112,7 @@ class _Recurrence:
     cell: Cell
     back: bool
     by_step: bool
-    start: str
+    start: Literal["orthogonal", "identity"]
 
     def __call__(self, name: str, product: Any, enter: Callable, leave: Callable) -> tuple[Any, Any, Any]:
         times, width = product.shape[1:]
@@ -120,14 +120,15 @@ class _Recurrence:
         recurrent = self.chain.layer(partial(self._recurrent, width), f"{name}_back", use_bias=False)
         nonlinearity = self.chain.nonlinearity(name)
 
-        def normalized(value, step):
-            return enter(value, step=step) if apart else enter(value)
+        def normalized(value, time):
+            return enter(value, time=time) if apart else enter(value)
 
         if not self.back and not self.by_step:
             product = enter(product)
         rows = ops.unstack(product, axis=1)  # the gradient of a slice for each step would be as large as all of them
         back = ops.zeros_like(rows[0])
-        pre, post, memory, states = None, None, back[:, : width // self.cell.gates], []
+        pre, post, memory = None, None, back[:, : width // self.cell.gates]
+        states: list[Any] = []
         for time, forward in enumerate(rows):
             if not self.back and self.by_step:
                 forward = normalized(forward, time)
@@ -148,8 +149,8 @@ class _Recurrence:
                 "norm.placement=after: a normalizer in model=recurrent stands on a sum that enters the nonlinearity; "
                 "set norm.placement=before"
             )
-        if self.by_step and normalizer.separates_steps:
-            normalizer.steps = steps
+        if self.by_step and normalizer.separates_time_steps:
+            normalizer.time_steps = steps
             return True
         return False
 

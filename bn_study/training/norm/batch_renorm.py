@@ -24,7 +24,7 @@ class BatchRenormalization(BatchNormalization):
     final values at `r_steps` and `d_steps`. The layer counts its training steps itself.
     """
 
-    averages_calls = separates_steps = False  # r, d and the number of steps are those of a single call
+    averages_calls = separates_time_steps = False  # r, d and the number of steps are those of a single call
 
     def __init__(
         self, *, group_size: int | None, r_max: float, d_max: float, warm_up: int, r_steps: int, d_steps: int, **options

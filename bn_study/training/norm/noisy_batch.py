@@ -23,8 +23,8 @@ class NoisyBatchNormalization(BatchNormalization):
         self.noise = noise
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, inputs, training=False, step=0):
-        outputs = super().call(inputs, training=training, step=step)
+    def call(self, inputs, training=False, time=0):
+        outputs = super().call(inputs, training=training, time=time)
         return self.noise(outputs, self.seed_generator) if training or self.showing_noise else outputs
 
 
