@@ -21,8 +21,8 @@ class BatchNormalization(Normalizer):
 
     If a forward pass calls the layer several times, at every time step, say, each call is normalized by its own batch
     in training, and the mean over the calls of their means and of their variances counts as the batch's, in the moving
-    averages and when statistics are re-estimated. With `time_steps` each time step has a mean and a variance of its own, and
-    all share gamma and beta (Cooijmans et al. 2016, arXiv 1603.09025).
+    averages and when statistics are re-estimated. With `time_steps` each of them has a mean and a variance of its own,
+    and all share gamma and beta (Cooijmans et al. 2016, arXiv 1603.09025).
 
     initial_scale: what every gamma starts from; None is 1.
     """
