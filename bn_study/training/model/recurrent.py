@@ -1,4 +1,15 @@
-"""A recurrent network that reads an image row by row (Laurent et al. 2016; Cooijmans et al. 2016)."""
+"""A recurrent network that reads an image row by row (Laurent et al. 2016; Cooijmans et al. 2016).
+
+Sites of a layer: `linear` is Wx_t + b at all time steps, (batch, time, gates · units). The others are of the last step:
+`pre` is what enters the layer's nonlinearity (of an LSTM the cell state c, of a GRU the candidate), `post` what leaves
+it, `out` the state h after dropout. The next layer receives the states of all steps.
+
+With `input_to_hidden` the normalizer stands on Wx_t (Laurent et al., arXiv 1510.01378), and b is left out where beta
+stands in for it. With `hidden_to_hidden` it stands on Uh_(t-1), from the second step on, because h_0 = 0. Statistics of
+each step are those of Cooijmans et al. (arXiv 1603.09025), who normalize both sums, and an LSTM's cell state, too. Uh
+cannot be normalized over time steps together, because a step needs the one before: with `sequence` it is normalized
+step by step in training, and by the mean of these statistics in inference.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,29 +57,13 @@ def build(
 ) -> Network:
     """Recurrent layers, one on another, that get a row of the image at each time step; a linear output of the last h.
 
-    norm: (name, seed) -> Normalizer. A time step gets all channels of its row's pixels. cell: how a layer gets from
-    Wx_t + b and Uh_(t-1) to its state h_t; training/cells.py has the formulas. h_0 = 0, so that the first step has no
-    Uh, and no normalizer of it. normalize: which of the two passes the normalizer.
-      input_to_hidden: Wx_t, of all gates (Laurent et al., arXiv 1510.01378); b is left out where beta stands in;
-      hidden_to_hidden: Uh_(t-1), of all gates.
-    statistics: what a normalizer takes them over in training.
-      sequence: input_to_hidden: the examples and all time steps together (Laurent et al.); hidden_to_hidden: the
-        examples at each time step, because a step needs the one before; inference has the mean over time steps.
-      step: the examples at each time step; inference has statistics of each step (Cooijmans et al., arXiv 1603.09025).
-        gamma and beta are shared.
-    recurrent_initializer: of the square block of U that belongs to each gate.
-
-    Sites of a layer: `linear` is Wx_t + b at all time steps, (batch, time, gates · units). The others are of the last
-    step: `pre` is what enters the layer's nonlinearity (of an LSTM the cell state c, of a GRU the candidate), `post`
-    what leaves it, `out` the state h after dropout. The next layer receives the states of all steps.
-
-    Raises UsageError if inputs have no rows or only one that cannot be normalized, for a normalizer after the
-    nonlinearity, and for one that cannot keep statistics of time steps apart.
+    norm: (name, seed) -> Normalizer. A step gets all channels of its row. cell: the way from Wx_t + b and Uh_(t-1) to
+    the state h_t, as in training/cells.py. normalize: which of the two passes the normalizer, for all gates together.
+    statistics: `step`: of the examples at each time step; `sequence`: of the examples at all time steps together.
+    Raises UsageError for inputs without rows, or with one where Uh is normalized, for a normalizer after the
+    nonlinearity, and for one that cannot keep time steps apart.
     """
-    if len(data.shape) < 2:
-        raise UsageError(f"model=recurrent reads rows, but an input of this data set has shape {data.shape}")
-    if normalize == "hidden_to_hidden" and data.shape[0] < 2:
-        raise UsageError("model.normalize=hidden_to_hidden needs inputs of two rows or more")
+    _check_rows(data.shape, normalize)
     chain = Chain(
         data.shape, norm, seed, activation, initializer, initializer_scale, initializer_bias, dropout, dropout_position,
         normalize_input,
@@ -78,12 +73,18 @@ def build(
     recurrence = _Recurrence(chain, kind, back, statistics == "step", recurrent_initializer)
     for width in units:
         chain.hidden(partial(_linear, kind.gates * width, biased=back), between=recurrence)
-        name = f"layer{chain.length}"
+        chain.sites[f"layer{chain.length}/out"] = chain.end[:, -1]
         if statistics == "step":
-            _check(chain.normalizers.get(name))
-        chain.sites[f"{name}/out"] = chain.end[:, -1]
+            _check(chain.normalizers.get(f"layer{chain.length}"))
     chain.reshape(lambda states: states[:, -1])
-    return chain.output(data.outputs, xla=True)
+    return chain.output(data.outputs, xla=cell != "lstm")  # of which XLA makes nothing faster, in ten times the time
+
+
+def _check_rows(shape: tuple[int, ...], normalize: str) -> None:
+    if len(shape) < 2:
+        raise UsageError(f"model=recurrent reads rows, but an input of this data set has shape {shape}")
+    if normalize == "hidden_to_hidden" and shape[0] < 2:
+        raise UsageError("model.normalize=hidden_to_hidden needs inputs of two rows or more")
 
 
 def _linear(units: int, *, biased: bool, use_bias: bool, **options: Any) -> Dense:
