@@ -6,7 +6,7 @@ it, `out` the state h after dropout. The next layer receives the states of all s
 
 With `input_to_hidden` the normalizer stands on Wx_t (Laurent et al., arXiv 1510.01378), and b is left out where beta
 stands in for it. With `hidden_to_hidden` it stands on Uh_(t-1), from the second step on, because h_0 = 0. Statistics of
-each step are those of Cooijmans et al. (arXiv 1603.09025), who normalize both sums, and an LSTM's cell state, too. Uh
+each step are those of Cooijmans et al. (arXiv 1603.09025), who normalize both sums, and c_t on its way into φ. Uh
 cannot be normalized over time steps together, because a step needs the one before: with `sequence` it is normalized
 step by step in training, and by the mean of these statistics in inference.
 """
