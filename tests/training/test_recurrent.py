@@ -442,20 +442,24 @@ def test_inputs_without_rows_are_refused(specify):
 
 @pytest.mark.parametrize(
     "words",
-    [("model.statistics=step",), ("model.cell=gru", "model.normalize=hidden_to_hidden", "model.statistics=step")],
+    [
+        ("model.statistics=step",),
+        pytest.param(("model.cell=gru", "model.normalize=hidden_to_hidden"), marks=pytest.mark.slow),
+    ],
 )
 def test_a_run_goes_on_from_any_state_bit_for_bit(specify, words):
     spec = specify(
         "model=recurrent", "model.units=[6,5]", "model.dropout=0.2", "norm=batch", "optimizer=adam", "steps=30", *words
     )
-    states = []
+    states, others = [], Programs()
     whole = train(spec, Programs(), lambda step, state: states.append(state()), None)
     for state in (states[1], states[-2]):
-        rest = train(spec, Programs(), lambda step, state: None, state)
+        rest = train(spec, others, lambda step, state: None, state)
         pd.testing.assert_frame_equal(whole.records, rest.records, check_exact=True)
     assert len(states) > 3 and whole.records["value"].notna().any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["none", "batch"])
 def test_it_learns_digits(specify, norm):
     spec = specify("model=recurrent", "model.units=[40]", f"norm={norm}", "optimizer.learning_rate=0.1", "steps=300")
