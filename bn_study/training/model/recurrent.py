@@ -77,7 +77,7 @@ def build(
         if statistics == "step":
             _check(chain.normalizers.get(f"layer{chain.length}"))
     chain.reshape(lambda states: states[:, -1])
-    return chain.output(data.outputs, xla=cell != "lstm")  # of which XLA makes nothing faster, in ten times the time
+    return chain.output(data.outputs, xla=cell != "lstm")  # which XLA compiles ten times as long and runs no faster
 
 
 def _check_rows(shape: tuple[int, ...], normalize: str) -> None:
