@@ -77,7 +77,8 @@ def test_a_data_set_loads_the_same_again(home, name):
     training.loads_the_same_again(home, name)
 
 
-SMALL = {"cnn": {"blocks": [[4], [8]], "dense": [12]}, "resnet": {"filters": [4, 8], "blocks": 1}}
+SMALL = {"cnn": {"blocks": [[4], [8]], "dense": [12]}, "resnet": {"filters": [4, 8], "blocks": 1},
+         "recurrent": {"units": [8, 4]}}  # fmt: skip
 """Options with which a model is built in no time."""
 
 

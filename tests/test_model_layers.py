@@ -11,7 +11,7 @@ initializer_scale: 1.0
 initializer_bias: 0.0
 """
 RECURRENT = {
-    "bn_study/training/model/recurrent.py": '''
+    "bn_study/training/model/reader.py": '''
 """A recurrent network that reads an image row by row."""
 
 from typing import Literal
@@ -94,7 +94,7 @@ def build(
     outputs = linear(data.classes or 1, "output")(stream[:, -1])
     return Network(keras.Model(inputs, outputs), places, layers, activation, xla=True)
 ''',
-    "conf/model/recurrent.yaml": f"name: recurrent\nunits: [8, 8, 8]\nactivation: tanh\n{START}",
+    "conf/model/reader.yaml": f"name: reader\nunits: [8, 8, 8]\nactivation: tanh\n{START}",
 }
 RESIDUAL = {
     "bn_study/training/model/residual.py": '''
@@ -162,7 +162,7 @@ figures:
   spread: {<<: *over_layers, records: [activation/std], site: out}
   values: {kind: activations, grid: main, site: post}
 """
-CASES = {"recurrent": (RECURRENT, "model.units: [[5, 4]]", 2), "residual": (RESIDUAL, "model.blocks: 2", 5)}
+CASES = {"reader": (RECURRENT, "model.units: [[5, 4]]", 2), "residual": (RESIDUAL, "model.blocks: 2", 5)}
 """The files that are added, an option that the experiment gives, and how many layers there then are."""
 FIGURES = {"gradients": ["mean"], "spread": ["mean"], "values": ["q5", "q15", "q50", "q85", "q95"]}
 """Each figure, and what its data hold of each layer."""

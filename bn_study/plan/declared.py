@@ -27,7 +27,7 @@ SOURCES: tuple[str, ...] = get_args(Source)
 """Where a normalizer's statistics come from at inference, as training/evaluation.py explains them."""
 RATE_OPTIONS = ("learning_rate", "decay_at", "decay_factor", "warm_up", "cosine")
 """Options of any optimizer that only set the rate of a step: the compiled training loop gets rates as values."""
-START_OPTIONS = ("initializer", "initializer_scale", "initializer_bias")
+START_OPTIONS = ("initializer", "initializer_scale", "initializer_bias", "recurrent_initializer")
 """Options of any model that only decide the values that a network starts from."""
 
 

@@ -1,7 +1,7 @@
 """Layers and starting values that every model uses."""
 
 import hashlib
-from typing import Any
+from typing import Any, Literal
 
 import keras
 from keras import ops
@@ -52,6 +52,24 @@ class Scalar(keras.layers.Layer):
 
     def call(self, inputs):
         return self.factor * inputs
+
+
+class SquareBlocks(keras.initializers.Initializer):
+    """Square matrices beside one another, (units, blocks · units): orthogonal ones of separate streams, or identities.
+
+    An orthogonal one is uniform over all of them (Saxe et al. 2014, arXiv 1312.6120).
+    """
+
+    def __init__(self, kind: Literal["orthogonal", "identity"], seed: int) -> None:
+        self.kind = kind
+        self.seed = seed
+
+    def __call__(self, shape: tuple[int, int], dtype: str | None = None) -> Any:
+        units, width = shape
+        if self.kind == "identity":
+            return ops.tile(ops.eye(units, dtype=dtype), (1, width // units))
+        starts = [keras.initializers.Orthogonal(seed=seed_of(self.seed, f"{block}")) for block in range(width // units)]
+        return ops.concatenate([start((units, units), dtype) for start in starts], axis=1)
 
 
 def seed_of(seed: int, name: str) -> int:

@@ -128,7 +128,7 @@ Between = Callable[[str, Any, Callable[[Any], Any], Callable[[Any], Any]], tuple
 """(name, Wx+b, enter, leave) -> (pre, post, out): the way through a hidden layer.
 
 enter: what stands between Wx+b and the nonlinearity: the normalizer, or nothing if it stands after it. leave: the same
-for what leaves the nonlinearity.
+for what leaves the nonlinearity. Both take a value and what the normalizer is called with, such as `time`.
 """
 
 
@@ -264,10 +264,10 @@ class Chain:
         self.normalizers[name] = self.norm(f"{name}_norm", seed_of(self.seed, f"{name}/norm"))
         return self.normalizers[name]
 
-    def _normalized(self, value: Any, normalizer: Normalizer, name: str) -> Any:
+    def _normalized(self, value: Any, normalizer: Normalizer, name: str, **options: Any) -> Any:
         if self.dropout_position == "before":
             value = self._dropped(value, name)
-        return normalizer(value)
+        return normalizer(value, **options)
 
     def _dropped(self, value: Any, name: str) -> Any:
         if self.dropout == 0:
@@ -275,5 +275,5 @@ class Chain:
         return keras.layers.Dropout(self.dropout, seed=seed_of(self.seed, f"{name}/dropout"))(value)
 
 
-def _same(value: Any) -> Any:
+def _same(value: Any, **options: Any) -> Any:
     return value

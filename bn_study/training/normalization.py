@@ -21,11 +21,15 @@ class BatchNormalization(Normalizer):
 
     If a forward pass calls the layer several times, at every time step, say, each call is normalized by its own batch
     in training, and the mean over the calls of their means and of their variances counts as the batch's, in the moving
-    averages and when statistics are re-estimated.
+    averages and when statistics are re-estimated. With `time_steps` each of them has a mean and a variance of its own,
+    and all share gamma and beta (Cooijmans et al. 2016, arXiv 1603.09025).
+
+    initial_scale: what every gamma starts from; None is 1.
     """
 
     replaces_bias = True  # the mean is subtracted per feature
     averages_calls = True
+    separates_time_steps = True
 
     def __init__(
         self,
@@ -36,6 +40,7 @@ class BatchNormalization(Normalizer):
         epsilon: float,
         center: bool,
         scale: bool,
+        initial_scale: float | None = None,
     ) -> None:
         super().__init__(name=name)
         self.placement = placement
@@ -43,35 +48,42 @@ class BatchNormalization(Normalizer):
         self.epsilon = epsilon
         self.center = center
         self.scale = scale
+        self.initial_scale = initial_scale
 
     def build(self, shape: tuple[int | None, ...]) -> None:
         features = (shape[-1],)
-        self.gamma = self.add_weight(name="gamma", shape=features, initializer="ones") if self.scale else None
+        start = "ones" if self.initial_scale is None else keras.initializers.Constant(self.initial_scale)
+        self.gamma = self.add_weight(name="gamma", shape=features, initializer=start) if self.scale else None
         self.beta = self.add_weight(name="beta", shape=features, initializer="zeros") if self.center else None
-        self.moving_mean = self.add_weight(name="moving_mean", shape=features, initializer="zeros", trainable=False)
-        self.moving_variance = self.add_weight(
-            name="moving_variance", shape=features, initializer="ones", trainable=False
+        self._moving = [self._pair(features, f"_{time}" if time else "") for time in range(self.time_steps)]
+        self.moving_mean, self.moving_variance = self._moving[0]
+
+    def _pair(self, features: tuple[int | None], suffix: str) -> tuple[keras.Variable, keras.Variable]:
+        return (
+            self.add_weight(name=f"moving_mean{suffix}", shape=features, initializer="zeros", trainable=False),
+            self.add_weight(name=f"moving_variance{suffix}", shape=features, initializer="ones", trainable=False),
         )
 
     @property
     def statistics(self) -> list[tuple[keras.Variable, keras.Variable]]:
-        return [(self.moving_mean, self.moving_variance)]
+        return list(self._moving)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False, time=0):
+        moving_mean, moving_variance = self._moving[time]
         if self.estimating:
             outputs, mean, variance = self._by_batch(inputs)
-            self.moving_mean.assign(self.over_calls(self.moving_mean, mean)[1])
-            self.moving_variance.assign(self.over_calls(self.moving_variance, variance)[1])
+            moving_mean.assign(self.over_calls(moving_mean, mean)[1])
+            moving_variance.assign(self.over_calls(moving_variance, variance)[1])
             return outputs
         if training or self.as_training:
-            return self._train(inputs)
-        return self._affine(inputs, self.moving_mean, self.moving_variance)
+            return self._train(inputs, moving_mean, moving_variance)
+        return self._affine(inputs, moving_mean, moving_variance)
 
-    def _train(self, inputs):
-        """The outputs of a training step. Subclasses override this."""
+    def _train(self, inputs, moving_mean: keras.Variable, moving_variance: keras.Variable):
+        """The outputs of a training step, which updates these moving averages. Subclasses override this."""
         outputs, mean, variance = self._by_batch(inputs)
-        self._average(self.moving_mean, mean)
-        self._average(self.moving_variance, variance)
+        self._average(moving_mean, mean)
+        self._average(moving_variance, variance)
         return outputs
 
     def _by_batch(self, inputs):

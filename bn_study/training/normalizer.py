@@ -29,6 +29,9 @@ class Normalizer(keras.layers.Layer):
     statistics: (mean, variance) variables that inference uses in place of the batch's own, in pairs; empty if none.
     averages_calls: whether these are right if a forward pass calls the layer several times, because it stores what
         `over_calls` gives. A network that calls another layer with statistics twice is refused.
+    time_steps: how many time steps have statistics of their own, a pair for each; a recurrent model sets it before the
+        layer is first called, and calls it with `time`, which counts from 0. 1: all calls share one pair.
+    separates_time_steps: whether the layer honors that.
     noisy: whether training adds noise.
 
     What a layer does at inference can be changed for a while, see the context managers of `Network`:
@@ -41,6 +44,8 @@ class Normalizer(keras.layers.Layer):
     replaces_bias = False
     group_size: int | None = None
     averages_calls = False
+    time_steps = 1
+    separates_time_steps = False
     noisy = False
     estimating = False
     as_training = False

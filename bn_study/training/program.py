@@ -81,8 +81,7 @@ class Program:
         self.chunk = max(min(CHUNK[self.network.xla], ROOM // batch), 1)
         self.optimizer = _optimizer(spec.optimizer)
         if spec.optimizer.args.get("weight_decay_on") == "kernels":
-            kernels = {id(layer.kernel) for layer in self.network.linear}
-            others = [one for one in self.network.model.trainable_variables if id(one) not in kernels]
+            others = [one for one in self.network.model.trainable_variables if one.name != "kernel"]
             self.optimizer.exclude_from_weight_decay(var_list=others)
         self.trained = TrainedVariables(spec, self.network)
         self.trained.choose(spec.seed)

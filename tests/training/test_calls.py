@@ -85,7 +85,7 @@ def loss(logits, targets):
 @pytest.mark.parametrize("inside", [False, True], ids=["in the model", "inside a layer"])
 def test_statistics_are_averaged_over_the_calls_of_a_pass(specify, monkeypatch, inside):
     """Trained at rate 0 on all examples at once, so that the moving averages tend to the same."""
-    net, given = network(batch.layer("shared_norm", 0, **OPTIONS), inside), data()
+    net, given = network(batch.layer("shared_norm", 0, **OPTIONS, initial_scale=None), inside), data()
     x, y = given.train.inputs, given.train.targets
     kernels = kernels_of(net)
     _, seen = forward(x, kernels, None)
@@ -120,7 +120,7 @@ def test_statistics_are_averaged_over_the_calls_of_a_pass(specify, monkeypatch, 
 
 
 def test_all_calls_are_told_to_probes_one_after_another():
-    net, x = network(batch.layer("shared_norm", 0, **OPTIONS), inside=True), data().train.inputs
+    net, x = network(batch.layer("shared_norm", 0, **OPTIONS, initial_scale=None), inside=True), data().train.inputs
     _, seen = forward(x, kernels_of(net), None)
     with net.as_training():
         inputs, outputs = (np.asarray(value) for value in net.normalized(x)["shared_norm"])
@@ -132,7 +132,7 @@ def test_all_calls_are_told_to_probes_one_after_another():
 
 
 def test_outside_a_pass_and_after_one_every_call_stands_alone():
-    layer, x = batch.layer("alone_norm", 0, **OPTIONS), data().train.inputs
+    layer, x = batch.layer("alone_norm", 0, **OPTIONS, initial_scale=None), data().train.inputs
     net = network(layer)
     with net.estimating():
         net.model(x, training=False)
@@ -198,14 +198,14 @@ class Cell(keras.layers.Layer):
 
 def test_a_loop_of_tensorflow_is_refused():
     inputs = keras.Input((4, UNITS))
-    states = keras.layers.RNN(Cell(batch.layer("looped_norm", 0, **OPTIONS)))(inputs)
+    states = keras.layers.RNN(Cell(batch.layer("looped_norm", 0, **OPTIONS, initial_scale=None)))(inputs)
     output = dense(CLASSES, "output", 3)
     with pytest.raises(UsageError, match=r"looped_norm is called in a loop of TensorFlow .* loop of Python"):
         checked(Network(keras.Model(inputs, output(states)), {}, [output], "tanh", xla=True))
 
 
 def test_inputs_of_different_sizes_are_refused():
-    inputs, norm = keras.Input((8, 8, 2)), batch.layer("shared_norm", 0, **OPTIONS)
+    inputs, norm = keras.Input((8, 8, 2)), batch.layer("shared_norm", 0, **OPTIONS, initial_scale=None)
     small = keras.layers.AveragePooling2D(2)(norm(inputs))
     output = dense(CLASSES, "output", 3)
     outputs = output(keras.layers.GlobalAveragePooling2D()(norm(small)))
@@ -214,7 +214,7 @@ def test_inputs_of_different_sizes_are_refused():
 
 
 def test_a_normalizer_that_is_never_called_is_refused():
-    inputs, idle = keras.Input((UNITS,)), batch.layer("idle_norm", 0, **OPTIONS)
+    inputs, idle = keras.Input((UNITS,)), batch.layer("idle_norm", 0, **OPTIONS, initial_scale=None)
     idle.build((None, UNITS))
     output = dense(CLASSES, "output", 3)
     holder = Twice(idle, [])

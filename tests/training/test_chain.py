@@ -13,8 +13,8 @@ EPSILON = 1e-3
 OPTIONS = {"momentum": 0.9, "epsilon": EPSILON, "center": True, "scale": True}
 NORMS = {
     "none": none.layer,
-    "before": partial(batch.layer, placement="before", **OPTIONS),
-    "after": partial(batch.layer, placement="after", **OPTIONS),
+    "before": partial(batch.layer, placement="before", **OPTIONS, initial_scale=None),
+    "after": partial(batch.layer, placement="after", **OPTIONS, initial_scale=None),
 }
 
 

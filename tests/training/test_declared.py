@@ -22,6 +22,9 @@ EITHER = ("map_", "unit_", "shift_equivariance")
         (["model=mlp", "model.widths=[6,6]", "model.normalize_input=only"], "digits"),
         (["model=cnn", "model.blocks=[[4]]", "model.dense=[6]", "dataset.factors=[0.1,10]"], "digits"),
         (["model=mlp", "model.widths=[6]", "model.activation=relu"], "toy_regression"),
+        (["model=recurrent", "model.units=[6,5]", "model.statistics=step"], "digits"),
+        (["model=recurrent", "model.units=[6]", "model.cell=lstm", "model.normalize=hidden_to_hidden"], "digits"),
+        (["model=recurrent", "model.units=[6]", "model.cell=gru"], "digits"),
     ],
 )
 def test_a_probe_records_what_it_declares(specify, looked_at, model, dataset, norm):

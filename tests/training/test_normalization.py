@@ -1,5 +1,7 @@
 """Batch normalization against formulas written out in numpy, and against Keras' and PyTorch's layers."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -33,8 +35,11 @@ def case(shape):
     return x, gamma, beta, random.normal(size=shape)
 
 
+made_of = partial(batch.layer, "norm", 0, momentum=MOMENTUM, initial_scale=None)
+
+
 def layer(shape, gamma, beta):
-    made = batch.layer("norm", 0, placement="before", momentum=MOMENTUM, epsilon=EPSILON, center=True, scale=True)
+    made = made_of(placement="before", epsilon=EPSILON, center=True, scale=True)
     made.build((None, *shape[1:]))
     made.gamma.assign(gamma)
     made.beta.assign(beta)
@@ -118,7 +123,7 @@ def test_shape_of_the_distribution_is_kept():
 @pytest.mark.parametrize("shape", [(8, 4), (3, 5, 5, 4)])
 @pytest.mark.parametrize(("center", "scale"), [(False, False), (True, False), (False, True)])
 def test_without_center_or_scale_there_is_nothing_to_learn(center, scale, shape):
-    made = batch.layer("norm", 0, placement="after", momentum=MOMENTUM, epsilon=EPSILON, center=center, scale=scale)
+    made = made_of(placement="after", epsilon=EPSILON, center=center, scale=scale)
     made.build((None, *shape[1:]))
     assert len(made.trainable_variables) == center + scale
     x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
@@ -130,7 +135,7 @@ def test_without_center_or_scale_there_is_nothing_to_learn(center, scale, shape)
 
 def test_a_small_epsilon_is_not_replaced_by_a_larger_one():
     """TensorFlow's own wrappers of the fused operation take at least 1.001e-5, without a word."""
-    made = batch.layer("norm", 0, placement="after", momentum=MOMENTUM, epsilon=1e-8, center=True, scale=True)
+    made = made_of(placement="after", epsilon=1e-8, center=True, scale=True)
     made.build((None, 5, 5, 2))
     x = 1e-3 * np.random.default_rng(0).normal(size=(4, 5, 5, 2)).astype(np.float32)
     expected = (x - x.mean((0, 1, 2))) / np.sqrt(x.var((0, 1, 2)) + 1e-8)

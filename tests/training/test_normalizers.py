@@ -29,7 +29,7 @@ COMMON = {"placement": "before", "momentum": MOMENTUM, "epsilon": EPSILON, "cent
 RENORM = {"group_size": GROUP, "r_max": 1.5, "d_max": 0.3, "warm_up": 1, "r_steps": 3, "d_steps": 2}
 NOISE = {"mean_range": 0.5, "scale_range": 1.25, "mean_spread": 0.1, "scale_spread": 0.1}
 LAYERS = {
-    "batch": partial(batch.layer, "norm", 5, **COMMON),
+    "batch": partial(batch.layer, "norm", 5, **COMMON, initial_scale=None),
     "ghost_batch": partial(ghost_batch.layer, "norm", 5, group_size=GROUP, **COMMON),
     "stopped_batch": partial(stopped_batch.layer, "norm", 5, **COMMON),
     "batch_renorm": partial(batch_renorm.layer, "norm", 5, **RENORM, **COMMON),

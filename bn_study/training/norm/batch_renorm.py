@@ -24,7 +24,7 @@ class BatchRenormalization(BatchNormalization):
     final values at `r_steps` and `d_steps`. The layer counts its training steps itself.
     """
 
-    averages_calls = False  # r, d and the number of steps are those of a single call
+    averages_calls = separates_time_steps = False  # r, d and the number of steps are those of a single call
 
     def __init__(
         self, *, group_size: int | None, r_max: float, d_max: float, warm_up: int, r_steps: int, d_steps: int, **options
@@ -38,23 +38,23 @@ class BatchRenormalization(BatchNormalization):
         super().build(shape)
         self.steps = self.add_weight(name="steps", shape=(), dtype="int64", initializer="zeros", trainable=False)
 
-    def _train(self, inputs):
+    def _train(self, inputs, moving_mean, moving_variance):
         grouped, mean, variance = in_groups(inputs, self.group_size)
         sigma = ops.sqrt(variance + self.epsilon)
-        moving_sigma = ops.sqrt(self.moving_variance + self.epsilon)
+        moving_sigma = ops.sqrt(moving_variance + self.epsilon)
         r_max = 1.0 + (self.r_max - 1.0) * self._risen(self.r_steps)
         d_max = self.d_max * self._risen(self.d_steps)
         r = ops.stop_gradient(ops.clip(sigma / moving_sigma, 1.0 / r_max, r_max))
-        d = ops.stop_gradient(ops.clip((mean - self.moving_mean) / moving_sigma, -d_max, d_max))
+        d = ops.stop_gradient(ops.clip((mean - moving_mean) / moving_sigma, -d_max, d_max))
         factor, shift = r / sigma, d - mean * r / sigma
         if self.gamma is not None:
             factor, shift = factor * self.gamma, shift * self.gamma
         if self.beta is not None:
             shift = shift + self.beta
         groups = tuple(range(len(grouped.shape) - 1))
-        self._average(self.moving_mean, ops.mean(mean, axis=groups))
+        self._average(moving_mean, ops.mean(mean, axis=groups))
         averaged = moving_sigma * self.momentum + ops.mean(sigma, axis=groups) * (1.0 - self.momentum)
-        self.moving_variance.assign(ops.maximum(averaged**2 - self.epsilon, 0.0))  # rounding may give less than 0
+        moving_variance.assign(ops.maximum(averaged**2 - self.epsilon, 0.0))  # rounding may give less than 0
         self.steps.assign(self.steps + 1)
         return ops.reshape(grouped * factor + shift, ops.shape(inputs))
 

@@ -24,11 +24,11 @@ class GhostBatchNormalization(BatchNormalization):
         super().__init__(**options)
         self.group_size = group_size
 
-    def _train(self, inputs):
+    def _train(self, inputs, moving_mean, moving_variance):
         grouped, mean, variance = in_groups(inputs, self.group_size)
         groups = tuple(range(len(grouped.shape) - 1))
-        self._average(self.moving_mean, ops.mean(mean, axis=groups))
-        self._average(self.moving_variance, ops.mean(variance, axis=groups))
+        self._average(moving_mean, ops.mean(mean, axis=groups))
+        self._average(moving_variance, ops.mean(variance, axis=groups))
         return ops.reshape(self._affine(grouped, mean, variance), ops.shape(inputs))
 
 

@@ -23,8 +23,8 @@ class NoisyBatchNormalization(BatchNormalization):
         self.noise = noise
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, inputs, training=False):
-        outputs = super().call(inputs, training=training)
+    def call(self, inputs, training=False, time=0):
+        outputs = super().call(inputs, training=training, time=time)
         return self.noise(outputs, self.seed_generator) if training or self.showing_noise else outputs
 
 

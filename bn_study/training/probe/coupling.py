@@ -64,6 +64,6 @@ def _coupled(network: Network, surface: Surface, rate: float) -> Iterator[tuple[
 def _places(network: Network) -> np.ndarray:
     """To which layer each trainable variable belongs, (variables,): 0 for a normalizer on the input, 1 for layer 1."""
     order = {"input": 0} | {layer.name: place for place, layer in enumerate(network.linear, 1)}
-    found = {id(one): order[layer.name.removesuffix("_norm")]
+    found = {id(one): order[layer.name.partition("_")[0]]
              for layer in network.model.layers for one in layer.trainable_variables}  # fmt: skip
     return np.array([found[id(one)] for one in network.model.trainable_variables])

@@ -43,7 +43,8 @@ def record(
       of the normalizer's input on `images` test examples in inference mode (Li et al. 2019), each plus epsilon, as the
       normalizer divides by it. Dropout before the normalizer moves it away from 1.
 
-    A feature map counts as one unit, and all calls of a layer count as examples. A network without such normalizers
+    A feature map counts as one unit, and all calls of a layer count as examples; where they have statistics of their
+    own, as at each time step, `variance_ratio` compares them call by call. A network without such normalizers
     yields nothing.
     """
     if not network.normalizers:
@@ -63,8 +64,9 @@ def record(
         yield "discrepancy/unit_output", site, outputs
         yield "discrepancy/output", site, outputs.mean()
         yield "discrepancy/estimate_spread", site, (difference.std(axis=0, dtype=np.float64) / unit).mean()
-        moving = layer.statistics[0][1].numpy() + layer.epsilon
-        real = unit_moments(np.asarray(shown[layer.name][0]))[1] + layer.epsilon
+        calls = np.split(np.asarray(shown[layer.name][0]), len(layer.statistics))
+        moving = np.concatenate([variance for _, variance in layer.statistics]) + layer.epsilon
+        real = np.concatenate([unit_moments(one)[1] for one in calls]) + layer.epsilon
         yield "discrepancy/variance_ratio", site, np.maximum(moving / real, real / moving).mean()
 
 

@@ -30,14 +30,16 @@ def record(network: Network, evaluation: Evaluation, *, within: Positive) -> Ite
     * `learned_scale/distance`: of the root of the sum of their squares;
     * `learned_scale/undone`: the share of units whose distance is at most `within`.
 
-    A normalizer without gamma or beta has 1 or 0 in its place.
+    A normalizer without gamma or beta has 1 or 0 in its place. One that keeps statistics of several time steps counts a
+    unit at each step.
     """
     statistics = iter(evaluation.reestimated)
     for layer in network.normalizers:
-        (mean, variance), *_ = [(np.asarray(next(statistics)), np.asarray(next(statistics))) for _ in layer.statistics]
+        pairs = [(np.asarray(next(statistics)), np.asarray(next(statistics))) for _ in layer.statistics]
+        mean, variance = (np.concatenate(values) for values in zip(*pairs, strict=True))
         deviation = np.sqrt(variance + layer.epsilon)
-        gamma = np.ones_like(mean) if layer.gamma is None else layer.gamma.numpy()
-        beta = np.zeros_like(mean) if layer.beta is None else layer.beta.numpy()
+        gamma = np.ones_like(mean) if layer.gamma is None else np.tile(layer.gamma, len(pairs))
+        beta = np.zeros_like(mean) if layer.beta is None else np.tile(layer.beta, len(pairs))
         ratio = np.maximum(np.log2(np.maximum(abs(gamma), 1e-30) / deviation), -40.0)
         shift = abs(beta - mean) / deviation
         distance = np.hypot(ratio, shift)
