@@ -1,7 +1,7 @@
 """The style of every figure, and how it is saved so that the same numbers give the same bytes."""
 
 import math
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle
@@ -117,10 +117,11 @@ def dashes(norm: str) -> str:
     return LOOKS[norm].dashes if norm in LOOKS else "-"
 
 
-def colors(keys: Iterable[Hashable]) -> dict[Hashable, tuple[str, str]]:
-    """Key -> color and marker, in the order given: no two keys share both, of up to thirty."""
+def colors(keys: Iterable[Hashable], taken: Collection[str] = ()) -> dict[Hashable, tuple[str, str]]:
+    """Key -> color and marker, in the order given: no two keys share both, of five for each color. taken: colors of others."""
+    free = [one for one in PALETTE if one not in taken]
     ordered = enumerate(dict.fromkeys(keys))
-    return {key: (PALETTE[at % len(PALETTE)], MARKERS[at // len(PALETTE) % len(MARKERS)]) for at, key in ordered}
+    return {key: (free[at % len(free)], MARKERS[at // len(free) % len(MARKERS)]) for at, key in ordered}
 
 
 def colors_by_setting(arms: Iterable[str], setting: str | None) -> dict[str, str]:

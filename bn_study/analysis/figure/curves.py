@@ -140,9 +140,14 @@ class Drawing:
             return {label: (color, "o") for label, color in found.items()}
         several = len({arm.norm for arm in arms} - {"none"}) > 1
         keys: dict[str, Hashable] = {arm.label: (arm.norm if several else "", arm.others) for arm in arms}
-        own = {arm.label for arm in arms if arm.norm in LOOKS and all(value is None for value in arm.others)}
-        free = colors(key for label, key in keys.items() if label not in own)
-        return {arm.label: (LOOKS[arm.norm].color, "o") if arm.label in own else free[keys[arm.label]] for arm in arms}
+        own = {arm.label: LOOKS[arm.norm].color for arm in arms if arm.norm in LOOKS and not _others(arm)}
+        free = colors((key for label, key in keys.items() if label not in own), own.values())
+        return {arm.label: (own[arm.label], "o") if arm.label in own else free[keys[arm.label]] for arm in arms}
+
+
+def _others(arm: SweepArm) -> bool:
+    """Whether an arm has settings beside its normalizer."""
+    return any(value is not None for value in arm.others)
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------------

@@ -115,6 +115,8 @@ def test_the_color_stands_for_the_other_settings(tmp_path):
 def test_several_normalizers_never_look_the_same(tmp_path):
     _, axes = drawn(tables_of(sweep(norms=("none", "batch", "layer"), rates=(0.03, 0.3, 1))), tmp_path)
     assert len(set(looks(axes))) == 9
+    _, axes = drawn(tables_of(sweep(norms=("none", "batch", "layer", "dyt"))), tmp_path)
+    assert len({color for color, *_ in looks(axes)}) == 4
     _, axes = drawn(tables_of(sweep(rates=np.geomspace(0.01, 1, 15))), tmp_path)
     assert len(set(looks(axes))) == 30
 
