@@ -118,7 +118,10 @@ def dashes(norm: str) -> str:
 
 
 def colors(keys: Iterable[Hashable], taken: Collection[str] = ()) -> dict[Hashable, tuple[str, str]]:
-    """Key -> color and marker, in the order given: no two keys share both, of five for each color. taken: colors of others."""
+    """Key -> color and marker, in the order given: no two keys share both, of five for each color.
+
+    taken: colors that others have.
+    """
     free = [one for one in PALETTE if one not in taken]
     ordered = enumerate(dict.fromkeys(keys))
     return {key: (free[at % len(free)], MARKERS[at // len(free) % len(MARKERS)]) for at, key in ordered}
