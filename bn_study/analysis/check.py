@@ -9,6 +9,7 @@ from bn_study.analysis.arms import left_open
 from bn_study.analysis.measures import parse
 from bn_study.analysis.planned_records import check_needed, planned
 from bn_study.analysis.settings import GRID, cells_table, comparable
+from bn_study.analysis.shown import named_grids
 from bn_study.analysis.tabled import grids_table, known_factor
 from bn_study.errors import Faults, UsageError
 from bn_study.plan import parts, promised
@@ -52,7 +53,7 @@ def _check(experiment: Experiment, faults: Faults, *, strict: bool) -> None:
 
 def _named(figure: Factors) -> set[str]:
     """The grids and claims that a figure's options name, as in `Experiment.unread`."""
-    grids = [figure.get("grid"), *(figure.get("grids") or []), *(figure.get("beside") or [])]
+    grids = [*named_grids(figure), *(figure.get("beside") or [])]
     return {*(f"grids.{one}" for one in grids), *(f"claims.{one}" for one in figure.get("claims") or [])}
 
 
@@ -75,8 +76,7 @@ def _check_figure(name: str, figure: Factors, experiment: Experiment, strict: bo
     kind = str(figure.get("kind"))
     part = parts.checked("figure", kind, {key: one for key, one in figure.items() if key != "kind"}, f"figures.{name}")
     options = part.args
-    grids = [*(options.get("grids") or []), *(options.get("beside") or [])]
-    grids += [options["grid"]] if "grid" in options else []
+    grids = [*named_grids(options), *(options.get("beside") or [])]
     for what, names, known in (
         ("grid", grids, experiment.grids),
         ("claim", options.get("claims") or [], experiment.claims),

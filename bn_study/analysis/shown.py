@@ -49,6 +49,12 @@ def of_grids(runs: pd.DataFrame, grids: Iterable[str]) -> pd.DataFrame:
     return pd.concat([runs.iloc[:0], *found]).drop_duplicates("run").reset_index(drop=True)
 
 
+def named_grids(options: Mapping[str, Any]) -> list[str]:
+    """The grids that a figure's options name to be shown: `grid`, which may be several in one, and `grids`."""
+    grid = options.get("grid") or []
+    return [*([grid] if isinstance(grid, str) else grid), *(options.get("grids") or [])]
+
+
 def panels(
     runs: pd.DataFrame, grids: Sequence[str], setting: str | None, beside: Sequence[str] = ()
 ) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -59,10 +65,14 @@ def panels(
     """
     for place, grid in enumerate(grids):
         own = of_grids(runs, [grid, *beside[place : place + 1]])
-        names = [setting] if setting is not None and setting in own else []
-        for values, rows in grouped(own, names) if len(own) else []:
-            words = " ".join(f"{name}={written(value)}" for name, value in values)
-            yield grid, words, rows.reset_index(drop=True)
+        yield from ((grid, words, rows) for words, rows in divided(own, setting))
+
+
+def divided(runs: pd.DataFrame, setting: str | None) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Runs by the value of a setting in words; all of them, with "", where there is no such setting."""
+    names = [setting] if setting is not None and setting in runs else []
+    for values, rows in grouped(runs, names) if len(runs) else []:
+        yield " ".join(f"{name}={written(value)}" for name, value in values), rows.reset_index(drop=True)
 
 
 def select(runs: pd.DataFrame, grid: str, norms: tuple[str, ...]) -> tuple[pd.DataFrame, dict[str, str]]:

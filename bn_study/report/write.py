@@ -18,7 +18,7 @@ from bn_study.analysis.arms import by_settings
 from bn_study.analysis.described import note, run_set
 from bn_study.analysis.figure import _style
 from bn_study.analysis.settings import written
-from bn_study.analysis.shown import Tables, of_grid
+from bn_study.analysis.shown import Tables, named_grids, of_grid
 from bn_study.analysis.stats import RULE
 from bn_study.analysis.verdict import Verdict, verdicts_table
 from bn_study.plan import parts
@@ -109,8 +109,8 @@ def _write_figure(
     csv_files.write_csv(data, numbers)
     wanted = drawing.curves(content.runs)
     runs = content.runs[[run in wanted for run in content.runs["run"]]]
-    grids = {*(figure.args.get("grids") or []), figure.args.get("grid")}
-    claims = [one for one in verdicts.values() if grids.intersection(experiment.claims[one.claim].grids)]
+    grids = named_grids(figure.args)
+    claims = [one for one in verdicts.values() if set(grids).intersection(experiment.claims[one.claim].grids)]
     chips = [f"{one.claim}: {words.outcome(one)}" for one in claims]
     caption = " ".join(
         [

@@ -1,7 +1,8 @@
 """A metric over training steps, a line for each arm of a grid: mean and 95 % t-interval over seeds.
 
-An arm is a combination of all settings that vary in the grid, but for the seed; the legend names it in words of the
-command line. Plain networks are dashed, normalized ones solid; the color stands for the other settings.
+An arm is a combination of all settings that vary in the grid (or in all grids shown), but for the seed; the legend
+names it in words of the command line. Plain networks are dashed, normalized ones solid; the color stands for the other
+settings.
 """
 
 import math
@@ -22,7 +23,7 @@ from bn_study.analysis.figure._metric_words import is_accuracy
 from bn_study.analysis.figure._style import LOOKS, colors, cross, dashes, log_step_ticks, say, step_ticks, style
 from bn_study.analysis.figure._text import folded
 from bn_study.analysis.needed import Needed
-from bn_study.analysis.shown import Tables, of_grid
+from bn_study.analysis.shown import Tables, of_grids
 from bn_study.analysis.tables import Curve
 
 COLUMNS = ("panel", "arm", "series", "run", "step", "value", "low", "high", "n")
@@ -37,9 +38,11 @@ Look = tuple[str, str]
 
 @dataclass(frozen=True)
 class Drawing:
-    """metric: the name of a record, and its site if it has one: `test/loss`, `activation/std@layer3/pre`."""
+    """grid: one, or several whose arms are shown together, because no product of settings has just these arms.
+    metric: the name of a record, and its site if it has one: `test/loss`, `activation/std@layer3/pre`.
+    """
 
-    grid: str
+    grid: str | list[str]
     metric: str
     by: list[str] | None = None
     color: str | None = None
@@ -52,7 +55,7 @@ class Drawing:
 
     def curves(self, runs: pd.DataFrame) -> dict[str, list[Curve]]:
         """Run id -> its records of the metric."""
-        rows = of_grid(runs, self.grid).to_dict("records")
+        rows = of_grids(runs, self._grids).to_dict("records")
         return {row["run"]: [curve for need in self.needs() for curve in shown.curves_of(need, row)] for row in rows}
 
     def data(self, tables: Tables) -> pd.DataFrame:
@@ -80,7 +83,7 @@ class Drawing:
                 text.append(f"The axis of steps is logarithmic from step {first:,} on, linear before.")
         if (data["series"] == "diverged").any():
             text.append("✕: a run diverged there, counted in the legend; means go on without it.")
-        return " ".join([*text, described(of_grid(tables.runs, self.grid))])
+        return " ".join([*text, described(of_grids(tables.runs, self._grids))])
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
         """The figure, drawn only from its data."""
@@ -115,10 +118,14 @@ class Drawing:
                 )  # fmt: skip
         return figure
 
+    @property
+    def _grids(self) -> list[str]:
+        return [self.grid] if isinstance(self.grid, str) else self.grid
+
     def _arms(self, tables: Tables) -> list[tuple[str, SweepArm]]:
         """The panel and runs of each line."""
-        panels = shown.panels(tables.runs, [self.grid], self.panels)
-        return [(words, arm) for _, words, runs in panels for arm in by_settings(runs, self.by)]
+        panels = shown.divided(of_grids(tables.runs, self._grids), self.panels)
+        return [(words, arm) for words, runs in panels for arm in by_settings(runs, self.by)]
 
     def _rows(self, tables: Tables, arm: SweepArm) -> Iterator[dict[str, Any]]:
         """The mean curve of an arm, and the end of each diverged run."""

@@ -81,6 +81,18 @@ def test_it_is_a_part_of_an_experiment():
     assert {(one.name, one.site, one.unit) for (one,) in wanted.values()} == {("test/accuracy", "", None)}
 
 
+def test_several_grids_are_one_sweep(tmp_path):
+    parts.checked("figure", "curves", OPTIONS | {"grid": ["plain", "norms"]})
+    plain, batch, other = sweep(norms=("none", "batch", "layer"), seeds=1)
+    runs = [plain | {"grids": "plain norms"}, batch | {"grids": "norms"}, other | {"grids": "other"}]
+    tables = tables_of(runs)
+    data = data_of(figure, tables, **OPTIONS | {"grid": ["plain", "norms"]})
+    assert data["arm"].unique().tolist() == ["norm=none", "norm=batch"] and (data["n"] == 1).all()
+    assert set(curves_of(figure, tables.runs, **OPTIONS | {"grid": ["plain", "norms"]})) == {plain["run"], batch["run"]}
+    picture, _ = drawn(tables, tmp_path, grid=["plain", "norms"])
+    assert legend(picture) == ["norm=none", "norm=batch"]
+
+
 def test_the_numbers_are_means_with_the_intervals_of_shares(tmp_path):
     tables = tables_of(sweep(seeds=3))
     data = data_of(figure, tables, **OPTIONS)
