@@ -80,7 +80,7 @@ class _File:
 @lru_cache(maxsize=256)
 def _parsed(file: _File) -> Any:
     """A file as OmegaConf has it. Parsing is slow, and reports read the same files for every experiment."""
-    stream = StringIO(file.text)
+    stream: Any = StringIO(file.text)
     stream.name = str(file.path)  # as errors name it
     return OmegaConf.load(stream)
 
