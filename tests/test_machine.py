@@ -123,7 +123,13 @@ def test_no_text_is_read_or_written_in_the_encoding_of_the_locale(home):
 POSIX = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
-@pytest.mark.parametrize("words", [("plan", "faster_convergence", "profile=smoke"), ("compare", "saturation")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("plan", "faster_convergence", "profile=smoke"),
+        pytest.param(("compare", "saturation"), marks=pytest.mark.slow),
+    ],
+)
 def test_a_locale_without_utf8_stands_in_nobodys_way(home, bn_study, words):
     for encoding in ("", "iso-8859-1"):
         place = {"BN_STUDY_RESULTS": home / "results", "PYTHONIOENCODING": encoding}

@@ -34,6 +34,7 @@ def bn_study(home, results, *words):
     )
 
 
+@pytest.mark.slow
 def test_every_committed_file_is_what_the_tables_give(home, tmp_path):
     """Without the cache: a copy of the committed folders alone."""
     folders = [path.parent for path in (home / "results").glob("*/runs.csv")]

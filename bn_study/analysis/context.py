@@ -60,15 +60,21 @@ def measured(
     unit = "runs" if measure.over is None else "seeds"
     undefined = [f"{one.undefined} {unit} of {one.selector}" for one in found if one.undefined]
     constant = claim.contrast.get(CONSTANT, 0.0)
-    down, up = (contrast.differences(found, constant, sign=sign) for sign in (-1, 1))
+    down = contrast.differences(found, constant, sign=-1)
+    imputed = any(one.values.isna().any() for one in found)
+    up = contrast.differences(found, constant, sign=1) if imputed else down
     against, favor = _ends(claim.test, down, up)
     equal = contrast.resolution(found, logarithmic=measure.scale is not None)
+    effects = [
+        estimate(one, replaced=replaced > 0, resolution=equal, tails=tails)
+        for one in ([against, favor] if imputed else [against])
+    ]
     return Context(
         name,
         "; ".join(note for one in found for note in one.notes),
         replaced,
-        estimate(against, replaced=replaced > 0, resolution=equal, tails=tails),
-        estimate(favor, replaced=replaced > 0, resolution=equal, tails=tails),
+        effects[0],
+        effects[-1],
         bound=censored.bound(measure, found),
         tails=tails,
         missing=missing,

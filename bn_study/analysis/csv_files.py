@@ -28,7 +28,7 @@ def read_csv(path: Path) -> pd.DataFrame:
     Only an empty field is missing, so the normalizer `none` stays a name.
     """
     try:
-        texts = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[])
+        texts = pd.read_csv(path, dtype=object, keep_default_na=False, na_values=[])
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
         raise UsageError(f"{path}: not readable as CSV ({error}); restore it, or remove it and report again") from None
     return pd.DataFrame({key: _typed(list(texts[key]), key in TEXT) for key in texts}, columns=texts.columns)

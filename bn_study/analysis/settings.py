@@ -8,6 +8,7 @@ CSV, where a list is JSON text and a missing option an empty field, selects the 
 import json
 import math
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,10 +36,18 @@ def setting_names(table: pd.DataFrame) -> list[str]:
 def comparable(value: Any) -> Hashable:
     """A value without its spelling: `3`, `3.0` and `"3"` are equal, and so are `None`, NaN and an empty field."""
     value = plain(value.item() if isinstance(value, np.generic) else value)
-    if isinstance(value, str) and value.startswith("["):
-        return tuple(comparable(one) for one in json.loads(value))
-    if isinstance(value, str):
-        value = _scalar(value)
+    return _of_text(value) if isinstance(value, str) else _of_scalar(value)
+
+
+@lru_cache(maxsize=4096)
+def _of_text(text: str) -> Hashable:
+    """Remembered, because the cells of a table's column have few texts, and a report asks for each very often."""
+    if text.startswith("["):
+        return tuple(comparable(one) for one in json.loads(text))
+    return _of_scalar(_scalar(text))
+
+
+def _of_scalar(value: Any) -> Hashable:
     return None if missing(value) else str(value) if isinstance(value, bool) else value
 
 

@@ -12,10 +12,10 @@ from functools import cache
 from typing import Any, Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from bn_study.analysis.rounding import rounded
-from bn_study.analysis.skewed import firm_interval
+from bn_study.analysis.skewed import firm_interval, quantile
 from bn_study.plan import parts
 from bn_study.plan.spec import Part
 
@@ -92,19 +92,19 @@ def estimate(
         point = float(values.mean())
         p = sign_flip(values)
         return _rounded(Estimate(point, point, point, point, point, p, values.size, point, point, largest))
-    test = stats.ttest_1samp(values, 0.0)
-    wide, narrow = test.confidence_interval(CONFIDENCE), test.confidence_interval(NEGLIGIBLE_CONFIDENCE)
-    p = sign_flip(values) if replaced else test.pvalue
-    low, high, low90, high90 = (float(one) for one in (*wide, *narrow))
+    mean, error = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(values.size)
+    half, half90 = (quantile((1 + one) / 2, values.size - 1) * error for one in (CONFIDENCE, NEGLIGIBLE_CONFIDENCE))
+    low, high = mean - half, mean + half
+    p = sign_flip(values) if replaced else 2 * float(special.stdtr(values.size - 1, -abs(mean / error)))
     firm = firm_interval(values, low, high) if tails else (low, high)
-    return _rounded(Estimate(float(values.mean()), low, high, low90, high90, float(p), values.size, *firm, largest))
+    return _rounded(Estimate(mean, low, high, mean - half90, mean + half90, p, values.size, *firm, largest))
 
 
 def t_interval(mean: float, deviation: float, count: int) -> tuple[float, float]:
     """95 % Student-t interval of a mean; NaN with one value. deviation: the sample's standard deviation."""
     if count < 2:
         return math.nan, math.nan
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * deviation / math.sqrt(count)
+    half = quantile((1 + CONFIDENCE) / 2, count - 1) * deviation / math.sqrt(count)
     return mean - half, mean + half
 
 

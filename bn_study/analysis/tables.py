@@ -115,8 +115,12 @@ def runs_table(
     """
     committed = {} if kept is None or kept.empty else {row["run"]: row for row in kept.to_dict("records")}
     rows, labels, settings = [], set(), set()
+    asked_of: dict[tuple[tuple[str, ...], str], dict[str, Asked]] = {}  # of the many runs of few grids and data sets
     for run in planned:
-        wanted = _labels(run, measures)
+        place = run.grids, run.spec.dataset.name
+        if place not in asked_of:
+            asked_of[place] = _labels(run, measures)
+        wanted = asked_of[place]
         own = {key: plain(value) for key, value in run.spec.settings.items()}
         labels |= set(wanted)
         settings |= set(own) - set(RESULTS)
@@ -131,10 +135,10 @@ def runs_table(
     columns = [*(one for one in RESULTS if one not in idle), *sorted(settings), *sorted(labels)]
     order = [*sorted(settings), "seed", "run"]
 
-    def place(row: Mapping[str, Any]) -> list[Any]:
+    def sorted_by(row: Mapping[str, Any]) -> list[Any]:
         return [row["grids"], *(rank(row.get(key)) for key in order)]
 
-    rows.sort(key=place)
+    rows.sort(key=sorted_by)
     table = pd.DataFrame({key: column([row.get(key) for row in rows], key in TEXT) for key in columns})
     return rounded_table(table.astype(dict.fromkeys(labels, "float64")), labels)
 

@@ -7,10 +7,13 @@ tuned on reported seeds.
 """
 
 import copy
+import hashlib
 import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -213,6 +216,10 @@ class _Composer:
         self.home = home
         self.known: dict[str, dict[str, Any]] = {}
 
+    @cached_property
+    def vocabulary(self) -> "_Vocabulary":
+        return _Vocabulary.read(places.vocabulary(self.home))
+
     def __call__(self, choices: Mapping[str, Any]) -> dict[str, Any]:
         overrides, chosen = [], {}
         for key, value in sorted(choices.items()):
@@ -222,11 +229,7 @@ class _Composer:
             overrides.append(f"{key}=[{','.join(chosen[key])}]" if key == "probe" else f"{key}={value}")
         cached: Any = self.known.get(str(overrides))
         if cached is None:
-            first, *others = places.vocabulary(self.home)
-            beneath = [QuotedString(f"file://{one.resolve()}", Quote.single).with_quotes() for one in others]
-            search = [f"hydra.searchpath=[{','.join(beneath)}]"] if beneath else []
-            with _hydra(first):
-                cached = OmegaConf.to_container(hydra_compose("config", [*overrides, *search]), resolve=False)
+            cached = dict(_composed(self.vocabulary, tuple(overrides)))
             if choices.get("probe") == []:
                 cached["probe"] = {}
             for group in (*GROUPS, "launcher"):
@@ -241,6 +244,34 @@ class _Composer:
         return {key: value for key, value in self(choices).items() if key not in call_settings.NAMES}
 
 
+@dataclass(frozen=True)
+class _Vocabulary:
+    """The folders that Hydra reads. They are equal if their files are, wherever they lie: in a commit, or edited."""
+
+    version: str
+    folders: tuple[Path, ...] = field(compare=False)
+
+    @staticmethod
+    def read(folders: Iterable[Path]) -> "_Vocabulary":
+        found = tuple(folder.resolve() for folder in folders)
+        content = []
+        for folder in found:
+            paths = {path for glob in ("**/*.yaml", "*/*.yaml") for path in folder.glob(glob) if path.is_file()}
+            content.append([(str(path.relative_to(folder)), path.read_bytes()) for path in sorted(paths)])
+        return _Vocabulary(hashlib.sha256(repr(content).encode()).hexdigest(), found)
+
+
+@lru_cache(maxsize=512)
+def _composed(vocabulary: _Vocabulary, overrides: tuple[str, ...]) -> dict[str, Any]:
+    """What Hydra composes, not to be changed. All experiments share it: it is most of the work on a small one."""
+    first, *others = vocabulary.folders
+    beneath = [QuotedString(f"file://{one}", Quote.single).with_quotes() for one in others]
+    search = [f"hydra.searchpath=[{','.join(beneath)}]"] if beneath else []
+    with _hydra(first):
+        composed: Any = OmegaConf.to_container(hydra_compose("config", [*overrides, *search]), resolve=False)
+    return composed
+
+
 @contextmanager
 def _hydra(folder: Path) -> Iterator[None]:
     """Point Hydra's process-wide state at this folder inside the block, and restore the caller's afterwards.
@@ -251,7 +282,7 @@ def _hydra(folder: Path) -> Iterator[None]:
     before = state.hydra, base.version_base, job.get("name")
     state.clear()
     try:
-        with initialize_config_dir(str(folder.resolve()), version_base="1.3"):
+        with initialize_config_dir(str(folder), version_base="1.3"):
             yield
     except (HydraException, YAMLError, UnicodeError) as error:
         raise UsageError(f"conf/: {unreadable(error)}") from None

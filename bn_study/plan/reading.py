@@ -3,6 +3,9 @@
 import copy
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,13 +60,29 @@ def read_experiment(home: Path, name: str) -> dict[str, Any]:
 def load(path: Path, where: str) -> dict[str, Any]:
     """A YAML file, read through OmegaConf, which takes `1e-3` for a number (plain YAML 1.1 takes it for text)."""
     try:
-        content: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+        content: Any = OmegaConf.to_container(_parsed(_File(path.read_text(encoding="utf-8"), path)), resolve=True)
     except (OmegaConfBaseException, OSError, ValueError, YAMLError) as error:
         raise UsageError(f"{where}: {unreadable(error)}") from None
     if not isinstance(content, dict):
         raise UsageError(f"{where}: expected `key: value` lines")
     _check_keys(content, where)
     return content
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file by its text, wherever it lies."""
+
+    text: str
+    path: Path = field(compare=False)
+
+
+@lru_cache(maxsize=256)
+def _parsed(file: _File) -> Any:
+    """A file as OmegaConf has it. Parsing is slow, and reports read the same files for every experiment."""
+    stream: Any = StringIO(file.text)
+    stream.name = str(file.path)  # as errors name it
+    return OmegaConf.load(stream)
 
 
 def unreadable(error: Exception) -> str:

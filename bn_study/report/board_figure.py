@@ -125,12 +125,15 @@ def draw(asked: Sequence[Question]) -> Figure:
     return figure
 
 
-def write(folder: Path, answered: Sequence[Answered], asked: Sequence[Question]) -> list[Path]:
-    """Write board.svg, board.png, board.csv (the outcomes) and board.json (the caption); nothing without statements."""
+def write(folder: Path, answered: Sequence[Answered], asked: Sequence[Question], png: bool = True) -> list[Path]:
+    """Write board.svg, board.png, board.csv (the outcomes) and board.json (the caption); nothing without statements.
+
+    png: False leaves board.png empty.
+    """
     data = plotted(answered)
     if data.empty:
         return []
-    paths = _style.save(draw(asked), folder, NAME, letters=True)
+    paths = _style.save(draw(asked), folder, NAME, letters=True, png=png)
     numbers, text = folder / f"{NAME}.csv", folder / f"{NAME}.json"
     csv_files.write_csv(data, numbers)
     text.write_text(json.dumps({"caption": caption(data)}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -86,7 +86,7 @@ def differences(study: Study, experiment: Experiment, sanity: str | None = None)
     folder = folder_of(study, experiment)
     with tempfile.TemporaryDirectory() as temporary:
         fresh = Path(temporary) / folder.name
-        _write(study, experiment, folder, fresh, sanity)
+        _write(study, experiment, folder, fresh, sanity, png=False)
         names = {path.name for one in (folder, fresh) if one.is_dir() for path in one.iterdir() if path.is_file()}
         names.discard("index.html")  # the page is not evidence
         return [line for name in sorted(names) for line in _changes(folder / name, fresh / name, name)]
@@ -114,7 +114,7 @@ def board_differences(study: Study) -> list[str]:
         places = {Path(results): study.results, Path(home): study.home}
         pairs = {
             place / path.relative_to(root): path
-            for path in _write_board(study, Path(results), Path(home))
+            for path in _write_board(study, Path(results), Path(home), png=False)
             for root, place in places.items()
             if path.is_relative_to(root)
         }
@@ -134,8 +134,8 @@ def misfits(study: Study) -> list[str]:
     return answers.problems(study.home, stated, answers.answers(stated, writer.board.read(study.home, study.results)))
 
 
-def _write_board(study: Study, results: Path, home: Path) -> list[Path]:
-    """Write the board's page and pictures to the folder `results` and the README to `home`."""
+def _write_board(study: Study, results: Path, home: Path, png: bool = True) -> list[Path]:
+    """Write the board's page and pictures to the folder `results` and the README to `home`. png: see `_write`."""
     stated = statements.read(study.home)
     if stated is None:
         return []
@@ -144,7 +144,8 @@ def _write_board(study: Study, results: Path, home: Path) -> list[Path]:
     compared = fresh_seeds.update(study.results, results)
     page = results / "README.md"
     page.write_text(writer.board_page.page(stated, answered, experiments, replicated, results), encoding="utf-8")
-    written = [*compared, page, *writer.board_figure.write(results, answered, answers.questions(stated, answered))]
+    questions = answers.questions(stated, answered)
+    written = [*compared, page, *writer.board_figure.write(results, answered, questions, png)]
     written += writer.statement_figure.write(results, answered)
     readme = study.home / "README.md"
     if study.results == study.home / "results" and readme.is_file():
@@ -156,7 +157,7 @@ def _write_board(study: Study, results: Path, home: Path) -> list[Path]:
 
 
 def _changes(path: Path, fresh: Path, name: str) -> Iterator[str]:
-    """A line if a file would change. A PNG with an SVG of the same name is not compared."""
+    """A line if a file would change. A PNG with an SVG of the same name is not compared, and so need not be drawn."""
     if not path.is_file():
         yield f"{name}: is missing"
     elif not fresh.is_file():
@@ -236,17 +237,23 @@ def _notes(study: Study, experiment: Experiment) -> Iterator[str]:
         yield f"{entry} is not as its file states it: {words}"
 
 
-def _write(study: Study, experiment: Experiment, source: Path, target: Path, sanity: str | None) -> Report:
-    """Write the tables of the runs in the store or in `source`, and everything drawn from them, to `target`."""
-    earlier = fresh_seeds.verdicts_of(source)
+def _write(
+    study: Study, experiment: Experiment, source: Path, target: Path, sanity: str | None, png: bool = True
+) -> Report:
+    """Write the tables of the runs in the store or in `source`, and everything drawn from them, to `target`.
+
+    png: False leaves each picture's PNG empty, for a caller that does not look at it.
+    """
+    lasting = target == study.results / experiment.name
+    earlier = fresh_seeds.verdicts_of(source) if lasting else None
     judged = _judge(study, experiment, source / "runs.csv", target / "runs.csv", sanity)
-    if target == study.results / experiment.name:
+    if lasting:
         fresh_seeds.keep(study.results, experiment.name, earlier, judged.runs)
     kept = csv_files.read_csv(source / "curves.csv") if (source / "curves.csv").is_file() else None
     curves = writer.curves_table(experiment, judged.plan, study.store, judged.runs, kept)
     csv_files.write_csv(curves, target / "curves.csv")
     curves = csv_files.read_csv(target / "curves.csv")
-    files = writer.write(target, experiment, judged.runs, curves, judged.verdicts, judged.tuned, judged.notes)
+    files = writer.write(target, experiment, judged.runs, curves, judged.verdicts, judged.tuned, judged.notes, png)
     if experiment.name != ADHOC:
         judged.ledger.write(target / FILE)
         files.append(target / FILE)

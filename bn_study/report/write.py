@@ -53,11 +53,12 @@ def write(
     verdicts: Mapping[str, Verdict],
     tuned: Mapping[str, Tuned],
     notes: Sequence[str] = (),
+    png: bool = True,
 ) -> list[Path]:
     """Write verdicts.csv, report.md and every figure: svg, png, csv with its numbers, json with its caption and runs.
 
     If there are claims, also sensitivity.csv. runs, curves: runs.csv and curves.csv of the folder, as read back.
-    notes: what the page says about all verdicts.
+    notes: what the page says about all verdicts. png: False leaves each figure's PNG empty.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "verdicts.csv"]
@@ -70,7 +71,7 @@ def write(
     for name, part in _figures(experiment).items():
         if experiment.name == ADHOC and not _recorded(part, content):
             continue
-        drawn, caption = _write_figure(folder, name, part, experiment, content, verdicts)
+        drawn, caption = _write_figure(folder, name, part, experiment, content, verdicts, png)
         files += drawn
         figures.append({"name": name, "caption": caption})
     page = folder / "report.md"
@@ -100,11 +101,17 @@ def _recorded(figure: Part, content: Tables) -> bool:
 
 
 def _write_figure(
-    folder: Path, name: str, figure: Part, experiment: Experiment, content: Tables, verdicts: Mapping[str, Verdict]
+    folder: Path,
+    name: str,
+    figure: Part,
+    experiment: Experiment,
+    content: Tables,
+    verdicts: Mapping[str, Verdict],
+    png: bool,
 ) -> tuple[list[Path], str]:
     drawing = parts.call("figure", figure)
     data = drawing.data(content)
-    files = _style.save(drawing.draw(data, content), folder, name)
+    files = _style.save(drawing.draw(data, content), folder, name, png=png)
     numbers, about = folder / f"{name}.csv", folder / f"{name}.json"
     csv_files.write_csv(data, numbers)
     wanted = drawing.curves(content.runs)

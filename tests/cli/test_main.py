@@ -98,6 +98,7 @@ def test_a_plan_that_nothing_is_known_of_is_calibrated(bn_study):
     assert stored(bn_study.results) == []
 
 
+@pytest.mark.slow
 def test_a_diverged_run_is_a_result(bn_study):
     words = ["norm=none", "model.activation=relu", "optimizer.learning_rate=1e6,0.1", "steps=100"]
     answer = bn_study("run", *words)
@@ -218,6 +219,7 @@ def test_bad_arrays_are_refused(bn_study, tmp_path, changes, said):
     assert refused(answer, "mine.npz", said) and stored(bn_study.results) == []
 
 
+@pytest.mark.slow
 def test_good_arrays_are_trained_and_known_by_their_content(bn_study, tmp_path):
     words = ["dataset=arrays", "dataset.validation=5", "batch_size=8", "steps=5", "model.widths=[5]"]
     bn_study("run", *words, f"dataset.path={npz(tmp_path / 'mine.npz')}")
@@ -279,6 +281,7 @@ def test_a_failing_run_is_reported_and_the_others_finish(bn_study):
     assert "fewer blocks" in every.stdout and "Traceback" not in every.stdout + every.stderr
 
 
+@pytest.mark.slow
 def test_a_damaged_run_is_set_aside_and_trained_anew(bn_study):
     words = ["norm=none,batch", "steps=5", "launcher=inline"]
     bn_study("run", *words)

@@ -371,6 +371,7 @@ def test_a_blocked_effect_far_away_does_not_squeeze_the_others(place):
     assert [line.get_gid() for line in figure.axes[0].lines].count("high") == 1, "an arrow shows where it went"
 
 
+@pytest.mark.slow
 def test_nothing_committed_is_cut_or_overlaps(home):
     """Of the study's own statements and evidence."""
     _, answered, asked, _ = known(Study(home, home / "results"))

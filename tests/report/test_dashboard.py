@@ -137,6 +137,7 @@ def label(arm):
     return "norm={} optimizer.learning_rate={:g}".format(*ARMS[arm])
 
 
+@pytest.mark.slow
 def test_an_arm_is_drawn_as_its_mean_and_interval(visit, path):
     page = visit(path)
     assert set(drawn(page)) == {f"{label(arm)} (3 seeds)" for arm in range(5)}  # the selection seed is left out
@@ -206,6 +207,7 @@ def test_arms_are_grouped_styled_and_selected(visit, path):
     assert f"{label(0)} (3 seeds)" in drawn(page) and page.find("#claims button")[0].text == "better: open"
 
 
+@pytest.mark.slow
 def test_a_view_is_in_the_address(visit, path):
     page = visit(path)
     page.find("#words")[0].send_keys("norm=group")

@@ -158,6 +158,7 @@ def test_a_verdict_leads_to_its_runs_and_back(visit, place):
     assert page.run("document.querySelector('[data-claim=better]').open") is True
 
 
+@pytest.mark.slow
 def test_the_overview_leads_to_each_experiment(visit, place):
     page = visit(place.results / "index.html")
     (link,) = page.find("article h3 a")
@@ -191,6 +192,7 @@ def page_of(place, found, path):
     return path
 
 
+@pytest.mark.slow
 def test_a_thousand_runs_are_a_page_at_a_time(visit, place, tmp_path):
     found = synthetic(1000)
     assert all(len(steps) <= content.POINTS for steps in found["steps"])

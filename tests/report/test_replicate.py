@@ -72,6 +72,7 @@ def drawn(place, rows):
     return plan_status(found, place.store).runs
 
 
+@pytest.mark.slow
 def test_a_sample_takes_so_many_seeds_of_every_arm_and_not_always_the_lowest(trained):
     for rows in (1, 2, 3):
         chosen = drawn(trained, rows)
@@ -119,6 +120,7 @@ def test_rows_that_cannot_be_of_their_arms_differ_and_the_exit_code_says_so(here
     assert "4 rows are too few to detect a shift" in said
 
 
+@pytest.mark.slow
 def test_every_run_of_a_claim_gives_its_verdict_again(here, capfd):
     assert main(["replicate", "small", "--verdicts", "launcher=inline"]) == 0
     assert "2 of 2" in capfd.readouterr().out
@@ -127,6 +129,7 @@ def test_every_run_of_a_claim_gives_its_verdict_again(here, capfd):
     assert (row["rows"], row["identical"], row["verdicts"], row["verdicts_same"]) == (32, 32, 2, 2)
 
 
+@pytest.mark.slow
 def test_a_verdict_is_compared_only_if_the_runs_of_its_gates_are_there_too(here):
     request, sample = Request.parse(WORDS, here), Sample(None, replicate.table_of(here, "small"))
     replicate.train(request, sample)

@@ -204,6 +204,7 @@ reported(compose(Path(sys.argv[2]), "tiny", [])[0], Store(Path(sys.argv[3])), Pa
 """
 
 
+@pytest.mark.slow
 def test_the_same_bytes_in_another_process_and_folder(whole, tmp_path, home, make_study):
     folder, store, _, _ = whole
     make_study(tmp_path, tiny=EXPERIMENT)

@@ -134,6 +134,7 @@ def test_the_page_is_that_of_the_report(server, request_here):
     assert not (request_here.study.results / "first").exists(), "nothing is written"
 
 
+@pytest.mark.slow
 def test_a_browser_sees_runs_without_a_reload(server, request_here, visit, browser):
     """The strip follows the store, and the page is handed each new run."""
     page = visit(server.url)

@@ -41,7 +41,7 @@ OTHERS = [
     ("sgd", 0, "ghost", "cnn"),
 ]
 """What has a state of its own: a counter of steps, random numbers."""
-QUICK = COMBINATIONS[0], COMBINATIONS[3], COMBINATIONS[7], OTHERS[0], OTHERS[1]
+QUICK = COMBINATIONS[0], COMBINATIONS[3], OTHERS[0]
 
 
 def overrides(optimizer, dropout, norm, model):

@@ -457,6 +457,7 @@ def test_an_open_tensorboard_sees_a_run_go_on(tmp_path, loader):
     assert new() == ([0, 10, 20, 30], True)  # what differs from the beginning is replaced, not continued
 
 
+@pytest.mark.slow
 def test_runs_without_records_are_left_out_and_said(place, capsys):
     main(["report", *REQUEST])
     shutil.rmtree(place.results / "runs")
@@ -529,7 +530,7 @@ def undisturbed(tmp_path_factory, home):
     return trained(Study(home, results))
 
 
-@pytest.mark.parametrize("how", ["raises", "hangs", "exits"])
+@pytest.mark.parametrize("how", ["raises", *(pytest.param(one, marks=pytest.mark.slow) for one in ("hangs", "exits"))])
 @pytest.mark.parametrize(
     "point", ["log", *(pytest.param(one, marks=pytest.mark.slow) for one in ("import", "Settings", "init", "finish"))]
 )
@@ -559,7 +560,7 @@ def test_a_follower_that_hangs_does_not_outlive_who_started_it(place, tmp_path, 
             process.kill()
 
 
-@pytest.mark.parametrize("name", ["tensorboard", "wandb"])
+@pytest.mark.parametrize("name", ["tensorboard", pytest.param("wandb", marks=pytest.mark.slow)])
 def test_live_and_exported_later_are_alike(empty, undisturbed, capsys, name):
     assert main(["run", *SWEEP, f"mirror={name}"]) == 0
     assert "warning" not in capsys.readouterr().out and trained(empty) == undisturbed

@@ -84,6 +84,7 @@ def test_auto_is_refused_where_the_gpus_are_elsewhere(call):
         placement.settled(call("device=auto", "launcher=slurm").request)
 
 
+@pytest.mark.slow
 def test_tensorflow_without_cuda_is_found_out_before_anything_starts(nvidia_smi, call, home, tmp_path, capsys):
     """Here TensorFlow is real and cannot use a GPU, whatever nvidia-smi says."""
     nvidia_smi(H100)

@@ -79,7 +79,7 @@ def test_xla_takes_everything_there_and_operations_are_exact_and_repeatable(name
     assert trained(NONE, name, AS_IF + TRAIN, NVIDIA_TF32_OVERRIDE="1")["tf32"], "who asks for it gets TF32"
 
 
-@pytest.mark.parametrize("shape", [(3, 8, 8, 4), (2, 7, 5, 3)])
+@pytest.mark.parametrize("shape", [pytest.param((3, 8, 8, 4), marks=pytest.mark.slow), (2, 7, 5, 3)])
 @pytest.mark.parametrize("kind", ["different", "after ReLU", "full of ties"])
 def test_max_pooling_for_a_gpu_is_that_of_keras(shape, kind):
     random = np.random.default_rng(0)

@@ -114,7 +114,7 @@ def records(trained):
     )
 
 
-@pytest.mark.parametrize("model", [MLP, CNN], ids=["mlp", "cnn"])
+@pytest.mark.parametrize("model", [pytest.param(MLP, id="mlp"), pytest.param(CNN, id="cnn", marks=pytest.mark.slow)])
 def test_same_run_twice_and_after_others_is_bit_identical(specify, model):
     common = (*model, "steps=60", "probe=[curves,activations,gradients]", "model.dropout=0.2")
     spec = specify(*common, "norm=batch", "seed=1")
@@ -143,7 +143,7 @@ STATEFUL = {
 @pytest.mark.parametrize(
     "norm", [pytest.param(norm, marks=[] if norm == "batch_renorm" else pytest.mark.slow) for norm in STATEFUL]
 )
-@pytest.mark.parametrize("model", [MLP, CNN], ids=["mlp", "cnn"])
+@pytest.mark.parametrize("model", [pytest.param(MLP, id="mlp"), pytest.param(CNN, id="cnn", marks=pytest.mark.slow)])
 def test_runs_that_start_differently_share_a_program_and_are_what_they_are_alone(specify, model, norm):
     """Initialisers, counters of steps and states of random numbers are values of variables, not part of the program."""
     common = (*model, *STATEFUL[norm], "steps=40", "probe=[curves,activations]", "model.dropout=0.2")
@@ -206,8 +206,14 @@ def test_bias_goes_where_the_normalizer_replaces_it_and_stays_after_the_activati
             assert [layer.use_bias for layer in network.linear] == [expected] * 3 + [True], (norm, placement)
 
 
-@pytest.mark.parametrize("norm", NORMS, ids=["none", "before", "after"])
-@pytest.mark.parametrize("model", [MLP, CNN], ids=["mlp", "cnn"])
+@pytest.mark.parametrize(
+    ("model", "norm"),
+    [
+        pytest.param(MLP, NORMS[1], id="mlp-before"),
+        pytest.param(CNN, NORMS[0], id="cnn-none", marks=pytest.mark.slow),
+        pytest.param(CNN, NORMS[2], id="cnn-after", marks=pytest.mark.slow),
+    ],
+)
 def test_probes_leave_every_variable_alone(specify, model, norm):
     spec = specify(*model, *norm, "model.dropout=0.3", "probe=[curves,activations,gradients]", "steps=20")
     programs = Programs()

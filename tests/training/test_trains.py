@@ -112,9 +112,14 @@ def assert_close(found, reference):
 
 
 CASES = [
-    *(("sgd", network) for network in NETWORKS),
-    *((optimizer, network) for optimizer in ("momentum", "adam") for network in ("before", "resnet")),
+    ("sgd", "before"),
+    ("adam", "resnet"),
+    pytest.param("momentum", "after", marks=pytest.mark.slow),
+    pytest.param("adam", "residual", marks=pytest.mark.slow),
+    pytest.param("momentum", "cnn", marks=pytest.mark.slow),
+    pytest.param("sgd", "preactivated", marks=pytest.mark.slow),
 ]
+"""Every network once, and every optimizer on a network of vectors and on one of images: each compiles a program."""
 
 
 @pytest.mark.parametrize(("optimizer", "network"), CASES)
@@ -207,8 +212,14 @@ def outcome(spec, programs, between=lambda step, state: None, state=None):
     return found.records.to_csv(), found.records["value"].to_numpy().tobytes(), variables
 
 
-@pytest.mark.parametrize("choice", ["normalizers", "as_many_weights"])
-@pytest.mark.parametrize("network", ["before", "cnn"])
+@pytest.mark.parametrize(
+    ("choice", "network"),
+    [
+        ("as_many_weights", "before"),
+        pytest.param("normalizers", "before", marks=pytest.mark.slow),  # which has no choice that a seed changes
+        pytest.param("as_many_weights", "cnn", marks=pytest.mark.slow),
+    ],
+)
 def test_sharing_a_program_changes_nothing(asked, choice, network):
     first, second = (asked(choice, *NETWORKS[network], *OPTIMIZERS["adam"], f"seed={seed}") for seed in (0, 1))
     programs = Programs()
@@ -225,7 +236,7 @@ def test_other_choices_have_programs_of_their_own(asked):
     assert len(set(names)) == 3
 
 
-@pytest.mark.parametrize("choice", ["normalizers", "as_many_weights"])
+@pytest.mark.parametrize("choice", [pytest.param("normalizers", marks=pytest.mark.slow), "as_many_weights"])
 def test_a_resumed_run_equals_the_run_that_was_not_interrupted(asked, choice, monkeypatch):
     """In a new program, and in one that trained another seed meanwhile."""
     monkeypatch.setattr(program, "CHUNK", {True: 3, False: 3})
@@ -240,7 +251,7 @@ def test_a_resumed_run_equals_the_run_that_was_not_interrupted(asked, choice, mo
     assert outcome(spec, programs, state=middle) == expected
 
 
-@pytest.mark.parametrize("network", ["before", "cnn"])
+@pytest.mark.parametrize("network", ["before", pytest.param("cnn", marks=pytest.mark.slow)])
 def test_null_is_as_before_the_option_existed(asked, network):
     spec = asked("null", *NETWORKS[network], "probe=[curves]", "schedule.points=3")
     without = {key: value for key, value in spec.optimizer.args.items() if key != "trains"}

@@ -80,12 +80,15 @@ def style() -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, folder: Path, name: str, letters: bool = False) -> list[Path]:
-    """Write `<name>.svg` and `<name>.png`. letters: see `save_as`."""
+def save(figure: Figure, folder: Path, name: str, letters: bool = False, png: bool = True) -> list[Path]:
+    """Write `<name>.svg` and `<name>.png`. letters: see `save_as`. png: False leaves the PNG empty, to save time."""
     paths = [folder / f"{name}.svg", folder / f"{name}.png"]
     _settle(figure)
     for path in paths:
-        _write(figure, path, letters)
+        if png or path.suffix != ".png":
+            _write(figure, path, letters)
+        else:
+            path.touch()
     return paths
 
 
