@@ -7,12 +7,10 @@ tuned on reported seeds.
 """
 
 import copy
-import hashlib
 import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from threading import RLock
@@ -45,6 +43,7 @@ from bn_study.plan.reading import (
 )
 from bn_study.plan.renamed import current, current_words
 from bn_study.plan.shortened import shortened_entries
+from bn_study.plan.vocabulary import Vocabulary
 
 _ALONE = RLock()
 """Hydra keeps its state in the process, so one thread composes at a time."""
@@ -217,8 +216,8 @@ class _Composer:
         self.known: dict[str, dict[str, Any]] = {}
 
     @cached_property
-    def vocabulary(self) -> "_Vocabulary":
-        return _Vocabulary.read(places.vocabulary(self.home))
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary.read(places.vocabulary(self.home))
 
     def __call__(self, choices: Mapping[str, Any]) -> dict[str, Any]:
         overrides, chosen = [], {}
@@ -244,25 +243,8 @@ class _Composer:
         return {key: value for key, value in self(choices).items() if key not in call_settings.NAMES}
 
 
-@dataclass(frozen=True)
-class _Vocabulary:
-    """The folders that Hydra reads. They are equal if their files are, wherever they lie: in a commit, or edited."""
-
-    version: str
-    folders: tuple[Path, ...] = field(compare=False)
-
-    @staticmethod
-    def read(folders: Iterable[Path]) -> "_Vocabulary":
-        found = tuple(folder.resolve() for folder in folders)
-        content = []
-        for folder in found:
-            paths = {path for glob in ("**/*.yaml", "*/*.yaml") for path in folder.glob(glob) if path.is_file()}
-            content.append([(str(path.relative_to(folder)), path.read_bytes()) for path in sorted(paths)])
-        return _Vocabulary(hashlib.sha256(repr(content).encode()).hexdigest(), found)
-
-
 @lru_cache(maxsize=512)
-def _composed(vocabulary: _Vocabulary, overrides: tuple[str, ...]) -> dict[str, Any]:
+def _composed(vocabulary: Vocabulary, overrides: tuple[str, ...]) -> dict[str, Any]:
     """What Hydra composes, not to be changed. All experiments share it: it is most of the work on a small one."""
     first, *others = vocabulary.folders
     beneath = [QuotedString(f"file://{one}", Quote.single).with_quotes() for one in others]
