@@ -29,7 +29,7 @@ EDGE = 0.25  # margin of the sheet
 SIZE, TOPIC, TITLE, LETTER = 5.2, 6.6, 10.0, 4.0  # of text, in points
 LINE, GAP, HEAD = 0.08, 0.016, 0.17  # heights of a line of text, between two statements, of a topic's name
 ID, ANSWER, BETWEEN = 0.36, 1.4, 0.06  # widths of the ids and the answers, and between two columns
-CHIP, CHIPS = 0.087, 12  # width of a chip, and how many stand in a line
+CHIP, CHIPS = 0.087, 13  # width of a chip, and how many stand in a line
 BADGE = 0.08  # width of the mark before an answer
 BADGES = {
     "holds": "#00795A", "holds in part": "#4B6F00", "depends": "#0067A3", "cause": "#75409A",
