@@ -9,7 +9,7 @@ import math
 from functools import cache
 
 import numpy as np
-from scipy import special
+from scipy import special, stats
 
 CAUTION = 0.99  # Hall's interval at 95 % errs in 10 % of samples of eight log-normal values; at 99 % in less than 5 %
 FAR = 3  # a limit so many half-lengths of Student's 95 % interval away is excluded, whatever the skewness
@@ -39,8 +39,7 @@ def hall_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
     transformation increases with S, so the interval is its inverse.
     """
     count, mean, deviation = len(values), float(np.mean(values)), float(np.std(values, ddof=1))
-    around = values - mean
-    skewness = float(np.mean(around**3)) / float(np.mean(around**2)) ** 1.5
+    skewness = float(stats.skew(values))
     bound = quantile((1 + confidence) / 2, count - 1) / math.sqrt(count)
     low, high = (mean - deviation * _inverse(one - skewness / (6 * count), skewness) for one in (bound, -bound))
     return low, high

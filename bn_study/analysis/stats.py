@@ -92,19 +92,20 @@ def estimate(
         point = float(values.mean())
         p = sign_flip(values)
         return _rounded(Estimate(point, point, point, point, point, p, values.size, point, point, largest))
-    mean, error = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(values.size)
-    half, half90 = (quantile((1 + one) / 2, values.size - 1) * error for one in (CONFIDENCE, NEGLIGIBLE_CONFIDENCE))
-    low, high = mean - half, mean + half
-    p = sign_flip(values) if replaced else 2 * float(special.stdtr(values.size - 1, -abs(mean / error)))
+    mean, deviation, count = float(values.mean()), float(values.std(ddof=1)), values.size
+    low, high = t_interval(mean, deviation, count)
+    low90, high90 = t_interval(mean, deviation, count, NEGLIGIBLE_CONFIDENCE)
+    t = mean / deviation * math.sqrt(count)
+    p = sign_flip(values) if replaced else 2 * float(special.stdtr(count - 1, -abs(t)))
     firm = firm_interval(values, low, high) if tails else (low, high)
-    return _rounded(Estimate(mean, low, high, mean - half90, mean + half90, p, values.size, *firm, largest))
+    return _rounded(Estimate(mean, low, high, low90, high90, p, count, *firm, largest))
 
 
-def t_interval(mean: float, deviation: float, count: int) -> tuple[float, float]:
-    """95 % Student-t interval of a mean; NaN with one value. deviation: the sample's standard deviation."""
+def t_interval(mean: float, deviation: float, count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Student-t interval of a mean; NaN with one value. deviation: the sample's standard deviation."""
     if count < 2:
         return math.nan, math.nan
-    half = quantile((1 + CONFIDENCE) / 2, count - 1) * deviation / math.sqrt(count)
+    half = quantile((1 + confidence) / 2, count - 1) * deviation / math.sqrt(count)
     return mean - half, mean + half
 
 
