@@ -16,6 +16,7 @@ from bn_study.plan import numerics
 
 os.environ.update(numerics.environment(os.environ, "portable"))
 
+import hypothesis
 import pytest
 
 from bn_study.plan.compose import compose
@@ -25,6 +26,9 @@ from bn_study.study import Study
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background job, whose children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+hypothesis.settings.register_profile("bn_study", deadline=None)  # no timing assertions: a machine may be slow
+hypothesis.settings.load_profile("bn_study")
 
 HOME = Path(__file__).resolve().parent.parent
 

@@ -59,7 +59,7 @@ NEAR = st.lists(st.floats(-0.3, 0.3), min_size=SEEDS, max_size=SEEDS)
 
 
 @pytest.mark.parametrize("test", TESTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shift=st.sampled_from([-2.0, -0.7, 0.0, 0.7, 2.0]), noise=NEAR, lost_slow=LOST, lost_fast=LOST)
 def test_an_outcome_is_given_if_and_only_if_it_is_true_beyond_the_bounds(test, shift, noise, lost_slow, lost_fast):
     fast = [10.0 + 0.01 * seed for seed in range(SEEDS)]

@@ -66,7 +66,7 @@ VALUES = st.lists(st.floats(-2, 2).map(lambda one: round(one, 2)), min_size=4, m
 
 
 @pytest.mark.parametrize("test", TESTS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(VALUES, st.sampled_from([0.1, 0.5, 1.3]))
 def test_the_outcome_is_the_same_between_the_margins_and_another_one_just_outside(test, values, margin):
     (one,) = found(a_claim(test, margin), values)
@@ -98,7 +98,7 @@ def test_the_margins_in_closed_form():
 
 
 @pytest.mark.parametrize("test", TESTS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(VALUES, VALUES)
 def test_one_seed_less_is_judged_like_data_without_it(test, values, other):
     claim = a_claim(test)

@@ -29,7 +29,7 @@ def brute_force(differences):
     return np.mean([abs(total) >= abs(sum(differences)) - 1e-9 for total in totals])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(-20, 20).map(float), min_size=2, max_size=8))
 def test_sign_flip_is_exact(differences):
     assert sign_flip(np.array(differences)) == pytest.approx(brute_force(differences))

@@ -89,7 +89,7 @@ cells = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(cells, cells, st.floats(), st.text("0123456789ef", max_size=10)), min_size=1, max_size=5))
 def test_any_csv_is_written_as_it_was_read(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("csv")
@@ -100,7 +100,7 @@ def test_any_csv_is_written_as_it_was_read(tmp_path_factory, rows):
     pd.testing.assert_frame_equal(read_csv(folder / "two.csv"), table)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.floats(), min_size=1, max_size=6))
 def test_floats_are_exact(tmp_path_factory, values):
     again = through_csv(pd.DataFrame({"x": values, "n": 1}), tmp_path_factory.mktemp("csv"))["x"]
