@@ -104,8 +104,11 @@ class Statement(_Entry):
 
 
 class Table(_Entry):
-    """A committed table of ratios. column: theirs. kind, kinds: the column that tells rows apart, and its values."""
+    """A committed table of ratios. of: what it measures. column: theirs. kind, kinds: the column that tells rows apart, and
+    its values.
+    """
 
+    of: str
     file: str
     column: str
     kind: str
@@ -116,13 +119,13 @@ class Topic(_Entry):
     """A question that people ask, and the answer.
 
     rests_on: the statements that the answer uses; it may use the numbers of theirs. evidence: experiments to read.
-    table: the numbers of an answer that rests on no claim.
+    tables: the numbers of an answer that rests on no claim.
     """
 
     question: str
     rests_on: list[str] = Field(default_factory=list)
     evidence: list[str] = Field(default_factory=list)
-    table: Table | None = None
+    tables: list[Table] = Field(default_factory=list)
     answer: str = ""
     answered: str = ""
 

@@ -165,8 +165,7 @@ def problems(home: Path, statements: Statements, answered: Sequence[Answered]) -
     for question in questions(statements, answered):
         topic, digest = question.topic, question.digest
         known = [number for one in question.rests_on for number in plain[one.name]]
-        if topic.table is not None:
-            table = quoted.of_table(home, topic.table)
+        for table in (quoted.of_table(home, one) for one in topic.tables):
             known, digest = [*known, *table], _digest([digest, *(f"{ratio:.3g}" for ratio in table)])
         given: dict[str, list[float]] = {}
         for one in question.rests_on:

@@ -125,8 +125,8 @@ def short(statements: Statements, answered: Sequence[Answered], replicated: Sequ
 
 
 def _in_short(one: Question) -> str:
-    table = one.topic.table
-    place = f"results/README.md#{one.name}" if one.statements or table is None else table.file
+    tables = one.topic.tables
+    place = f"results/README.md#{one.name}" if one.statements or not tables else tables[0].file
     answer = one.topic.answer or "No answer yet."
     return f"**[{one.topic.question}]({place})** {answer}"
 

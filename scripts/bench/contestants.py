@@ -1,6 +1,8 @@
-"""The contestants of `steps`: our loop, Keras `fit` as usually written and tuned, PyTorch eager and compiled."""
+"""The contestants of `steps` (our loop, Keras `fit` as usually written and tuned, PyTorch eager and compiled) and those
+of `inference`."""
 
 import os
+from collections.abc import Callable
 from functools import partial
 
 import keras
@@ -37,16 +39,32 @@ class Shared:
         self.held = slice(0, 1000)
         self.steps = (GPU_STEPS if device.on_gpu() else STEPS)[case.shape]
         layers = self.program.network.model.layers
-        self.weights = [[one.numpy() for one in layer.weights] for layer in layers if layer.weights]
+        self.weights = weights(self)
         # ours are (units, inputs) in a fully connected layer
         self.kinds = [type(layer).__name__ for layer in layers if layer.weights]
         self.inputs, self.targets = self.data.train.inputs, self.data.train.targets.astype(np.int64)
+
+    def rates(self) -> np.ndarray:
+        return learning_rates(self.spec, 0, len(self.rows))
 
     def loss(self, logits: np.ndarray) -> float:
         """Mean cross-entropy over the held-out examples."""
         logits, targets = logits.astype(np.float64), self.targets[self.held]
         logits -= logits.max(axis=1, keepdims=True)
         return float(np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(targets)), targets]))
+
+
+def weights(shared: Shared) -> list[list[np.ndarray]]:
+    """Of the layers that have any, in order. Those of a normalizer are gamma, beta and the moving averages."""
+    layers = shared.program.network.model.layers
+    return [[one.numpy() for one in layer.weights] for layer in layers if layer.weights]
+
+
+def assign(shared: Shared) -> None:
+    """Give its network the weights in `shared.weights`."""
+    layers = [layer for layer in shared.program.network.model.layers if layer.weights]
+    for layer, values in zip(layers, shared.weights, strict=True):
+        layer.set_weights(values)
 
 
 def field(case: Case, steps: int) -> dict[str, Contestant]:
@@ -78,7 +96,7 @@ def _ours(shared: Shared) -> Contestant:
         return shared.loss(program.network.model(shared.inputs[shared.held], training=True).numpy())
 
     def train() -> None:
-        program.advance(shared.rows, learning_rates(spec, 0, len(shared.rows)), None)
+        program.advance(shared.rows, shared.rates(), None)
 
     def advance(steps: int) -> None:
         for start in range(0, steps, program.chunk):
@@ -255,3 +273,34 @@ def _torch_model(shared: Shared) -> torch.nn.Module:
             for parameter, value in zip(layer.parameters(), [kernel, *weights[1:]], strict=False):
                 parameter.copy_(torch.from_numpy(np.ascontiguousarray(value)))
     return model
+
+
+# --- inference --------------------------------------------------------------------------------------------------------
+
+
+def ours_at_inference(shared: Shared, inputs: np.ndarray) -> Callable[[], np.ndarray]:
+    """Logits of a batch, in one compiled call."""
+    model, batch = shared.program.network.model, tf.constant(inputs)
+    compiled = tf.function(lambda images: model(images, training=False))
+    return lambda: compiled(batch).numpy()
+
+
+def torch_at_inference(shared: Shared, inputs: np.ndarray) -> Callable[[], np.ndarray]:
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    model, batch = _torch_model(shared).eval(), torch.from_numpy(inputs)
+    averages = (values[2:] for values in shared.weights if len(values) == 4)
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+            for buffer, value in zip((layer.running_mean, layer.running_var), next(averages), strict=True):
+                buffer.copy_(torch.from_numpy(value))
+    if shared.case.model == "cnn":
+        batch = batch.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+        model = model.to(memory_format=torch.channels_last)
+    else:
+        batch = batch.reshape(len(batch), -1)
+
+    def call() -> np.ndarray:
+        with torch.inference_mode():
+            return model(batch).numpy()
+
+    return call

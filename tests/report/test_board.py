@@ -24,7 +24,7 @@ topics:
   rates: {question: 'Do larger rates work?', rests_on: [S001-a]}
   cost:
     question: 'What does it cost?'
-    table: {file: results/bench/steps.csv, column: times_plain, kind: contestant, kinds: [ours]}
+    tables: [{of: steps, file: results/bench/steps.csv, column: times_plain, kind: contestant, kinds: [ours]}]
     answer: Nothing.
 glossary: {net: A function with weights.}
 statements:
@@ -172,7 +172,7 @@ def test_questions_come_first_then_counts_then_statements(place):
     order = (
         "- **Is it faster?** In the large net, 4 times. [Statements](#speed) · [speed](speed/report.md)\n",
         "- **Do larger rates work?** No answer yet. [Statements](#rates)\n",
-        "- **What does it cost?** Nothing. [Measured times](bench/steps.csv)\n",
+        "- **What does it cost?** Nothing. [Measured times of steps](bench/steps.csv)\n",
         "## 5 statements",
         "| **depends on the setting** | 1 | [S000-a](#S000-a) |",
         "| **is not tested yet** | 1 | [S001-b](#S001-b) |",
