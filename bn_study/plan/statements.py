@@ -104,8 +104,9 @@ class Statement(_Entry):
 
 
 class Table(_Entry):
-    """A committed table of ratios. of: what it measures. column: theirs. kind, kinds: the column that tells rows apart, and
-    its values.
+    """A committed table of ratios.
+
+    of: what it measures. column: that of the ratios. kind, kinds: the column that tells rows apart, and its values.
     """
 
     of: str
