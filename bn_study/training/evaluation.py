@@ -117,10 +117,10 @@ class Evaluation:
         factor = 1.0
         values = []
         for layer in self.network.normalizers:
-            if source == "moving_unbiased":
-                m = self.network.values(layer, self.batch_size)  # as Keras 3, we average the biased variance
-                factor = m / max(m - 1, 1)
             for mean, variance in layer.statistics:
+                if source == "moving_unbiased":
+                    m = self.network.values(layer, self.batch_size)  # as Keras 3, we average the biased variance
+                    factor = m / max(m - 1, 1)
                 values += [mean.value, variance.value * factor]
         return values
 

@@ -70,8 +70,9 @@ class Network:
         return shapes(self.model, self.forward_pass)
 
     def values(self, layer: Normalizer, batch_size: int) -> int:
-        """How many values one mean of training is taken over, which after a convolution counts pixels too."""
-        return (layer.group_size or batch_size) * math.prod(size or 1 for size in self.calls[layer.name][0][1:-1])
+        """How many values one mean of training is taken over, which after a convolution usually counts pixels too."""
+        of_example = math.prod(size or 1 for size in self.calls[layer.name][0][1:])
+        return (layer.group_size or batch_size) * of_example // math.prod(layer.statistics[0][0].shape)
 
     @property
     def statistics(self) -> list[tuple[keras.Variable, keras.Variable]]:

@@ -58,7 +58,7 @@ class BatchNormalization(Normalizer):
         self._moving = [self._pair(features, f"_{time}" if time else "") for time in range(self.time_steps)]
         self.moving_mean, self.moving_variance = self._moving[0]
 
-    def _pair(self, features: tuple[int | None], suffix: str) -> tuple[keras.Variable, keras.Variable]:
+    def _pair(self, features: tuple[int | None, ...], suffix: str) -> tuple[keras.Variable, keras.Variable]:
         return (
             self.add_weight(name=f"moving_mean{suffix}", shape=features, initializer="zeros", trainable=False),
             self.add_weight(name=f"moving_variance{suffix}", shape=features, initializer="ones", trainable=False),

@@ -22,7 +22,7 @@ topics:
   place: {question: 'Where do I put it?', rests_on: [A-b, B-c], evidence: [place], answer: Behind the activation.}
   cost:
     question: 'What does it cost?'
-    table: {file: results/bench/steps.csv, column: times_plain, kind: contestant, kinds: [ours]}
+    tables: [{of: steps, file: results/bench/steps.csv, column: times_plain, kind: contestant, kinds: [ours]}]
     answer: Ten percent.
 glossary: {perceptron: A net of dense layers.}
 statements:

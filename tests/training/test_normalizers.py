@@ -18,6 +18,7 @@ from bn_study.training.norm import (
     instance,
     noise,
     noisy_batch,
+    per_activation,
     rms,
     stopped_batch,
 )  # fmt: skip
@@ -32,6 +33,7 @@ LAYERS = {
     "batch": partial(batch.layer, "norm", 5, **COMMON, initial_scale=None),
     "ghost_batch": partial(ghost_batch.layer, "norm", 5, group_size=GROUP, **COMMON),
     "stopped_batch": partial(stopped_batch.layer, "norm", 5, **COMMON),
+    "per_activation": partial(per_activation.layer, "norm", 5, **COMMON),
     "batch_renorm": partial(batch_renorm.layer, "norm", 5, **RENORM, **COMMON),
     "group": partial(group.layer, "norm", 5, placement="before", groups=2, epsilon=EPSILON, center=True, scale=True),
     "layer": partial(layer_norm.layer, "norm", 5, placement="before", epsilon=EPSILON, center=True, scale=True),
@@ -135,6 +137,22 @@ def test_stopped_batch_puts_out_what_batch_does_and_takes_statistics_for_constan
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
     inference = [one(tf.constant(x, tf.float32), training=False) for one in (layer, whole)]
     np.testing.assert_allclose(*inference, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_per_activation_has_statistics_of_each_value_over_the_examples(shape):
+    def reference(x, gamma, beta):
+        return gamma * (x - x.mean(0)) / np.sqrt(x.var(0) + EPSILON) + beta
+
+    x, gamma, beta, upstream = case(shape)
+    layer = made("per_activation", shape, gamma, beta)
+    outputs, gradients = stepped(layer, x, upstream, training=True)
+    np.testing.assert_allclose(outputs, reference(x, gamma, beta), rtol=1e-4, atol=1e-5)
+    equal_slopes(gradients, reference, x, gamma, beta, upstream)
+    np.testing.assert_allclose(layer.moving_mean, 0.1 * x.mean(0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(layer.moving_variance, 0.9 + 0.1 * x.var(0), rtol=1e-5)
+    expected = gamma * (x - 0.1 * x.mean(0)) / np.sqrt(0.9 + 0.1 * x.var(0) + EPSILON) + beta
+    np.testing.assert_allclose(layer(tf.constant(x, tf.float32), training=False), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

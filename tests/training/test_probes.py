@@ -130,10 +130,11 @@ def test_every_evaluation_source_equals_numpy(specify):
     assert len({round(found[f"test/loss{source}"], 6) for source in expected}) == 4, "the sources differ here"
 
 
-def test_batch_of_a_convolution_counts_its_pixels(specify):
+@pytest.mark.parametrize(("norm", "sizes"), [("batch", [4 * 8 * 8, 4 * 4 * 4, 4]), ("per_activation", [4, 4, 4])])
+def test_batch_of_a_convolution_counts_its_pixels(specify, norm, sizes):
     """One mean of a feature map is over batch x height x width values, so the unbiased factor is m/(m-1) of that m."""
     spec, _, evaluator = trained(
-        specify, "norm=batch", "model=cnn", "model.blocks=[[3],[4]]", "model.dense=[5]", "steps=3", "batch_size=4"
+        specify, f"norm={norm}", "model=cnn", "model.blocks=[[3],[4]]", "model.dense=[5]", "steps=3", "batch_size=4"
     )
     evaluation = Evaluation(evaluator, spec.batch_size, 100, step=3, final=True)
     factors = [
@@ -142,7 +143,6 @@ def test_batch_of_a_convolution_counts_its_pixels(specify):
             evaluation.statistics("moving")[1::2], evaluation.statistics("moving_unbiased")[1::2], strict=True
         )
     ]
-    sizes = [4 * 8 * 8, 4 * 4 * 4, 4]
     np.testing.assert_allclose(factors, [m / (m - 1) for m in sizes], rtol=1e-5)
 
 

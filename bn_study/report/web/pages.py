@@ -102,9 +102,7 @@ def _of_statements(statements: Statements, evidence: Sequence[Evidence], results
     counts = Counter(one.answered.headline.kind for one in shown)
     return {
         "questions": questions,
-        "tables": {
-            one.name: posixpath.relpath(one.topic.table.file, "results") for one in questions if one.topic.table
-        },
+        "place": lambda table: posixpath.relpath(table.file, "results"),
         "shown": shown,
         "groups": [(topic, cards) for topic, cards in groups if cards],
         "topics": [(one.name, one.topic.question) for one in questions if one.statements or one.rests_on],
