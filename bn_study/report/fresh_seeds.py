@@ -83,7 +83,7 @@ def sentence(results: Path) -> str:
     turned = sum({*pair} == {"supported", "reversed"} for pair in both)
     were = "experiment was" if number == 1 else "experiments were"
     other = len(outcomes) - len(comparable)
-    apart = f" {other} rest on claims that were changed meanwhile and are not counted." if other else ""
+    apart = f" {other} more are not counted, because their claims have been changed since." if other else ""
     return (
         f"{number} {were} trained again with seeds that nothing had used before: {same} of {len(comparable)} outcomes "
         f"are the same, and {turned or 'none'} turned from supported to reversed or back.{apart}"

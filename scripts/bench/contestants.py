@@ -279,7 +279,7 @@ def _torch_model(shared: Shared) -> torch.nn.Module:
 
 
 def ours_at_inference(shared: Shared, inputs: np.ndarray) -> Callable[[], np.ndarray]:
-    """Logits of a batch, in one compiled call."""
+    """Logits of a batch, by one call of a TensorFlow graph."""
     model, batch = shared.program.network.model, tf.constant(inputs)
     compiled = tf.function(lambda images: model(images, training=False))
     return lambda: compiled(batch).numpy()

@@ -2,10 +2,11 @@
 
     scripts/bench.sh inference
 
-The normalized network is trained for some steps first, so that its moving averages are not those of the start. Folded,
-each layer's weights are multiplied by gamma / sqrt(variance + epsilon) and its bias takes the shift, so that it is the
-plain network with other weights; it must put out what the normalized one does. The three take turns. Times are per
-batch; ratios are medians over rounds.
+The normalized network is trained for some steps first, so that its moving averages are not those of the start, and
+gamma and beta are drawn at random. Folding multiplies each layer's weights by gamma / sqrt(variance + epsilon) and
+moves the shift into its bias. The result is a plain network, which must give the same outputs; how its time differs
+from that of the plain one is the noise of the measurement. The three take turns. Times are per batch; ratios are
+medians over rounds.
 """
 
 import json
@@ -19,11 +20,12 @@ from case import OURS, Case
 
 TRAINED_STEPS, REPEATS = 50, 15
 TOLERANCE = 1e-4
-"""Largest difference between the outputs of the normalized network and the folded one, relative to the largest."""
-WHOLE, FOLDED, PLAIN = "batch", "folded", "none"
+"""Largest allowed difference between outputs that must be the same, as a share of the largest output."""
+NORMALIZED, FOLDED, PLAIN = "batch", "folded", "none"
 NETWORKS = [("mlp", "3", "relu"), ("mlp", "10", "relu"), ("cnn", "small", "relu"), ("cnn", "large", "relu")]
-BATCHES = {1: 200, 128: 10}
-"""Calls per turn, by the number of examples in a batch."""
+BATCHES = (1, 128)
+TURN = 0.3
+"""Seconds of a turn, about."""
 
 
 def contest(network: tuple[str, str, str], threads: int) -> list[dict[str, object]]:
@@ -33,17 +35,22 @@ def contest(network: tuple[str, str, str], threads: int) -> list[dict[str, objec
     normalized = contestants.Shared(Case(*network, "before"), TRAINED_STEPS)
     normalized.program.advance(normalized.rows, normalized.rates(), None)
     plain, folded = (contestants.Shared(Case(*network, "none"), TRAINED_STEPS) for _ in range(2))
-    normalized.weights = contestants.weights(normalized)
+    normalized.weights = _drawn(contestants.weights(normalized))
+    contestants.assign(normalized)
     folded.weights = _folded(normalized.weights, contestants.EPSILON)
     contestants.assign(folded)
-    shared = {WHOLE: normalized, FOLDED: folded, PLAIN: plain}
+    shared = {NORMALIZED: normalized, FOLDED: folded, PLAIN: plain}
     rows = []
-    for examples, calls in BATCHES.items():
+    for examples in BATCHES:
         inputs = normalized.inputs[:examples]
-        for contestant, made in ((OURS, contestants.ours_at_inference), ("pytorch", contestants.torch_at_inference)):
-            nets = {norm: made(one, inputs) for norm, one in shared.items()}
-            _same(network, contestant, nets[WHOLE](), nets[FOLDED]())
-            figures = take_turns({norm: _timed(call, calls) for norm, call in nets.items()}, REPEATS)
+        ours = {norm: contestants.ours_at_inference(one, inputs) for norm, one in shared.items()}
+        theirs = {norm: contestants.torch_at_inference(one, inputs) for norm, one in shared.items()}
+        _same(f"{network}, folded", ours[NORMALIZED](), ours[FOLDED]())
+        for norm in shared:
+            _same(f"{network}, {norm}, in PyTorch", ours[norm](), theirs[norm]())
+        for contestant, calls in ((OURS, ours), ("pytorch", theirs)):
+            count = max(1, round(TURN / min(seconds(calls[PLAIN]) for _ in range(5))))
+            figures = take_turns({norm: _timed(call, count) for norm, call in calls.items()}, REPEATS)
             for norm, times in figures.items():
                 milliseconds = spread([1000 * time for time in times])
                 rows.append({
@@ -53,6 +60,19 @@ def contest(network: tuple[str, str, str], threads: int) -> list[dict[str, objec
                     "times_plain": ratio(times, figures[PLAIN]),
                 })  # fmt: skip
     return rows
+
+
+def _drawn(weights: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """The same with a random gamma and beta in each normalizer, so that losing one of them shows."""
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    return [
+        [random.uniform(0.5, 1.5, one[0].shape).astype(np.float32), random.normal(0, 0.5, one[1].shape), *one[2:]]
+        if len(one) == 4
+        else list(one)
+        for one in weights
+    ]
 
 
 def _folded(weights: Sequence[Sequence[Any]], epsilon: float) -> list[list[Any]]:
@@ -71,10 +91,10 @@ def _folded(weights: Sequence[Sequence[Any]], epsilon: float) -> list[list[Any]]
     return folded
 
 
-def _same(network: tuple[str, str, str], contestant: str, one: Any, other: Any) -> None:
+def _same(what: str, one: Any, other: Any) -> None:
     error = abs(one - other).max() / abs(one).max()
     if not error <= TOLERANCE:
-        raise SystemExit(f"{network}, {contestant}: folded, its outputs differ by {error:.1g} of the largest")
+        raise SystemExit(f"{what}: outputs that must be the same differ by {error:.1g} of the largest")
 
 
 def _timed(call: Callable[[], Any], calls: int) -> Callable[[], float]:
@@ -82,7 +102,7 @@ def _timed(call: Callable[[], Any], calls: int) -> Callable[[], float]:
 
 
 def child(threads: int) -> None:
-    """One process per number of threads, because libraries read it at import."""
+    """One process per number of threads, read at import: the large CNN has all cores, the other networks one."""
     networks = [one for one in NETWORKS if (one[1] == "large") == (threads > 1)] if CORES > 1 else NETWORKS
     print(json.dumps([row for network in networks for row in contest(network, threads)]))
 

@@ -15,9 +15,10 @@ STATISTICS = True
 class PerActivationNormalization(BatchNormalization):
     """Batch normalization with a mean and a variance for each value of an example, over the examples of the batch.
 
-    After a fully connected layer it is batch normalization. After a convolution the paper's layer takes one mean and
-    variance for all pixels of a feature map, so that shifted images give shifted outputs; this one does not, and has as
-    many values for each mean as the batch has examples. gamma and beta stay those of the feature map.
+    After a fully connected layer it is batch normalization. After a convolution the paper's layer shares one mean and
+    variance among all pixels of a feature map, so a shifted image gives a shifted output. Here each pixel has its own, so
+    that property is lost, and each mean is over only as many values as the batch has examples. gamma and beta are still
+    shared by the feature map.
     """
 
     def build(self, shape: tuple[int | None, ...]) -> None:
