@@ -155,7 +155,7 @@ def table() -> str:
 
 
 def decisive() -> str:
-    """Ten figures that a user decides by, each beside what a peer takes for the same."""
+    """Figures that a user decides by, each beside what a peer takes for the same."""
     steps = pd.read_csv(RESULTS / "steps.csv", keep_default_na=False)
     sweep = pd.read_csv(RESULTS / "sweep.csv").set_index("contestant")["median_seconds"]
     worker = pd.read_csv(RESULTS / "worker.csv").set_index("what")["value"]
@@ -165,6 +165,12 @@ def decisive() -> str:
     measure = pd.read_csv(RESULTS / "measure.csv", keep_default_na=False)
     curves = measure[measure["probe"] == "curves"]["share"]
     page = pd.read_csv(RESULTS / "page.csv").set_index("runs").loc[1000, "median_seconds"]
+
+    inference = pd.read_csv(RESULTS / "inference.csv", keep_default_na=False).set_index(["contestant", "norm"])
+
+    def times(contestant: str, norm: str) -> str:
+        ratios = inference.loc[(contestant, norm), "times_plain"]
+        return f"{ratios.min():.2f} to {ratios.max():.2f}"
 
     def step(model: str, shape: str, threads: int, *names: str) -> str:
         rows = steps[(steps["model"] == model) & (steps["shape"].astype(str) == shape) & (steps["threads"] == threads)]
@@ -178,6 +184,9 @@ def decisive() -> str:
          f"tuned `fit` {step('mlp', '3', 1, 'fit tuned')}, PyTorch {step('mlp', '3', 1, 'pytorch')}"),
         ("a step of the large CNN, batch 64, all cores", step("cnn", "large", cores, "ours"),
          f"tuned `fit` {step('cnn', 'large', cores, 'fit tuned')}, PyTorch {step('cnn', 'large', cores, *torch)}"),
+        ("inference with batch normalization: times the plain network's; folded into the weights",
+         f"{times('ours', 'batch')}; {times('ours', 'folded')}",
+         f"PyTorch {times('pytorch', 'batch')}; {times('pytorch', 'folded')}"),
         ("16 MLP runs of 5,000 steps, from the command to the last record", f"{sweep['ours']:.0f} s",
          f"`fit` {sweep['fit, one process a core']:.0f} s, PyTorch {sweep['pytorch, one process a core']:.0f} s, "
          "each with one process a core"),
