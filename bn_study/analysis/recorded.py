@@ -15,6 +15,10 @@ class NotMeasured(UsageError):
     """A run was not measured at the step that a measure asks for."""
 
 
+class NotRecorded(UsageError):
+    """A run has no such record."""
+
+
 def diverged(run: StoredRun) -> bool:
     return run.provenance["status"] == "diverged"
 
@@ -49,7 +53,7 @@ def last(run: StoredRun, metric: str) -> float:
 def values(run: StoredRun, name: str, site: str) -> tuple[np.ndarray, np.ndarray]:
     """Steps and values of a scalar record, both of shape (points,)."""
     if (name, site) not in run.scalars:
-        raise UsageError(f"run {run.id}: {_not_recorded(run, name, site)}")
+        raise NotRecorded(f"run {run.id}: {_not_recorded(run, name, site)}")
     return run.scalars[name, site]
 
 
@@ -74,7 +78,7 @@ def layer_sites(run: StoredRun, name: str, site: str) -> dict[int, str]:
     matches = (re.fullmatch(rf"layer(\d+)/{re.escape(site)}", other) for known, other in run.scalars if known == name)
     sites = {int(match[1]): match[0] for match in matches if match}
     if not sites:
-        raise UsageError(f"run {run.id}: {_not_recorded(run, name, f'layer<i>/{site}')}")
+        raise NotRecorded(f"run {run.id}: {_not_recorded(run, name, f'layer<i>/{site}')}")
     return sites
 
 

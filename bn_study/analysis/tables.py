@@ -8,7 +8,7 @@ measure that is asked of the run now, but for those that only a figure draws. A 
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -16,13 +16,14 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from bn_study.analysis.arms import CONSTANT
 from bn_study.analysis.csv_files import TEXT, column, read_csv
 from bn_study.analysis.measures import Measure, parse
-from bn_study.analysis.recorded import NotMeasured
+from bn_study.analysis.recorded import NotMeasured, NotRecorded
 from bn_study.analysis.rounding import rounded, rounded_table
-from bn_study.analysis.settings import RESULTS, missing, rank
+from bn_study.analysis.settings import RESULTS, comparable, missing, parse_selector, rank
 from bn_study.plan.device import CPU
-from bn_study.plan.experiment import Experiment, PlannedRun, plain
+from bn_study.plan.experiment import Experiment, Factors, PlannedRun, plain
 from bn_study.plan.renamed import current
 from bn_study.store.store import Store
 from bn_study.store.stored_run import DamagedRun, StoredRun
@@ -44,6 +45,8 @@ HASH = 10  # the hex digits at the end of a run's id: enough to name it in the c
 class Asked:
     """A measure that the runs of a grid are asked for; `level` by data set.
 
+    arms: selectors of those runs of the grid that need it; none: all do. A run that does not may lack its records, as a
+    net without normalization lacks those of normalizers; then the measure has no value, else it is an error.
     metric: a record that the run may lack; then the measure has no value. "": a missing record is an error.
     moved: whether overrides may have moved the measuring points; one that is not there is then no value, else an error.
     drawn: whether only a figure reads it. A figure shows what exists, so a committed row without it is still used.
@@ -55,6 +58,7 @@ class Asked:
     metric: str = ""
     moved: bool = False
     drawn: bool = False
+    arms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,8 @@ def asked(experiment: Experiment) -> list[Asked]:
     entries = [Asked(grid, final(metric), {}, metric) for grid in experiment.grids for metric in FINALS]
     moved = bool(experiment.changed)
     for claim in experiment.claims.values():
-        entries += [Asked(grid, parse(claim.measure), claim.level, moved=moved) for grid in claim.grids]
+        arms = tuple(selector for selector in claim.contrast if selector != CONSTANT)
+        entries += [Asked(grid, parse(claim.measure), claim.level, moved=moved, arms=arms) for grid in claim.grids]
     for tune in experiment.tune.values():
         entries += [Asked(grid, parse(tune.score), tune.level, moved=moved) for grid in tune.grids]
     for figure in experiment.figures.values():
@@ -181,19 +186,34 @@ def _labels(run: PlannedRun, measures: Sequence[Asked]) -> dict[str, Asked]:
         if one.grid in run.grids:
             label = one.measure.label(one.level.get(run.spec.dataset.name))
             if not one.metric or label not in found:
+                before = found.get(label)
+                if before and not before.metric:
+                    one = replace(one, arms=before.arms + one.arms if before.arms and one.arms else ())
                 found[label] = one
     return found
 
 
-def _value(one: Asked, stored: StoredRun, dataset: str) -> float:
+def _value(one: Asked, run: PlannedRun, stored: StoredRun) -> float:
     if one.metric and (one.metric, "") not in stored.scalars:
         return math.nan
     try:
-        return one.measure.of(stored, one.level.get(dataset))
+        return one.measure.of(stored, one.level.get(run.spec.dataset.name))
     except NotMeasured:
         if one.moved:
             return math.nan
         raise
+    except NotRecorded:
+        if one.arms and not any(_selected(run, parse_selector(arm)) for arm in one.arms):
+            return math.nan
+        raise
+
+
+def _selected(run: PlannedRun, arm: Factors) -> bool:
+    own = run.spec.settings
+    return all(
+        value in run.grids if factor == "grid" else comparable(own.get(factor)) == comparable(value)
+        for factor, value in arm.items()
+    )
 
 
 def _from_store(run: PlannedRun, store: Store, wanted: Mapping[str, Asked]) -> dict[str, Any] | None:
@@ -211,7 +231,7 @@ def _from_store(run: PlannedRun, store: Store, wanted: Mapping[str, Asked]) -> d
             "device": _device(found),
             "stated": " ".join(f"{claim}:{stated[claim]}" for claim in sorted(stated)),
             "measured": " ".join(sorted(wanted)),
-        } | {label: _value(one, stored, run.spec.dataset.name) for label, one in wanted.items()}
+        } | {label: _value(one, run, stored) for label, one in wanted.items()}
 
     return _read(run, store, results)
 

@@ -114,7 +114,8 @@ def short(statements: Statements, answered: Sequence[Answered], replicated: Sequ
     text += ["", f"Of {len(answered)} statements {', '.join(found)}: [all answers](results/README.md)."]
     late = sum(one.post_hoc for one in answered)
     if late:
-        text[-1] += f" {late} of these answers {'rests' if late == 1 else 'rest'} only on comparisons that were stated after their runs."
+        rest = "rests" if late == 1 else "rest"
+        text[-1] += f" {late} of these answers {rest} only on comparisons that were stated after their runs."
     if other_seeds := fresh_seeds.sentence(results):
         text[-1] += f" {other_seeds} [Which, and why](results/README.md#the-same-questions-other-seeds)."
     if replicated:

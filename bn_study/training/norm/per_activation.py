@@ -16,7 +16,7 @@ class PerActivationNormalization(BatchNormalization):
     """Batch normalization with a mean and a variance for each value of an example, over the examples of the batch.
 
     After a fully connected layer it is batch normalization. After a convolution the paper's layer shares one mean and
-    variance among all pixels of a feature map, so a shifted image gives a shifted output. Here each pixel has its own, so
+    variance among all pixels of a feature map, so a shifted image gives a shifted output. Here each pixel has its own;
     that property is lost, and each mean is over only as many values as the batch has examples. gamma and beta are still
     shared by the feature map.
     """
