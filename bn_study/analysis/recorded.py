@@ -1,4 +1,4 @@
-"""Read what a run recorded, by name and site. Raises UsageError for a record that the run does not have."""
+"""Read what a run recorded, by name and site. Raises NotRecorded for a record that the run does not have."""
 
 import math
 import re
@@ -32,7 +32,7 @@ def points(run: StoredRun, metric: str) -> tuple[np.ndarray, np.ndarray]:
         return run.scalars[metric, ""]
     known = [name for name, site in run.scalars if not site]
     if (found := recorded_as(metric, known)) not in known:
-        raise UsageError(f"run {run.id}: {parts.unknown('metric', metric, known)}")
+        raise NotRecorded(f"run {run.id}: {parts.unknown('metric', metric, known)}")
     return run.scalars[found, ""]
 
 
@@ -85,7 +85,7 @@ def layer_sites(run: StoredRun, name: str, site: str) -> dict[int, str]:
 def vectors(run: StoredRun, name: str, site: str, start: int, end: int, probe: str) -> np.ndarray:
     """A vector record from step `start` to step `end`, shape (points, units). probe: what records it, in words."""
     if (name, site) not in run.arrays:
-        raise UsageError(f"run {run.id} has no vectors {name} at {site}; add {probe} to the grid")
+        raise NotRecorded(f"run {run.id} has no vectors {name} at {site}; add {probe} to the grid")
     steps, recorded = run.arrays[name, site]
     return recorded[(start <= steps) & (steps <= end)]
 

@@ -199,6 +199,25 @@ def test_a_claim_on_what_no_run_recorded_is_an_error(store):
             runs_table([run], store, measures)
 
 
+def test_only_the_arms_of_a_claim_need_what_it_is_about(store):
+    """A plain net has no records of normalizers, and the claim on them may share its grid."""
+    plain = planned("none", 0)
+    publish(store, plain)
+    spread = parse({"layer_mean": {"name": "discrepancy/output", "site": "norm", "step": None}})
+    with pytest.raises(UsageError, match=r"none-.*discrepancy/output"):
+        runs_table([plain], store, [Asked("speed", spread, {})])
+    for arm in ("norm=batch", "grid=select", "norm=batch grid=speed"):
+        table = runs_table([plain], store, [Asked("speed", spread, {}, arms=(arm,))])
+        assert table[spread.label(None)].isna().all()
+    for arms in (("norm=none",), ("norm=batch", "grid=speed")):
+        with pytest.raises(UsageError, match=r"none-.*discrepancy/output"):
+            runs_table([plain], store, [Asked("speed", spread, {}, arms=arms)])
+    one, other = (Asked("speed", spread, {}, arms=(f"norm={norm}",)) for norm in ("batch", "none"))
+    for together in ([one, other], [other, one], [one, Asked("speed", spread, {})], [Asked("speed", spread, {}), one]):
+        with pytest.raises(UsageError, match=r"none-.*discrepancy/output"):
+            runs_table([plain], store, together)
+
+
 def test_the_store_wins_over_committed_rows(store):
     run = planned("none", 0)
     publish(store, run)
