@@ -90,7 +90,7 @@ def test_a_margin_changes_its_claim_and_those_that_it_gates(both):
 @pytest.mark.parametrize(
     ("field", "value"),
     [("level", {"nowhere": 0.5}), ("says", "no word"), ("test", "no test"), ("contrast", {"constant": 7.0}),
-     ("at", {"batch_size": 7}), ("contexts", ["batch_size"]), ("measure", {"final": {"metric": "x"}})],
+     ("at", {"batch_size": 7}), ("contexts", ["no factor"]), ("measure", {"final": {"metric": "x"}})],
 )  # fmt: skip
 def test_so_does_whatever_else_is_tested(both, field, value):
     experiment, written = both
