@@ -49,8 +49,8 @@ class Tune(_Stated):
     factors: the settings that are chosen. per: the settings whose values make arms; each arm gets its own choice.
     level: the level that the score needs, by data set. best: whether the smallest or the largest score wins.
     grid: the grid or grids of the selection runs. score: one measure, averaged over seeds; ties go to the smaller
-    value, and a diverged run is the worst. ends: None if an optimum at the edge of the grid means that the grid is too
-    small, which fails a claim's gate; `natural` if the edge is the factor's own limit, such as no dropout.
+    value, and a diverged run is the worst. ends: null: an optimum at the edge means that the grid is too small, and
+    what is compared there is blocked; `natural`: the edge is the factor's own limit, such as no dropout.
     seeks: `worst` if the worst value is meant, such as the lowest accuracy.
     """
 
