@@ -72,7 +72,7 @@ def test_numbers_that_need_no_source():
 
 def test_a_table_gives_the_ends_of_each_kind(tmp_path):
     (tmp_path / "steps.csv").write_text("who,times\nours,1.0\nours,1.043\nours,1.08\nours,1.132\nother,2.028\n")
-    table = Table(file="steps.csv", column="times", kind="who", kinds=["ours"])
+    table = Table(of="steps", file="steps.csv", column="times", kind="who", kinds=["ours"])
     assert quoted.unknown("4 to 13 % longer", quoted.of_table(tmp_path, table), {}) == []
     assert quoted.unknown("8 to 103 % longer", quoted.of_table(tmp_path, table), {}) == ["8", "103"]
     with pytest.raises(UsageError, match=r"nowhere.csv: cannot be read"):
