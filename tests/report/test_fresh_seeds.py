@@ -79,6 +79,7 @@ def test_the_first_evidence_stays_when_seeds_are_replaced_once_more(results):
     assert fresh_seeds.changed(results) == []
     again(results, AGAIN, range(3000, 3008), margin=0.1)
     assert {row["because"] for row in fresh_seeds.changed(results)} == {fresh_seeds.CHANGED}
-    assert "0 of 0 outcomes" in fresh_seeds.sentence(results) and "4 more are not counted" in fresh_seeds.sentence(results)
+    sentence = fresh_seeds.sentence(results)
+    assert "0 of 0 outcomes" in sentence and "4 more are not counted" in sentence
     again(results, [row for row in AGAIN if row[0] != "deeper"], range(4000, 4008))
     assert fresh_seeds.GONE in {row["because"] for row in fresh_seeds.changed(results)}
