@@ -406,6 +406,7 @@ def test_the_page_shows_these_rates(answers, home):
 # --- what must not matter ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("censored", ["", "slower", "both"])
 def test_the_order_of_rows_and_of_seeds_does_not_matter(censored):
     setting = replace(COST["contexts"], censored=censored)

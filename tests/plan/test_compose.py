@@ -298,6 +298,7 @@ def test_an_edit_of_a_file_counts_at_once(study):
     assert composed() == before
 
 
+@pytest.mark.slow
 def test_many_threads_compose_at_once(study, unremembered):
     home = study()
     expected = compose(home, "x", ["seed=0,1"])[0].digest

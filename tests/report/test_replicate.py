@@ -91,6 +91,7 @@ def test_a_worker_is_told_the_sample_in_words(tmp_path):
     assert split_sample(["small", "norm=none"]) == (None, ["small", "norm=none"])
 
 
+@pytest.mark.slow
 def test_rows_trained_again_by_workers_are_identical_and_a_second_call_trains_nothing(here, capfd):
     assert main(["replicate", "small", "--rows", "1", "workers=1"]) == 0
     said = capfd.readouterr().out

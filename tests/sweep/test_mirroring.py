@@ -585,6 +585,7 @@ def test_live_and_exported_later_are_alike(empty, undisturbed, capsys, name):
     assert content() == live
 
 
+@pytest.mark.slow
 def test_a_run_under_way_is_mirrored_from_its_checkpoint(place, specify, tmp_path):
     from bn_study.store import checkpoint
     from bn_study.training.train import Programs, train

@@ -57,6 +57,7 @@ def test_batches_carry_the_changes_of_their_examples(specify):
         np.testing.assert_array_equal(changes[place], drawn[rows[place]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [CNN, ("dataset=digits", "model.widths=[12]", "probe=[curves]")])
 def test_a_run_with_augmentation_resumes_bit_for_bit_and_is_another_run(specify, model):
     states = {}

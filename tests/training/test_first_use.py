@@ -54,6 +54,7 @@ def plain():
     return answered(NAMES)
 
 
+@pytest.mark.slow
 def test_every_public_name_is_what_a_plain_import_gives(plain):
     lazy = answered(f"import bn_study.training\n{NAMES}", json.dumps(plain["asked"]))
     assert sum(map(len, plain["found"].values())) > 4000

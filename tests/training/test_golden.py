@@ -52,6 +52,7 @@ def test_a_processor_without_avx512_records_the_same_bits(home):
     assert found == {name: COMMITTED["records"][name] for name in EMULATED}
 
 
+@pytest.mark.slow
 def test_a_worker_is_portable_whatever_it_is_started_from_and_says_so(home, tmp_path):
     user = {"XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2", "ONEDNN_MAX_CPU_ISA": "SSE41", "TF_ENABLE_ONEDNN_OPTS": "0"}
     place = {"PYTHONPATH": str(home), "BN_STUDY_HOME": str(home), "BN_STUDY_RESULTS": str(tmp_path)}
