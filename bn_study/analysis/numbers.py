@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from bn_study.analysis import tables
 from bn_study.analysis.arms import numbered
+from bn_study.analysis.asked import asked
 from bn_study.analysis.measures import Measure, parse
 from bn_study.analysis.settings import missing
 from bn_study.analysis.stats import ROUNDING
@@ -163,7 +163,7 @@ def arrays(experiment: Experiment, committed: pd.DataFrame, again: pd.DataFrame)
 def compared(experiment: Experiment) -> dict[str, Measure]:
     """The measure of each column of an experiment's table, on a logarithmic scale if a claim or tuning uses one."""
     found: dict[str, Measure] = {}
-    for one in tables.asked(experiment):
+    for one in asked(experiment):
         for level in {None, *one.level.values()}:
             known = found.get(label := one.measure.label(level))
             if known is None or (known.scale is None and one.measure.over is None):

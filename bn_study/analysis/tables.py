@@ -5,10 +5,9 @@ same. A planned run comes from the store; if it is not there, a committed row of
 measure that is asked of the run now, but for those that only a figure draws. A run that is in neither is absent.
 """
 
-import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -16,49 +15,25 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from bn_study.analysis.arms import CONSTANT
+from bn_study.analysis.asked import Asked, of_run, on_these, value
 from bn_study.analysis.csv_files import TEXT, column, read_csv
-from bn_study.analysis.measures import Measure, parse
-from bn_study.analysis.recorded import NotMeasured, NotRecorded
 from bn_study.analysis.rounding import rounded, rounded_table
-from bn_study.analysis.settings import RESULTS, comparable, missing, parse_selector, rank
+from bn_study.analysis.settings import RESULTS, missing, rank
 from bn_study.plan.device import CPU
-from bn_study.plan.experiment import Experiment, Factors, PlannedRun, plain
+from bn_study.plan.experiment import PlannedRun, plain
 from bn_study.plan.renamed import current
 from bn_study.store.store import Store
 from bn_study.store.stored_run import DamagedRun, StoredRun
 
 CURVES = ("run", "step", "name", "site", "unit", "value")
-FINALS = ("test/accuracy", "test/loss")
 NOTES = ("numerics", "device")
 """Columns of a table of runs that are left out where all fields are empty."""
-"""Metrics whose last value is read from every run that recorded them."""
 Points = dict[tuple[str, str, Any], list[tuple[int, float]]]
 """By name, site and unit: step and value."""
 EVERY: Literal["every"] = "every"
 """All values of a vector, such as a histogram's counts; `unit` in curves.csv is then the index in the vector."""
 DRAWN = 6  # significant digits of the curves, which are drawn and not tested
 HASH = 10  # the hex digits at the end of a run's id: enough to name it in the curves
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A measure that the runs of a grid are asked for; `level` by data set.
-
-    arms: selectors of those runs of the grid that need it; none: all do. A run that does not may lack its records, as a
-    net without normalization lacks those of normalizers; then the measure has no value, else it is an error.
-    metric: a record that the run may lack; then the measure has no value. "": a missing record is an error.
-    moved: whether overrides may have moved the measuring points; one that is not there is then no value, else an error.
-    drawn: whether only a figure reads it. A figure shows what exists, so a committed row without it is still used.
-    """
-
-    grid: str
-    measure: Measure
-    level: Mapping[str, float]
-    metric: str = ""
-    moved: bool = False
-    drawn: bool = False
-    arms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,43 +55,20 @@ class Curve:
         return [self.steps is None or step in self.steps or (step == last and -1 in self.steps) for step in steps]
 
 
-def asked(experiment: Experiment) -> list[Asked]:
-    """Every measure of claims and tuning scores, with the grid whose runs are asked for it; FINALS; what figures draw.
-
-    A figure with the options `grids` and `metrics` draws the last value of these records of the runs of these grids.
-    """
-    entries = [Asked(grid, final(metric), {}, metric) for grid in experiment.grids for metric in FINALS]
-    moved = bool(experiment.changed)
-    for claim in experiment.claims.values():
-        arms = tuple(selector for selector in claim.contrast if selector != CONSTANT)
-        entries += [Asked(grid, parse(claim.measure), claim.level, moved=moved, arms=arms) for grid in claim.grids]
-    for tune in experiment.tune.values():
-        entries += [Asked(grid, parse(tune.score), tune.level, moved=moved) for grid in tune.grids]
-    for figure in experiment.figures.values():
-        metrics = [one for one in figure.get("metrics") or [] if one not in FINALS]
-        grids = [*(figure.get("grids") or []), *(figure.get("beside") or [])]
-        entries += [Asked(grid, final(one), {}, one, drawn=True) for grid in grids for one in metrics]
-    return entries
-
-
-def final(metric: str) -> Measure:
-    """The measure `final` of a record."""
-    return parse({"final": {"metric": metric}})
-
-
 def runs_table(
     planned: Sequence[PlannedRun], store: Store, measures: Sequence[Asked], kept: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """A row per run of the plan that the store, or else the committed table `kept`, has.
 
-    Columns: run, grids (separated by spaces), seed, status, diverged_at, classes, commit, dirty, numerics (portable,
-    native, or "" where nobody noted them), device (the GPUs that trained it, or "" for the CPU), stated (`claim:hash`,
-    separated by spaces), measured (the labels of the measures that were asked of it, separated by spaces), then every
-    setting, then every measure by its label. A setting that a run lacks is missing, and so is a measure that it was not
-    asked for or has no value of. Measures are rounded (see `rounding`), settings are as they were given. A setting that
-    is null in all runs has a column only if `kept` has one, so that an option that came later, whose null means "as
-    before", changes no committed table; nor have NOTES that are empty in all runs. A damaged run is set aside with a
-    warning. Sorted by grids, settings and seed.
+    Columns: run, grids (separated by spaces), seed, status, diverged_at, classes, commit, dirty, numerics
+    (portable, native, or "" where nobody noted them), device (the GPUs that trained it, or "" for the CPU), stated
+    (`claim:hash` of the claims on its grids when it was trained, separated by spaces), measured (the labels of the
+    measures that were asked of it, separated by spaces), then every setting, then every measure by its label. A
+    setting that a run lacks is missing, and so is a measure that it was not asked for or has no value of. Measures
+    are rounded (see `rounding`), settings are as they were given. A setting that is null in all runs has a column
+    only if `kept` has one, so that an option that came later, whose null means "as before", changes no committed
+    table; nor have NOTES that are empty in all runs. A damaged run is set aside with a warning. Sorted by grids,
+    settings and seed.
     """
     committed = {} if kept is None or kept.empty else {row["run"]: row for row in kept.to_dict("records")}
     rows, labels, settings = [], set(), set()
@@ -124,7 +76,7 @@ def runs_table(
     for run in planned:
         place = run.grids, run.spec.dataset.name
         if place not in asked_of:
-            asked_of[place] = _labels(run, measures)
+            asked_of[place] = of_run(run, measures)
         wanted = asked_of[place]
         own = {key: plain(value) for key, value in run.spec.settings.items()}
         labels |= set(wanted)
@@ -132,6 +84,7 @@ def runs_table(
         results = _from_store(run, store, wanted) or _from_committed(committed.get(run.spec.id), wanted)
         if results is None:
             continue
+        results["stated"] = on_these(run.grids, results["stated"], measures)
         rows.append({"run": run.spec.id, "grids": " ".join(run.grids)} | own | results)
     named = {key for row in rows for key in settings if not missing(row.get(key))}
     if rows:
@@ -179,43 +132,6 @@ def curves_table(
     return table.astype({"value": "float64"})
 
 
-def _labels(run: PlannedRun, measures: Sequence[Asked]) -> dict[str, Asked]:
-    """What a run is asked for, by the column's name. What a claim asks for too must be there."""
-    found: dict[str, Asked] = {}
-    for one in measures:
-        if one.grid in run.grids:
-            label = one.measure.label(one.level.get(run.spec.dataset.name))
-            if not one.metric or label not in found:
-                before = found.get(label)
-                if before and not before.metric:
-                    one = replace(one, arms=before.arms + one.arms if before.arms and one.arms else ())
-                found[label] = one
-    return found
-
-
-def _value(one: Asked, run: PlannedRun, stored: StoredRun) -> float:
-    if one.metric and (one.metric, "") not in stored.scalars:
-        return math.nan
-    try:
-        return one.measure.of(stored, one.level.get(run.spec.dataset.name))
-    except NotMeasured:
-        if one.moved:
-            return math.nan
-        raise
-    except NotRecorded:
-        if one.arms and not any(_selected(run, parse_selector(arm)) for arm in one.arms):
-            return math.nan
-        raise
-
-
-def _selected(run: PlannedRun, arm: Factors) -> bool:
-    own = run.spec.settings
-    return all(
-        value in run.grids if factor == "grid" else comparable(own.get(factor)) == comparable(value)
-        for factor, value in arm.items()
-    )
-
-
 def _from_store(run: PlannedRun, store: Store, wanted: Mapping[str, Asked]) -> dict[str, Any] | None:
     def results(stored: StoredRun) -> dict[str, Any]:
         found = stored.provenance
@@ -231,7 +147,7 @@ def _from_store(run: PlannedRun, store: Store, wanted: Mapping[str, Asked]) -> d
             "device": _device(found),
             "stated": " ".join(f"{claim}:{stated[claim]}" for claim in sorted(stated)),
             "measured": " ".join(sorted(wanted)),
-        } | {label: _value(one, run, stored) for label, one in wanted.items()}
+        } | {label: value(one, run, stored) for label, one in wanted.items()}
 
     return _read(run, store, results)
 

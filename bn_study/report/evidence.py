@@ -15,6 +15,7 @@ import pandas as pd
 
 from bn_study import report as writer
 from bn_study.analysis import claims, csv_files, tables, tune
+from bn_study.analysis.asked import asked
 from bn_study.analysis.verdict import Verdict
 from bn_study.errors import UsageError
 from bn_study.plan import places, statements
@@ -210,7 +211,7 @@ def _judge(study: Study, experiment: Experiment, source: Path, target: Path, san
     """
     kept = tables.read_runs(source) if source.is_file() else None
     plan, waiting = planned(experiment, study.store, kept)
-    runs = tables.runs_table(plan, study.store, tables.asked(experiment), kept)
+    runs = tables.runs_table(plan, study.store, asked(experiment), kept)
     if runs.empty:
         raise UsageError(f"{experiment.name}: no run is stored yet; train with `bn-study run` and the same words")
     target.parent.mkdir(parents=True, exist_ok=True)

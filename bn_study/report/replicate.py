@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from bn_study.analysis import claims, csv_files, replication, tables, tune
+from bn_study.analysis.asked import asked
 from bn_study.analysis.replication import Replication
 from bn_study.errors import UsageError
 from bn_study.plan import numerics, parts
@@ -133,7 +134,7 @@ def compare(request: Request, sample: Sample) -> Replicated:
     store = replica.study.store
     committed = tables.read_runs(sample.table)
     plan = plan_status(replica.experiment, store).runs
-    again = tables.runs_table(plan, store, tables.asked(experiment))
+    again = tables.runs_table(plan, store, asked(experiment))
     if again.empty:
         raise UsageError(f"{experiment.name}: nothing has been trained again; `bn-study replicate` does it")
     judged = replication.judge(experiment, committed, again)
@@ -164,7 +165,7 @@ def _verdicts(study: Study, experiment: Experiment, sample: Sample, store: Store
     full = [name for name in experiment.claims if whole(name)]
     if not full:
         return {}
-    measures = tables.asked(experiment)
+    measures = asked(experiment)
     tuned = tune.choose(experiment, tables.runs_table(plan, nowhere, measures, committed))
     again = tables.runs_table([run for run in plan if run.spec.id in stored], store, measures)
     sanity = "" if experiment.sanity_check else sanity_checks.sanity(study)

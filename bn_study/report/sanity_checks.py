@@ -5,6 +5,7 @@ these claims does not hold at the current recipe, every claim of another experim
 """
 
 from bn_study.analysis import claims, tables, tune
+from bn_study.analysis.asked import asked
 from bn_study.plan import places
 from bn_study.plan.compose import compose
 from bn_study.plan.reading import experiment_names, read_experiment
@@ -36,7 +37,7 @@ def _failing(study: Study, name: str) -> str:
     folders = (study.results / name, study.home / "results" / name, places.HOME / "results" / name)
     kept = next((tables.read_runs(one / "runs.csv") for one in folders if (one / "runs.csv").is_file()), None)
     plan, _ = planned(experiment, study.store, kept)
-    runs = tables.runs_table(plan, study.store, tables.asked(experiment), kept)
+    runs = tables.runs_table(plan, study.store, asked(experiment), kept)
     verdicts = claims.verdicts(experiment, runs, tune.choose(experiment, runs))
     wrong = {claim: verdict.outcome for claim, verdict in verdicts.items() if not verdict.holds}
     if set(wrong.values()) == {"missing"}:

@@ -9,12 +9,13 @@ import pandas as pd
 
 from bn_study.analysis import comparison, csv_files
 from bn_study.analysis.arms import grouped, varying
+from bn_study.analysis.asked import final
 from bn_study.analysis.figure import _style
 from bn_study.analysis.needed import LAYERS, Needed
 from bn_study.analysis.planned_records import check_needed, planned
 from bn_study.analysis.settings import setting_names
 from bn_study.analysis.shown import Tables
-from bn_study.analysis.tables import HASH, final
+from bn_study.analysis.tables import HASH
 from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.experiment import Experiment

@@ -15,6 +15,7 @@ import pandas as pd
 
 from bn_study.analysis import csv_files, interval, sensitivity, tables
 from bn_study.analysis.arms import by_settings
+from bn_study.analysis.asked import FINALS, final
 from bn_study.analysis.described import note, run_set
 from bn_study.analysis.figure import _style
 from bn_study.analysis.settings import written
@@ -163,7 +164,7 @@ def _page(
         devices=[one or "CPU" for one in _values(runs, "device")],
         dirty=bool(len(runs)) and bool(runs["dirty"].any()),
         arms=[] if verdicts else [(name, _arms(of_grid(runs, name))) for name in experiment.grids],
-        finals=[metric for metric in tables.FINALS if runs[tables.final(metric).label(None)].notna().any()],
+        finals=[metric for metric in FINALS if runs[final(metric).label(None)].notna().any()],
         claims=[(experiment.claims[name], verdict) for name, verdict in verdicts.items()],
         traces={name: traces(experiment, name, verdicts, tuned) for name in verdicts},
         tuned=[one for name, entry in tuned.items() for one in _choices(name, entry)],
@@ -192,7 +193,7 @@ def _arms(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """For each arm of a grid the means of the metrics in FINALS over its finished runs."""
     entries = []
     for arm in by_settings(rows) if len(rows) else []:
-        finals = {metric: arm.rows[tables.final(metric).label(None)].dropna() for metric in tables.FINALS}
+        finals = {metric: arm.rows[final(metric).label(None)].dropna() for metric in FINALS}
         entries.append(
             {
                 "label": arm.label or "all runs",

@@ -80,12 +80,11 @@ def tuned_values(
     experiment: Experiment, runs: Sequence[PlannedRun], store: Store, kept: "pd.DataFrame | None" = None
 ) -> dict[str, Tuned]:
     """The values that stored selection runs chose. kept: the committed table, for runs that the store lacks."""
-    from bn_study.analysis import (
-        tables,
-        tune,  # imported late: pandas takes longer than all the rest of a plan without tuning
-    )
+    # imported late: pandas takes longer than all the rest of a plan without tuning
+    from bn_study.analysis import tables, tune
+    from bn_study.analysis.asked import asked
 
     grids = experiment.tuning_grids
-    scores = [one for one in tables.asked(experiment) if one.grid in grids]
+    scores = [one for one in asked(experiment) if one.grid in grids]
     selection = [run for run in runs if grids.intersection(run.grids)]
     return tune.choose(experiment, tables.runs_table(selection, store, scores, kept))

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bn_study.analysis.asked import Asked, asked, final
 from bn_study.analysis.csv_files import read_csv, write_csv
 from bn_study.analysis.measures import parse
-from bn_study.analysis.tables import EVERY, Asked, Curve, asked, curves_table, final, runs_table
+from bn_study.analysis.tables import EVERY, Curve, curves_table, runs_table
 from bn_study.errors import UsageError
 from bn_study.plan.experiment import Experiment, Grid, PlannedRun, Tune
 from bn_study.plan.spec import Part, RunSpec
@@ -216,6 +217,17 @@ def test_only_the_arms_of_a_claim_need_what_it_is_about(store):
     for together in ([one, other], [other, one], [one, Asked("speed", spread, {})], [Asked("speed", spread, {}), one]):
         with pytest.raises(UsageError, match=r"none-.*discrepancy/output"):
             runs_table([plain], store, together)
+
+
+def test_a_row_lists_the_claims_on_its_grids(store):
+    """Hundreds of rows would otherwise repeat all claims of an experiment. One that is no claim any more stays."""
+    run = planned("none", 0)  # published with the claims `faster` and `a`
+    publish(store, run)
+    here, there = (replace(STEPS, claim="faster", grid=grid) for grid in ("speed", "select"))
+    for measures, stated in (([here, there], "a:123 faster:abc"), ([there], "a:123"), ([STEPS], "a:123 faster:abc")):
+        kept = runs_table([run], store, measures)
+        assert kept["stated"].tolist() == [stated]
+        assert runs_table([run], Store(store.root / "none"), measures, kept)["stated"].tolist() == [stated]
 
 
 def test_the_store_wins_over_committed_rows(store):

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from bn_study.analysis import csv_files, tables
+from bn_study.analysis.asked import asked
 from bn_study.plan import git, history
 from bn_study.plan.compose import compose
 from bn_study.plan.expand import expand
@@ -344,7 +345,7 @@ def test_the_package_and_the_study_are_two_repositories(studied, tmp_path, monke
     studied.place.store.publish(
         run.spec, records, records.iloc[:0], about() | {"status": "complete", "classes": 10, "stated": {}}
     )
-    (row,) = tables.runs_table([run], studied.place.store, tables.asked(studied.experiment())).to_dict("records")
+    (row,) = tables.runs_table([run], studied.place.store, asked(studied.experiment())).to_dict("records")
     assert row["commit"] == studied.git("rev-parse", "HEAD") and bool(row["dirty"]) is True
 
 

@@ -15,6 +15,7 @@ from scipy import stats
 
 from bn_study import report
 from bn_study.analysis import csv_files, tables, tune
+from bn_study.analysis.asked import asked
 from bn_study.analysis.claims import verdicts
 from bn_study.analysis.unit_paths import median_unit
 from bn_study.analysis.verdict import Row, Verdict
@@ -118,7 +119,7 @@ def reported(experiment, store, folder):
     folder.mkdir(exist_ok=True)
     kept = [csv_files.read_csv(folder / one) if (folder / one).exists() else None for one in ("runs.csv", "curves.csv")]
     planned, _ = expand(experiment, {})
-    runs = tables.runs_table(planned, store, tables.asked(experiment), kept[0])
+    runs = tables.runs_table(planned, store, asked(experiment), kept[0])
     csv_files.write_csv(runs, folder / "runs.csv")
     runs = csv_files.read_csv(folder / "runs.csv")
     curves = report.curves_table(experiment, planned, store, runs, kept[1])
@@ -379,7 +380,7 @@ def test_any_text_is_written_as_hydra_reads_it(value):
 
 def nothing(experiment):
     """The two tables before anything is trained."""
-    runs = tables.runs_table(expand(experiment, {})[0], Store(Path("none")), tables.asked(experiment))
+    runs = tables.runs_table(expand(experiment, {})[0], Store(Path("none")), asked(experiment))
     return runs, tables.curves_table([], Store(Path("none")), {})
 
 

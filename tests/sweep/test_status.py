@@ -6,6 +6,7 @@ import pytest
 
 from bn_study import report
 from bn_study.analysis import csv_files, tables, tune
+from bn_study.analysis.asked import asked
 from bn_study.analysis.check import check
 from bn_study.analysis.claims import verdicts
 from bn_study.errors import UsageError
@@ -114,7 +115,7 @@ def trained(experiment, store):
 
 
 def test_no_dropout_at_all_is_not_the_edge_of_a_grid(experiment, store):
-    runs = tables.runs_table(trained(experiment, store), store, tables.asked(experiment))
+    runs = tables.runs_table(trained(experiment, store), store, asked(experiment))
     chosen = tune.choose(experiment, runs)
     assert chosen["rate"].chosen == {(norm,): {"optimizer.learning_rate": one} for norm, one in RATE.items()}
     assert chosen["rate"].at_edge == {("none",), ("batch",)}
@@ -124,7 +125,7 @@ def test_no_dropout_at_all_is_not_the_edge_of_a_grid(experiment, store):
 
 def test_the_committed_table_serves_each_of_the_tunings(experiment, store, tmp_path):
     runs = trained(experiment, store)
-    csv_files.write_csv(tables.runs_table(runs, store, tables.asked(experiment)), tmp_path / "runs.csv")
+    csv_files.write_csv(tables.runs_table(runs, store, asked(experiment)), tmp_path / "runs.csv")
     kept, nothing = csv_files.read_csv(tmp_path / "runs.csv"), Store(tmp_path / "nothing")
     again, waiting = planned(experiment, nothing, kept)
     assert waiting == [] and [run.spec.id for run in again] == [run.spec.id for run in runs]
@@ -143,7 +144,7 @@ def test_the_price_is_of_all_runs_whatever_they_wait_for(experiment, store):
 
 def test_a_trace_names_every_tuning_that_a_claim_rests_on(experiment, store):
     """Those that its runs waited for as well as those that it names, each arm with its choice."""
-    runs = tables.runs_table(trained(experiment, store), store, tables.asked(experiment))
+    runs = tables.runs_table(trained(experiment, store), store, asked(experiment))
     tuned = tune.choose(experiment, runs)
     (trace,) = report.traces(experiment, "it", verdicts(experiment, runs, tuned), tuned)
     assert [line for line in trace.lines if line.startswith("tuned")] == [

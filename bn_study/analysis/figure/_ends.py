@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 
 from bn_study.analysis import interval, shown
 from bn_study.analysis.arms import bound_to_norm, by_settings
+from bn_study.analysis.asked import final
 from bn_study.analysis.described import described
 from bn_study.analysis.figure import _metric_words as metric_words
 from bn_study.analysis.figure import _style
@@ -29,7 +30,7 @@ from bn_study.analysis.over import largest_usable
 from bn_study.analysis.rounding import rounded
 from bn_study.analysis.settings import comparable, missing, rank, written
 from bn_study.analysis.shown import Tables
-from bn_study.analysis.tables import Curve, final
+from bn_study.analysis.tables import Curve
 from bn_study.plan.types import Fraction
 
 COLUMNS = ("grid", "arm", "metric", "series", "place", "value", "low", "high", "n", "lost", "dataset", "seeds")

@@ -15,12 +15,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bn_study.analysis import shown
+from bn_study.analysis.asked import final
 from bn_study.analysis.described import described
 from bn_study.analysis.figure._style import BLUE, PAGE, PALETTE, say, style
 from bn_study.analysis.needed import Needed
 from bn_study.analysis.settings import missing
 from bn_study.analysis.shown import Tables, of_grid
-from bn_study.analysis.tables import Curve, final
+from bn_study.analysis.tables import Curve
 
 SIZE = "norm.group_size"
 PANELS = {

@@ -14,13 +14,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bn_study.analysis import interval, shown
+from bn_study.analysis.asked import final
 from bn_study.analysis.described import described
 from bn_study.analysis.figure._metric_words import is_accuracy
 from bn_study.analysis.figure._style import BLACK, BLUE, PAGE, say, style
 from bn_study.analysis.needed import Needed
 from bn_study.analysis.settings import written
 from bn_study.analysis.shown import Tables, of_grid
-from bn_study.analysis.tables import Curve, final
+from bn_study.analysis.tables import Curve
 
 PLACES = {
     "none": ("without BN", BLACK, "o", False),
