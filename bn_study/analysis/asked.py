@@ -4,11 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import pandas as pd
+
 from bn_study.analysis.arms import CONSTANT
 from bn_study.analysis.measures import Measure, parse
 from bn_study.analysis.recorded import NotMeasured, NotRecorded
-from bn_study.analysis.settings import comparable, parse_selector
-from bn_study.plan.experiment import Experiment, Factors, PlannedRun
+from bn_study.analysis.settings import parse_selector, where
+from bn_study.plan.experiment import Experiment, PlannedRun
 from bn_study.store.stored_run import StoredRun
 
 FINALS = ("test/accuracy", "test/loss")
@@ -93,14 +95,7 @@ def value(one: Asked, run: PlannedRun, stored: StoredRun) -> float:
             return math.nan
         raise
     except NotRecorded:
-        if one.arms and not any(_selected(run, parse_selector(arm)) for arm in one.arms):
+        cells = pd.DataFrame([run.spec.settings | {"grid": grid} for grid in run.grids])
+        if one.arms and all(where(cells, parse_selector(arm)).empty for arm in one.arms):
             return math.nan
         raise
-
-
-def _selected(run: PlannedRun, arm: Factors) -> bool:
-    own = run.spec.settings
-    return all(
-        value in run.grids if factor == "grid" else comparable(own.get(factor)) == comparable(value)
-        for factor, value in arm.items()
-    )
