@@ -21,7 +21,7 @@ KINDS = {
     "holds": ("holds", "hold"),
     "holds in part": ("holds in part", "hold in part"),
     "depends": ("depends on the setting", "depend on the setting"),
-    "cause": ("has its effect, but not for the stated reason", "have their effect, but not for the stated reason"),
+    "cause": ("has an effect, but not for the stated reason", "have an effect, but not for the stated reason"),
     "does not hold": ("does not hold", "do not hold"),
     "open": ("is open", "are open"),
     "not tested": ("is not tested yet", "are not tested yet"),
@@ -118,10 +118,8 @@ def short(statements: Statements, answered: Sequence[Answered], replicated: Sequ
         text[-1] += f" {late} of these answers {rest} only on comparisons that were stated after their runs."
     if other_seeds := fresh_seeds.sentence(results):
         text[-1] += f" {other_seeds} [Which, and why](results/README.md#the-same-questions-other-seeds)."
-    if replicated:
-        kinds = len({(entry.processor, entry.instructions) for entry in replicated})
-        again = f"Committed rows were trained again on {kinds} kind{'s' if kinds != 1 else ''} of processor"
-        text[-1] += f" {again}: [how they agree](results/README.md#replicated-on-other-machines)."
+    if seen.kinds(replicated):
+        text[-1] += f" {seen.in_short(replicated)}: [how they agree](results/README.md#replicated-on-other-machines)."
     return "\n".join(text) + "\n"
 
 

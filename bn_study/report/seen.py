@@ -1,6 +1,7 @@
 """The kinds of processor on which the evidence was replicated, from what `bn-study replicate` wrote.
 
-results/replications/ has one CSV file per kind of processor; in it an experiment has one row per numerics.
+results/replications/ has one CSV file per kind of processor; in it an experiment has one row per numerics. A row counts
+as long as its evidence is the committed one: an experiment can be trained anew, with other seeds or another protocol.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,8 @@ COUNTS = ("rows", "identical", "agrees", "differs", "untold", "verdicts", "verdi
 class Seen:
     """Rows that one kind of processor trained again in one kind of numerics, over all experiments.
 
-    counts: by the names in COUNTS. shifted: the experiments with a shifted measure.
+    counts: by the names in COUNTS. shifted: the experiments with a shifted measure. replaced: the number of experiments
+    that do not count, because their evidence has been replaced since.
     """
 
     processor: str
@@ -26,6 +28,7 @@ class Seen:
     experiments: int
     counts: dict[str, int]
     shifted: tuple[str, ...]
+    replaced: int
 
     @property
     def cells(self) -> list[str]:
@@ -48,10 +51,18 @@ def read(results: Path) -> list[Seen]:
         for (name, vectors, numerics), rows in csv_files.read_csv(path).groupby(
             ["processor", "instructions", "numerics"]
         ):
-            counts = {key: int(rows[key].sum()) for key in COUNTS}
-            shifted = tuple(str(one) for one in rows["experiment"][rows["shifted"].notna() & (rows["shifted"] != "")])
-            entries.append(Seen(str(name), str(vectors), str(numerics), len(rows), counts, shifted))
+            held = rows[[_is_committed(results / one.experiment, one.evidence) for one in rows.itertuples()]]
+            counts = {key: int(held[key].sum()) for key in COUNTS}
+            shifted = tuple(str(one) for one in held["experiment"][held["shifted"].notna() & (held["shifted"] != "")])
+            replaced = len(rows) - len(held)
+            entries.append(Seen(str(name), str(vectors), str(numerics), len(held), counts, shifted, replaced))
     return entries
+
+
+def _is_committed(folder: Path, evidence: str) -> bool:
+    """Whether the rows in an experiment's folder are from the commits (abbreviated, with spaces between)."""
+    table = folder / "runs.csv"
+    return table.is_file() and set(str(evidence).split()) <= set(csv_files.read_csv(table)["commit"].str[:10])
 
 
 def table(entries: Sequence[Seen]) -> str:
@@ -61,11 +72,25 @@ def table(entries: Sequence[Seen]) -> str:
 
 
 def sentence(entries: Sequence[Seen]) -> str:
-    """The number of kinds of processor, in a sentence."""
-    kinds = len({(entry.processor, entry.instructions) for entry in entries})
-    if not kinds:
-        return "No committed row has been trained again on another machine yet; `bn-study replicate --all` does it."
+    """On how many kinds of processor rows were trained again, and how many experiments do not count any more."""
+    replaced = max((entry.replaced for entry in entries), default=0)
+    do = "s do" if replaced != 1 else " does"
+    since = f" {replaced} experiment{do} not count, because the evidence has been replaced since." if replaced else ""
+    if not kinds(entries):
+        return f"No committed row has been trained again yet; `bn-study replicate --all` does it.{since}"
+    return f"{in_short(entries)} (`bn-study replicate`; docs/verdicts.md says what *agrees* means).{since}"
+
+
+def in_short(entries: Sequence[Seen]) -> str:
+    """How many experiments have rows that were trained again, and on how many kinds of processor."""
+    most = max(entry.experiments for entry in entries)
+    number = kinds(entries)
     return (
-        f"Committed rows were trained again on {kinds} kind{'s' if kinds != 1 else ''} of processor "
-        "(`bn-study replicate`; docs/verdicts.md says what *agrees* means):"
+        f"Rows of {most} experiment{'s' if most != 1 else ''} were trained again on {number} "
+        f"kind{'s' if number != 1 else ''} of processor"
     )
+
+
+def kinds(entries: Sequence[Seen]) -> int:
+    """The number of kinds of processor on which rows of the committed evidence were trained again."""
+    return len({(entry.processor, entry.instructions) for entry in entries if entry.experiments})

@@ -228,7 +228,7 @@ def test_the_readme_shows_it_in_short(place):
         "after\n",
         "- **[Is it faster?](results/README.md#speed)** In the large net, 4 times.\n",
         "- **[What does it cost?](results/bench/steps.csv)** Nothing.\n",
-        "Of 5 statements 1 holds in part, 1 depends on the setting, 1 has its effect, but not for the stated reason, ",
+        "Of 5 statements 1 holds in part, 1 depends on the setting, 1 has an effect, but not for the stated reason, ",
     ):
         assert text in first, text
     assert "former" not in first and evidence.board_differences(place) == []

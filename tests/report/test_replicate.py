@@ -195,6 +195,7 @@ def test_a_summary_keeps_other_experiments_and_numerics(here):
     request, sample = Request.parse(WORDS, here), Sample(1, replicate.table_of(here, "small"))
     replicate.train(request, sample)
     one = replicate.compare(request, sample)
+    shutil.copytree(here.results / "small", here.results / "other")
     replicate.write(here, [one, replace(one, experiment="other"), replace(one, numerics="native")])
     path = replicate.write(here, [replace(one, missing=3)])
     found = csv_files.read_csv(path)
@@ -205,4 +206,17 @@ def test_a_summary_keeps_other_experiments_and_numerics(here):
     native, portable = seen.read(here.results)
     assert (native.numerics, native.experiments, native.counts["identical"], native.shifted) == ("native", 1, 4, ())
     assert (portable.numerics, portable.experiments, portable.counts["rows"]) == ("portable", 2, 8)
-    assert "1 kind of processor" in seen.sentence([native, portable])
+    assert "Rows of 2 experiments were trained again on 1 kind of processor" in seen.sentence([native, portable])
+
+
+def test_rows_of_evidence_that_was_replaced_do_not_count(here):
+    request, sample = Request.parse(WORDS, here), Sample(1, replicate.table_of(here, "small"))
+    replicate.train(request, sample)
+    one = replicate.compare(request, sample)
+    replicate.write(here, [one, replace(one, committed=one.committed.assign(commit="0" * 40), numerics="native")])
+    native, portable = seen.read(here.results)
+    assert (native.experiments, native.counts["rows"], native.replaced) == (0, 0, 1)
+    assert (portable.experiments, portable.counts["rows"], portable.replaced) == (1, 4, 0)
+    assert seen.sentence([native]).startswith("No committed row") and "1 kind" in seen.sentence([native, portable])
+    shutil.rmtree(here.results / "small")
+    assert not seen.kinds(seen.read(here.results))
