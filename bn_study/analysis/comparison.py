@@ -105,13 +105,25 @@ def compare(
     rows = []
     for context, own in grouped(runs, others):
         found = {label(values): group for values, group in grouped(own, arms)}
-        base = next(iter(found)) if against is None else against
-        if base not in found and against is not None and not any(against in one.split() for one in found):
-            raise UsageError(parts.unknown("arm", against, list(found)))
-        first = found.get(base, next((group for name, group in found.items() if base in name.split()), None))
+        base = _reference(list(found), against)
         for name, group in found.items():
-            rows.append(_row(label(context), name, group, base, first, numbers, metric))
+            rows.append(_row(label(context), name, group, base, found[base], numbers, metric))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _reference(arms: list[str], against: str | None) -> str:
+    """The arm that others are compared with: the first, or the one that is named whole or by some of its words."""
+    if against is None or against in arms:
+        return against or arms[0]
+    fitting = [one for one in arms if set(against.split()) <= set(one.split())]
+    if not fitting:
+        raise UsageError(parts.unknown("arm", against, arms))
+    if len(fitting) > 1:
+        some = ", ".join(map(repr, fitting[:3]))
+        raise UsageError(
+            f"--against {against!r} fits {len(fitting)} arms ({some}); name one, or leave a setting out of --by"
+        )
+    return fitting[0]
 
 
 def _row(
@@ -119,7 +131,7 @@ def _row(
     name: str,
     arm: pd.DataFrame,
     base: str,
-    first: pd.DataFrame | None,
+    first: pd.DataFrame,
     numbers: pd.Series,
     metric: str,
 ) -> Mapping[str, object]:
@@ -127,7 +139,7 @@ def _row(
     low, high = interval.of_values(own, metric)
     row = {"context": context, "arm": name, "n": len(own), "diverged": int((arm["status"] == "diverged").sum())}
     row |= {"mean": own.mean(), "low": low, "high": high}
-    if first is None or set(first["run"]) == set(arm["run"]):
+    if set(first["run"]) == set(arm["run"]):
         return row
     pairs = (own - _by_seed(first, numbers)).dropna()
     low, high = interval.of_values(pairs)

@@ -1,8 +1,6 @@
 """Contrasts: which rows of a table form an arm, and the paired differences between arms.
 
-A table holds either the runs of an experiment (`analysis/tables.py`) or the cells of a grid (`cells_table`), one per
-row, with a column for each setting by dotted name. Values are compared as written in YAML. So a table that is read back
-from CSV, where a list is JSON text and a missing option is an empty field, selects the same rows.
+Tables and the comparison of values are those of `analysis/settings.py`.
 """
 
 import math

@@ -6,14 +6,15 @@ Verdicts do not use it: their intervals are of paired differences, which have no
 import pandas as pd
 from scipy.special import expit, logit
 
-from bn_study.analysis.figure._metric_words import is_accuracy
+from bn_study.analysis.measures import is_accuracy
 from bn_study.analysis.stats import t_interval
 
 SHARES = (
     *(f"saturation/{name}" for name in ("share", "derivative", "asymmetry", "dead")),
-    *("histograms/outside", "identity/outside_unit_interval"),
+    *("activation/dead", "activation/saturated", "histograms/outside", "identity/outside_unit_interval"),
+    *("importance/gradient", "learned_scale/undone"),
 )
-"""Records besides accuracies that are never below 0 nor above 1."""
+"""Records besides accuracies that are never below 0 nor above 1, as their probes declare them."""
 
 
 def is_share(metric: str) -> bool:

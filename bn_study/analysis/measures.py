@@ -55,8 +55,7 @@ class Measure:
         declared = getattr(parts.find("measure", self.name), "REPLACEMENT", None)
         if declared is not None:
             return declared
-        accuracy = str(self.args.get("metric", "")).rpartition("/")[2].startswith("accuracy")
-        return "chance" if accuracy else "worst"
+        return "chance" if is_accuracy(str(self.args.get("metric", ""))) else "worst"
 
     def label(self, level: float | None) -> str:
         """The canonical column name, without the scale: `steps_to(level=0.95,metric=test/accuracy)`. Has no spaces."""
@@ -95,6 +94,11 @@ class Measure:
         return SCALES[self.scale](value) if value > 0 else math.nan
 
 
+def is_accuracy(metric: str) -> bool:
+    """Whether a metric is a share of right answers: `test/accuracy`, `train/accuracy_moving`."""
+    return metric.rpartition("/")[2].startswith("accuracy")
+
+
 def parse(spec: Mapping[str, Any]) -> Measure:
     """`{steps_to: {metric: test/accuracy}, scale: log2}` as a Measure. Raises UsageError for what is wrong with it."""
     names = [key for key in spec if key not in ("scale", "over")]
@@ -110,11 +114,6 @@ def parse(spec: Mapping[str, Any]) -> Measure:
     args = arguments.checked(name, parts.function("measure", name), spec[name] or {})
     over = parse_over(spec["over"]) if spec.get("over") is not None else None
     return Measure(name, args, scale, over)
-
-
-def label(spec: Mapping[str, Any], level: float | None) -> str:
-    """The column name of a measure as written in the YAML, at a level (None where the measure needs none)."""
-    return parse(spec).label(level)
 
 
 def _word(value: Any) -> str:

@@ -95,9 +95,8 @@ def _tensorflow() -> str:
         capture_output=True, encoding="utf-8", errors="replace",
     )  # fmt: skip
     if answer.returncode:
-        raise UsageError(
-            f"cannot be imported: {answer.stderr.strip().splitlines()[-1]}; run scripts/test.sh to reinstall"
-        )
+        said = answer.stderr.strip().splitlines() or [f"the process died with {answer.returncode}, without a word"]
+        raise UsageError(f"cannot be imported: {said[-1]}; install it again, see docs/installing.md")
     return answer.stdout.strip()
 
 

@@ -198,7 +198,7 @@ def _call_settings(composer: "_Composer", asked: Axes) -> CallSettings:
 
 def _profile(home: Path, names: list[Any]) -> Axes:
     known = places.options(home, "profile")
-    if len(names) != 1 or names[0] not in known:
+    if len(names) != 1 or not isinstance(names[0], str) or names[0] not in known:
         raise UsageError(parts.unknown("profile", _text(names), known))
     path = known[names[0]]
     where = places.shown(home, path)

@@ -74,7 +74,7 @@ def report(study: Study, experiment: Experiment, sanity: str | None = None, to: 
         return _write(study, experiment, folder, target, sanity)
     except OSError as error:
         hint = "make it writable or set BN_STUDY_RESULTS to another folder"
-        raise UsageError(f"{target} cannot be written ({error.strerror}); {hint}") from error
+        raise UsageError(f"{error.filename or target} cannot be used ({error.strerror}); {hint}") from error
 
 
 def drawn(study: Study, experiment: Experiment, folder: Path) -> Report:

@@ -4,6 +4,7 @@ Runs are deterministic, so training the same seeds again is no new evidence. Whe
 runs that share no seed with them, the verdicts on the earlier ones are kept here as the first evidence.
 """
 
+import fcntl
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,13 +52,16 @@ def keep(results: Path, experiment: str, earlier: Earlier | None, runs: pd.DataF
 
     The first evidence stays: seeds that are replaced once more change nothing.
     """
-    known = _read(results)
-    if earlier is None or earlier.seeds & set(runs["seed"]) or experiment in set(known["experiment"]):
+    if earlier is None or earlier.seeds & set(runs["seed"]):
         return
     first = earlier.verdicts[["claim", "context", *FIRST]].rename(columns={name: f"first_{name}" for name in FIRST})
     first.insert(0, "experiment", experiment)
     (results / FILE).parent.mkdir(parents=True, exist_ok=True)
-    _write(results, pd.concat([known, first]) if len(known) else first)
+    with (results / FILE).open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # experiments are reported in parallel, and all of them write this table
+        known = _read(results)
+        if experiment not in set(known["experiment"]):
+            _write(results, pd.concat([known, first]) if len(known) else first)
 
 
 def update(results: Path, to: Path) -> list[Path]:
@@ -109,7 +113,7 @@ def _outcomes(results: Path) -> pd.DataFrame:
 
 def _read(results: Path) -> pd.DataFrame:
     path = results / FILE
-    return csv_files.read_csv(path) if path.is_file() else pd.DataFrame(columns=KEYS)
+    return csv_files.read_csv(path) if path.is_file() and path.stat().st_size else pd.DataFrame(columns=KEYS)
 
 
 def _write(results: Path, table: pd.DataFrame) -> Path:

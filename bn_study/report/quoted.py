@@ -92,13 +92,11 @@ def of_table(home: Path, table: Table) -> list[float]:
     """
     try:
         with (home / table.file).open(newline="", encoding="utf-8") as file:
-            rows = [
-                row for row in csv.DictReader(file) if row[table.kind] in table.kinds and row[table.column] != "1.0"
-            ]
-    except (OSError, KeyError) as error:
+            ratios_of = [(row[table.kind], float(row[table.column])) for row in csv.DictReader(file)]
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{FILE}: {table.file}: cannot be read ({error})") from None
     ends = []
     for kind in table.kinds:
-        ratios = [float(row[table.column]) for row in rows if row[table.kind] == kind]
+        ratios = [ratio for one, ratio in ratios_of if one == kind and ratio != 1]  # 1: a baseline's row, with itself
         ends += [min(ratios), max(ratios)] if ratios else []
     return [*ends, *(100 * (ratio - 1) for ratio in ends)]

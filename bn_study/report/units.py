@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bn_study.analysis.arms import CONSTANT
-from bn_study.analysis.figure._metric_words import is_accuracy
-from bn_study.analysis.measures import Measure, parse
+from bn_study.analysis.measures import Measure, is_accuracy, parse
 from bn_study.analysis.rounding import rounded
 from bn_study.plan.experiment import Claim
 from bn_study.report import words

@@ -6,12 +6,16 @@ import pandas as pd
 import pytest
 
 from bn_study.analysis import unit_paths
-from bn_study.analysis.measures import label, parse
+from bn_study.analysis.measures import parse
 from bn_study.analysis.needed import Needed
 from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.spec import Part, RunSpec
 from bn_study.store.store import Store
+
+
+def label(spec, level):
+    return parse(spec).label(level)
 
 
 def measured(measure, run, /, **args):

@@ -132,6 +132,7 @@ def test_a_claim_hash_follows_the_claim_and_its_runs_only(study):
         (["optimizer=sdg"], ["did you mean sgd?"]),
         (["probe=[curve]"], ["did you mean curves?"]),
         (["profile=smok"], ["did you mean smoke?"]),
+        (["profile=[smoke]"], ["unknown profile"]),
         (["norm=batch", "norm.momentun=0.5"], ["unknown setting 'norm.momentun'", "did you mean norm.momentum?"]),
         (["norm=none", "norm.placement=after"], ["unknown setting 'norm.placement'"]),
         (["learning_rate=0.1"], ["unknown setting 'learning_rate'", "did you mean optimizer.learning_rate?"]),

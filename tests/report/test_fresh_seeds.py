@@ -1,5 +1,8 @@
 """The comparison of first and fresh seeds, in folders with hand-written verdicts."""
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
 import pandas as pd
 import pytest
 
@@ -66,6 +69,15 @@ def test_outcomes_are_counted_and_explained(results):
     table = csv_files.read_csv(results / fresh_seeds.FILE)
     assert list(table["first_n"]) == [8] * 5 and list(table["n"]) == [8, 8, 8, 8, 16]
     assert set(table["first_stated"]) == {"post hoc"}
+
+
+def test_experiments_that_are_reported_at_once_all_keep_their_first_evidence(results):
+    earlier = fresh_seeds.verdicts_of(results / "depth")
+    names = [f"depth{number}" for number in range(8)]
+    with ProcessPoolExecutor(4, multiprocessing.get_context("spawn")) as processes:
+        list(processes.map(fresh_seeds.keep, *zip(*((results, one, earlier, runs([9])) for one in names), strict=True)))
+    table = csv_files.read_csv(results / fresh_seeds.FILE)
+    assert sorted(table["experiment"]) == sorted(len(FIRST) * names)
 
 
 def test_seeds_that_overlap_are_no_fresh_evidence(results):

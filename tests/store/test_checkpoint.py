@@ -16,8 +16,17 @@ from bn_study.store.checkpoint import Checkpoint, Unusable
 from bn_study.training import program
 from bn_study.training.train import Programs, train
 
-MLP = ["model=mlp", "model.widths=[12,9]", "steps=300"]
-CNN = ["model=cnn", "model.blocks=[[3],[4]]", "model.dense=[7]", "steps=130"]
+FALLS = ["optimizer.decay_at=[0.5]", "optimizer.decay_factor=0.3"]
+MODELS = {
+    "mlp": ["model=mlp", "model.widths=[12,9]", "steps=300", *FALLS],
+    "cnn": ["model=cnn", "model.blocks=[[3],[4]]", "model.dense=[7]", "steps=130", *FALLS],
+    "lstm": ["model=recurrent", "model.cell=lstm", "model.units=[6]", "model.normalize=hidden_to_hidden", "model.statistics=step", "steps=130", *FALLS],
+    "resnet": [
+        "model=resnet", "model.filters=[3,4]", "model.blocks=1", "steps=130", "optimizer.warm_up=0.1", "optimizer.cosine=true",
+        "optimizer.nesterov=true", "optimizer.weight_decay=0.01", "optimizer.weight_decay_on=kernels", "dataset.flip=true",
+        "dataset.shift=1",
+    ],
+}  # fmt: skip
 NORMS = {
     "none": ["norm=none"], "before": ["norm=batch"], "after": ["norm=batch", "norm.placement=after"],
     "ghost": ["norm=ghost_batch"], "noise": ["norm=noise"], "noisy": ["norm=noisy_batch"],
@@ -39,16 +48,19 @@ OTHERS = [
     ("sgd", 0, "noisy", "mlp"),
     ("sgd", 0, "noise", "cnn"),
     ("sgd", 0, "ghost", "cnn"),
+    ("adam", 0, "before", "lstm"),
+    ("momentum", 0, "before", "resnet"),
 ]
-"""What has a state of its own: a counter of steps, random numbers."""
+"""What has a state of its own: a counter of steps, random numbers, statistics for each time step, a rate that rises and
+falls.
+"""
 QUICK = COMBINATIONS[0], COMBINATIONS[3], OTHERS[0]
 
 
 def overrides(optimizer, dropout, norm, model):
     return [
         "dataset=digits", "batch_size=32", "seed=4", "probe=[curves,activations]", "optimizer.learning_rate=0.01",
-        f"optimizer={optimizer}", "optimizer.decay_at=[0.5]", "optimizer.decay_factor=0.3",
-        *(MLP if model == "mlp" else CNN), *NORMS[norm], f"model.dropout={dropout}",
+        f"optimizer={optimizer}", *MODELS[model], *NORMS[norm], f"model.dropout={dropout}",
     ]  # fmt: skip
 
 

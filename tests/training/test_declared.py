@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bn_study.analysis import interval
 from bn_study.errors import UsageError
 from bn_study.plan import declared, parts
 from bn_study.plan.declared import Record
@@ -53,6 +54,9 @@ def test_a_probe_records_what_it_declares(specify, looked_at, model, dataset, no
         measured = list(measured)
         found = {Record(name, site, getattr(value, "ndim", 0) > 0) for name, site, value in measured}
         said = {one: one for one in declared.records(probe, seen)}
+        assert {one.name for one in said if (one.low, one.high) == (0, 1)} == {
+            one.name for one in said if interval.is_share(one.name)
+        }
         for name, site, value in measured:
             one = said.get(Record(name, site))
             assert one is None or np.isnan(value) or one.low - 1e-6 <= value <= one.high + 1e-6, (name, site)

@@ -38,6 +38,16 @@ def expected(start, look_at):
     return found
 
 
+def test_a_step_after_which_nothing_is_finite_makes_no_landscape_look_smooth(looked_at):
+    """It lies between two others here, where Python's `max` would pass over it."""
+    network, evaluation = looked_at("steps=0", "dataset=toy_regression", "model.widths=[]", "batch_size=10")
+    rates = [0.01, 3e38, 0.5]
+    found = landscape.record(network, evaluation, step_sizes=rates, displacements=DISPLACEMENTS)
+    found = {name.removeprefix("landscape/"): value for name, _, value in found}
+    assert not np.isfinite([found["loss_high"], found["loss_range"], found["smoothness"]]).any()
+    assert np.isfinite([found["loss_low"], found["relative_loss_high"]]).all()
+
+
 def test_a_quadratic_has_a_closed_form(looked_at):
     network, evaluation = looked_at(
         "steps=0", "dataset=toy_regression", "model.widths=[]", "batch_size=10", "model.initializer_bias=0.3"

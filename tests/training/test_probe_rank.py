@@ -26,6 +26,11 @@ def test_the_ends_of_the_scale_are_one_direction_and_all():
     assert rank._stable(np.zeros((5, 3), np.float32)) == 0
 
 
+@pytest.mark.parametrize("lost", [np.nan, np.inf])
+def test_values_that_are_not_finite_have_no_rank(lost):
+    assert np.isnan(rank._stable(np.array([[1, lost], [2, 3]], np.float32)))
+
+
 def test_gamma_and_beta_that_undo_are_told_from_those_that_do_not(looked_at):
     network, evaluation = looked_at("steps=3", "norm=batch", "model.widths=[8]", "model.normalize_input=false")
     (layer,) = network.normalizers

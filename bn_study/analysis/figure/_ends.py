@@ -22,9 +22,9 @@ from bn_study.analysis.described import described
 from bn_study.analysis.figure import _metric_words as metric_words
 from bn_study.analysis.figure import _style
 from bn_study.analysis.figure._factor_axis import limit_to_means, place_values
-from bn_study.analysis.figure._metric_words import is_accuracy
 from bn_study.analysis.figure._style import LOOKS, MARKERS, PALETTE, say, style
 from bn_study.analysis.figure._text import folded
+from bn_study.analysis.measures import is_accuracy
 from bn_study.analysis.needed import Needed
 from bn_study.analysis.over import largest_usable
 from bn_study.analysis.rounding import rounded

@@ -22,10 +22,6 @@ def recorded(name: str, power: float = 1.0) -> str:
     return {1.0: words, 2.0: f"squared {words}"}.get(power, f"{words}, to the power {power:g}")
 
 
-def is_accuracy(metric: str) -> bool:
-    return metric.rpartition("/")[2].startswith("accuracy")
-
-
 def shared(metrics: list[str]) -> str:
     """`test accuracy`: what the metrics' names begin with, in words."""
     shortest = min(metrics, key=len, default="")

@@ -19,9 +19,9 @@ from bn_study.analysis import interval, shown
 from bn_study.analysis.arms import SweepArm, by_settings
 from bn_study.analysis.described import described
 from bn_study.analysis.figure import _style
-from bn_study.analysis.figure._metric_words import is_accuracy
 from bn_study.analysis.figure._style import LOOKS, colors, cross, dashes, log_step_ticks, say, step_ticks, style
 from bn_study.analysis.figure._text import folded
+from bn_study.analysis.measures import is_accuracy
 from bn_study.analysis.needed import Needed
 from bn_study.analysis.shown import Tables, of_grids
 from bn_study.analysis.tables import Curve

@@ -8,6 +8,7 @@ steps that took, and the arm's own largest mean.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -88,9 +89,8 @@ class Drawing:
         runs = shown.of_grids(tables.runs, self.grids)
         names = list(dict.fromkeys(data["arm"]))
         plain = [name for name in names if name.startswith(_BASE)]
-        looks = dict(zip(plain, PLAIN, strict=False)) | dict(
-            zip([one for one in names if one not in plain], PALETTE, strict=False)
-        )
+        others = [name for name in names if name not in plain]
+        looks = dict(zip(plain, cycle(PLAIN), strict=False)) | dict(zip(others, cycle(PALETTE), strict=False))
         with style():
             figure = Figure(figsize=(PAGE, HEIGHT), layout="constrained")
             axes, beside = figure.subplots(1, 2, width_ratios=[1.5, 1])

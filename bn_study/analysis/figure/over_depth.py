@@ -15,15 +15,13 @@ from bn_study.analysis.needed import Needed
 from bn_study.analysis.shown import Tables
 from bn_study.analysis.tables import Curve
 
-ACTIVATION, WIDTHS = "model.activation", "model.widths"
+ACTIVATION = "model.activation"
 LAYERS = "hidden layers"  # a column that is made here, and the name of the axis
 TOGETHER = "depths"  # stands for all grids, so that they share panels
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """The runs of the grids must have `model.widths`, a width for each hidden layer."""
-
     grids: list[str]
     metrics: list[str]
 
@@ -57,6 +55,6 @@ class Drawing:
         """The runs of all grids as those of one, with their numbers of hidden layers."""
         runs = shown.of_grids(tables.runs, self.grids)
         if len(runs):
-            layers = [len(shown.hidden(widths)) for widths in runs[WIDTHS]]
+            layers = [shown.depth(run) for run in runs.to_dict("records")]
             runs = runs.assign(grids=TOGETHER).assign(**{LAYERS: layers})
         return replace(tables, runs=runs)

@@ -16,8 +16,8 @@ from matplotlib.ticker import MaxNLocator
 from bn_study.analysis import interval, shown
 from bn_study.analysis.asked import final
 from bn_study.analysis.described import described
-from bn_study.analysis.figure._metric_words import is_accuracy
 from bn_study.analysis.figure._style import BLACK, BLUE, PAGE, say, style
+from bn_study.analysis.measures import is_accuracy
 from bn_study.analysis.needed import Needed
 from bn_study.analysis.settings import written
 from bn_study.analysis.shown import Tables, of_grid
@@ -106,7 +106,7 @@ def _rows(runs: pd.DataFrame, grid: str, metric: str) -> Iterator[dict[str, Any]
     if runs.empty:
         return
     column = final(metric).label(None)
-    runs = runs.assign(place=runs["norm"].where(runs["norm"] == "none", runs["norm.placement"]))
+    runs = runs.assign(place=runs["norm"].where(runs["norm"] == "none", runs.get("norm.placement")))
     datasets = ", ".join(sorted(set(runs["dataset"])))
     for activation, arms in runs.groupby("model.activation"):
         about = {"grid": grid, "dataset": datasets, "activation": activation}

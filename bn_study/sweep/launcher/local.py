@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from bn_study.errors import UsageError
 from bn_study.plan.types import Count, Positive
 from bn_study.store.lease import Holder, Leases
 from bn_study.store.store import Kind
@@ -113,12 +114,17 @@ class _Worker:
         self.log = self.store.log(f"{self.call.id}-{self.number}-{self.starts}")
         self.starts += 1
         self.run: str | None = None
-        with self.store.writing(), open(self.log, "wb") as file:
-            self.process = subprocess.Popen(
-                [*WORKER, self.call.id, str(os.getpid()), *self.call.request.worker_words],
-                env=self.call.environment(self.number) | child.environment(),
-                stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
-            )  # fmt: skip
+        with self.store.writing():  # only of the log: that a process cannot be started is another matter
+            log = open(self.log, "wb")  # noqa: SIM115
+        with log as file:
+            try:
+                self.process = subprocess.Popen(
+                    [*WORKER, self.call.id, str(os.getpid()), *self.call.request.worker_words],
+                    env=self.call.environment(self.number) | child.environment(),
+                    stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
+                )  # fmt: skip
+            except OSError as error:
+                raise UsageError(f"a worker cannot be started ({error.strerror}); try workers=1") from error
 
     def lives(self, held: Mapping[int, Holder], leases: Leases) -> bool:
         """Look after the process: end a run that takes too long, replace a dead worker; whether one is at work.

@@ -50,7 +50,7 @@ def load(
         drawn += [shares * factors, price]
     shift, scale = {
         "unit": (0, factors),
-        "standard": (drawn[0].mean(axis=0), drawn[0].std(axis=0)),
+        "standard": (drawn[0].mean(axis=0), drawn[0].std(axis=0) if train > 1 else 1),
         "raw": (0, 1),
     }[scaling]
     in_train, in_validation, in_test = (

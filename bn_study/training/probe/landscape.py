@@ -40,11 +40,11 @@ def record(
     relative = [displacement * size / length if length else 0.0 for displacement in displacements]
     units = {"": [eta * length for eta in step_sizes], "relative_": displacements}
     for kind, etas in (("", step_sizes), ("relative_", relative)):
-        losses, changes = zip(*(surface.slope_after(eta) for eta in etas), strict=True)
-        slopes = np.array(changes) / np.maximum(units[kind], np.finfo(np.float32).tiny)
-        yield f"landscape/{kind}loss_low", "", min(losses)
-        yield f"landscape/{kind}loss_high", "", max(losses)
-        yield f"landscape/{kind}loss_range", "", max(losses) - min(losses)
-        yield f"landscape/{kind}predictiveness_low", "", min(changes)
-        yield f"landscape/{kind}predictiveness_high", "", max(changes)
+        losses, changes = np.transpose([surface.slope_after(eta) for eta in etas])
+        slopes = changes / np.maximum(units[kind], np.finfo(np.float32).tiny)
+        yield f"landscape/{kind}loss_low", "", np.fmin.reduce(losses)
+        yield f"landscape/{kind}loss_high", "", losses.max()
+        yield f"landscape/{kind}loss_range", "", losses.max() - np.fmin.reduce(losses)
+        yield f"landscape/{kind}predictiveness_low", "", np.fmin.reduce(changes)
+        yield f"landscape/{kind}predictiveness_high", "", changes.max()
         yield f"landscape/{kind}smoothness", "", slopes.max() / (length if kind and length else 1.0)

@@ -1,5 +1,6 @@
 """How many directions the activations of a layer use (Daneshmand et al. 2020, arXiv 2003.01652)."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -33,6 +34,8 @@ def record(network: Network, evaluation: Evaluation, *, images: Count) -> Iterat
 def _stable(values: np.ndarray) -> float:
     """By the eigenvalues of HᵀH, of values scaled to at most 1, whose squares cannot overflow."""
     largest = float(abs(values).max())
+    if not np.isfinite(largest):
+        return math.nan
     if largest == 0:
         return 0.0
     scaled = tf.constant(values / np.float32(largest))

@@ -51,6 +51,16 @@ def test_the_axis_counts_hidden_layers():
     assert [text.get_text() for text in picture.axes[0].get_xticklabels()] == ["2", "12"]
 
 
+def test_other_models_have_hidden_layers_too():
+    rows = [
+        run | {"model": "cnn", "model.blocks": str([[4]] * (1 + (run["grids"] == "deep"))), "model.dense": "[6]"}
+        for run in runs()
+    ]
+    for row in rows:
+        del row["model.widths"]
+    assert set(data_of(figure, tables_of(rows), **OPTIONS)["place"].dropna()) == {2, 3}
+
+
 def test_without_runs_it_draws_nothing():
     empty = Tables(pd.DataFrame(runs()).iloc[:0], tables_of(runs()).curves)
     assert data_of(figure, empty, **OPTIONS).empty

@@ -187,6 +187,16 @@ def test_steps_to_match_the_plain_net():
     assert "BN ×1: does not match it" in caption_of(ioffe_szegedy_2, content, grids=["deep"])
 
 
+def test_many_arms_take_looks_in_turn():
+    rates = [0.1 * 1.5**number for number in range(9)]
+    runs = [
+        a_run(30 * (norm == "batch") + at, norm, 0, rate=rate)
+        for norm in ("none", "batch")
+        for at, rate in enumerate(rates)
+    ]
+    assert len(drawn_of(ioffe_szegedy_2, tables_of(runs), grids=["deep"]).axes[0].lines) >= 18
+
+
 def test_histograms_are_of_the_first_seed_and_shares_of_all():
     runs = sweep()
     content = tables_of(runs)
@@ -267,6 +277,15 @@ def test_placements_are_paired_by_seed():
     assert any(text.get_text().startswith("←") for text in left.texts)  # the plain arm would dwarf the others
     assert "(1)" in " ".join(label.get_text() for label in left.get_yticklabels())
     assert "chance" not in caption_of(placement, tables_of(runs), **options)
+
+
+def test_plain_runs_alone_have_no_place():
+    """At first in a sweep; a table has no column for a setting that no run has."""
+    runs = [a_run(seed, "none", seed, **{"final(metric=test/accuracy)": 0.9}) for seed in range(2)]
+    for run in runs:
+        run.pop("norm.placement")
+    data = data_of(placement, tables_of(runs), grids=["deep"], metrics=["test/accuracy"])
+    assert data["place"].tolist() == ["none"]
 
 
 def test_an_arm_at_chance_is_said():
