@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from bn_study.analysis.arms import numbered
+from bn_study.analysis.arms import CONSTANT, numbered
 from bn_study.analysis.asked import asked
 from bn_study.analysis.measures import Measure, parse
 from bn_study.analysis.settings import missing
@@ -180,7 +180,7 @@ def exact(experiment: Experiment) -> dict[str, float]:
     """The columns that exact claims test, with their tolerances; that two arms are equal says nothing of one run."""
     found: dict[str, float] = {}
     for claim in experiment.claims.values():
-        compares = len(set(claim.contrast) - {"constant"}) > 1
+        compares = len(set(claim.contrast) - {CONSTANT}) > 1
         if parts.find("test", claim.test).EVERY_SEED and not compares:
             for label in (parse(claim.measure).label(level) for level in {None, *claim.level.values()}):
                 found[label] = min(claim.margin, found.get(label, math.inf))

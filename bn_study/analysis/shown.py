@@ -146,6 +146,11 @@ def curves_of(need: Needed, run: Mapping[str, Any], last: bool = False) -> list[
     return [Curve(need.name, site, EVERY if need.vector else None, steps) for site in sites]
 
 
+def first_seed(arm: pd.DataFrame) -> pd.Series:
+    """The run of an arm's smallest seed, whatever became of it: the one whose single units are drawn."""
+    return arm.sort_values("seed").iloc[0]
+
+
 def depth(run: Mapping[str, Any]) -> int:
     """How many hidden layers a run's network has, as its model declares it; 0 for a model that is not here."""
     model = run.get("model")

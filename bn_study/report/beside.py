@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bn_study.analysis.measures import parse
+from bn_study.analysis.scopes import listed
 from bn_study.analysis.settings import comparable, of_grids, rank, setting_names, written
 from bn_study.analysis.verdict import VARIES, Row, Verdict
 from bn_study.plan.experiment import Claim, Experiment, Tuned
@@ -36,7 +37,7 @@ def sentences(experiment: Experiment, here: Judgment, there: Judgment) -> list[s
         third = "Both were judged on the same settings and seeds."
     else:
         lead = "The outcome is the same, although" if same else "They differ because"
-        third = f"{lead} other runs were judged, with {_listed(changes)}; a verdict holds for the settings of its runs."
+        third = f"{lead} other runs were judged, with {listed(changes)}; a verdict holds for the settings of its runs."
     return [first, second, third]
 
 
@@ -108,7 +109,3 @@ def _tuned(names: Iterable[str], here: Judgment, there: Judgment) -> Iterator[st
                 if other is not None and comparable(other) != comparable(value):
                     of = " ".join(f"{key}={written(one)}" for key, one in zip(ours.per, arm, strict=True))
                     yield f"a tuned {factor} of {written(value)} instead of {written(other)} ({of})"
-
-
-def _listed(texts: list[str]) -> str:
-    return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from bn_study.analysis.arms import CONSTANT
 from bn_study.analysis.figure import _forest, _style, _text
 from bn_study.analysis.figure.effects import COLORS
 from bn_study.analysis.verdict import Row
@@ -194,7 +195,7 @@ def _shown(unit: units.Unit, row: Row) -> dict[str, float]:
 def _marks(claim: Claim) -> list[float]:
     """The effects at which an axis has a mark: the margins, and no effect."""
     ends = [end for pair in _wanted(claim) for end in pair if math.isfinite(end)]
-    return ends if len(claim.contrast) == 1 or "constant" in claim.contrast else [*ends, 0.0]
+    return ends if len(claim.contrast) == 1 or CONSTANT in claim.contrast else [*ends, 0.0]
 
 
 def _wanted(claim: Claim) -> list[tuple[float, float]]:

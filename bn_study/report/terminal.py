@@ -1,6 +1,5 @@
 """Verdicts and comparisons of arms as tables for the terminal."""
 
-import math
 from collections.abc import Mapping
 
 import pandas as pd
@@ -10,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bn_study.analysis.verdict import VARIES, Row, Verdict
-from bn_study.report.words import interval, number, outcome, probability
+from bn_study.report.words import interval, outcome, probability, spread
 
 WIDTH = 18
 COLORS = {
@@ -60,15 +59,9 @@ def _arms(context: str, rows: pd.DataFrame) -> Table:
         table.add_column(Text(name), overflow="fold")
     for row in rows.to_dict("records"):
         lost = f" ✕ {row['diverged']}" if row["diverged"] else ""
-        cells = [row["arm"], _spread(row["mean"], row["low"], row["high"]), f"{row['n']}{lost}"]
+        cells = [row["arm"], spread(row["mean"], row["low"], row["high"]), f"{row['n']}{lost}"]
         if isinstance(row["against"], str):
-            difference = _spread(row["difference"], row["difference_low"], row["difference_high"])
+            difference = spread(row["difference"], row["difference_low"], row["difference_high"])
             cells += [difference, f"{int(row['pairs'])}, minus {row['against']}"]
         table.add_row(*map(Text, cells))
     return table
-
-
-def _spread(mean: float, low: float, high: float) -> str:
-    if math.isnan(mean):
-        return "–"
-    return number(mean) if math.isnan(low) else f"{number(mean)} [{number(low)}, {number(high)}]"

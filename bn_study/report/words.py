@@ -24,9 +24,12 @@ def number(value: float) -> str:
 
 def interval(row: Row | Verdict) -> str:
     """`0.93 [0.81, 1.1]`; without brackets if there is no interval, as with one seed."""
-    if math.isnan(row.estimate) or math.isnan(row.low):
-        return number(row.estimate)
-    return f"{number(row.estimate)} [{number(row.low)}, {number(row.high)}]"
+    return spread(row.estimate, row.low, row.high)
+
+
+def spread(mean: float, low: float, high: float) -> str:
+    """The same of a mean and its interval."""
+    return number(mean) if math.isnan(mean) or math.isnan(low) else f"{number(mean)} [{number(low)}, {number(high)}]"
 
 
 def outcome(row: Row | Verdict) -> str:
@@ -122,7 +125,7 @@ def effect(claim: Claim, row: Row | Verdict) -> str:
         times = _directed(ends, lambda one: base ** abs(one), ("times fewer steps", "times more steps"))
         return f"{minus} needs {times[0]} than {plus}{times[1]}"
     what = measure.name if measure.over is None else f"{measure.over.take} {measure.over.factor}"
-    return f"{what} of {plus} is {_spread(*(base**one for one in ends))} times that of {minus}"
+    return f"{what} of {plus} is {spread(*(base**one for one in ends))} times that of {minus}"
 
 
 def daggered(headline: str) -> str:
@@ -146,8 +149,4 @@ def _directed(
     if low < 0 < high:
         return side(mean), f" ({side(low)} to {side(high)})"
     near, far = (low, high) if mean >= 0 else (high, low)
-    return f"{_spread(size(mean), size(near), size(far))} {either[mean < 0]}", ""
-
-
-def _spread(mean: float, low: float, high: float) -> str:
-    return number(mean) if math.isnan(low) else f"{number(mean)} [{number(low)}, {number(high)}]"
+    return f"{spread(size(mean), size(near), size(far))} {either[mean < 0]}", ""

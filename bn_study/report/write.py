@@ -4,7 +4,6 @@ The files contain no dates, machine names or absolute paths: the same tables giv
 """
 
 import json
-import math
 import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -207,9 +206,7 @@ def _arms(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _mean(values: pd.Series, metric: str) -> str:
     """`0.972 [0.965, 0.979]`: mean of a metric and its 95 % interval over runs."""
-    low, high = interval.of_values(values, metric)
-    mean = words.number(values.mean())
-    return mean if math.isnan(low) else f"{mean} [{words.number(low)}, {words.number(high)}]"
+    return words.spread(values.mean(), *interval.of_values(values, metric))
 
 
 def _choices(name: str, entry: Tuned) -> list[dict[str, Any]]:

@@ -81,6 +81,12 @@ class Call:
         """Seconds that a run may take; None for no limit."""
         return self.settings.timeout
 
+    @property
+    def places(self) -> dict[str, str]:
+        """The environment variables by which a process on another machine finds the study, its results and the data."""
+        data = {name: os.environ[name] for name in ("BN_STUDY_DATA",) if name in os.environ}
+        return data | {"BN_STUDY_HOME": str(self.study.home), "BN_STUDY_RESULTS": str(self.study.results)}
+
     def environment(self, number: int) -> dict[str, str]:
         """The complete environment of worker `number`. TensorFlow and Keras read it when they are imported.
 
@@ -88,8 +94,7 @@ class Call:
         """
         names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
         own = dict.fromkeys(names, str(self.threads)) | {
-            "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow",
-            "BN_STUDY_HOME": str(self.study.home), "BN_STUDY_RESULTS": str(self.study.results),
+            "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", **self.places,
         }  # fmt: skip
         gpu = self.gpus[number // self.per_gpu % len(self.gpus)] if self.gpus else None
         chosen = numerics.environment(os.environ, "native" if gpu else self.settings.numerics)

@@ -20,11 +20,14 @@ FALLS = ["optimizer.decay_at=[0.5]", "optimizer.decay_factor=0.3"]
 MODELS = {
     "mlp": ["model=mlp", "model.widths=[12,9]", "steps=300", *FALLS],
     "cnn": ["model=cnn", "model.blocks=[[3],[4]]", "model.dense=[7]", "steps=130", *FALLS],
-    "lstm": ["model=recurrent", "model.cell=lstm", "model.units=[6]", "model.normalize=hidden_to_hidden", "model.statistics=step", "steps=130", *FALLS],
+    "lstm": [
+        "model=recurrent", "model.cell=lstm", "model.units=[6]", "model.normalize=hidden_to_hidden",
+        "model.statistics=step", "steps=130", *FALLS,
+    ],
     "resnet": [
-        "model=resnet", "model.filters=[3,4]", "model.blocks=1", "steps=130", "optimizer.warm_up=0.1", "optimizer.cosine=true",
-        "optimizer.nesterov=true", "optimizer.weight_decay=0.01", "optimizer.weight_decay_on=kernels", "dataset.flip=true",
-        "dataset.shift=1",
+        "model=resnet", "model.filters=[3,4]", "model.blocks=1", "steps=130", "optimizer.warm_up=0.1",
+        "optimizer.cosine=true", "optimizer.nesterov=true", "optimizer.weight_decay=0.01",
+        "optimizer.weight_decay_on=kernels", "dataset.flip=true", "dataset.shift=1",
     ],
 }  # fmt: skip
 NORMS = {

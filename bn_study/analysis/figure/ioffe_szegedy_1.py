@@ -53,7 +53,7 @@ class Drawing:
         drawn, _ = select(runs, self.grid, NORMS)
         wanted = {run: [Curve(ACCURACY, "")] for run in drawn["run"]}
         for _, arm in drawn.groupby("norm"):
-            typical = _typical(arm)
+            typical = shown.first_seed(arm)
             if site := _site(typical):
                 start, end = _window(runs, typical)
                 unit = partial(median_unit, site=site, quantiles=list(QUANTILES), start=start, end=end)
@@ -142,7 +142,7 @@ def _percentiles(tables: Tables, arm: pd.DataFrame, panel: str, norm: str) -> It
     """One unit of one run of an arm, and where that run ended if it diverged."""
     if arm.empty:
         return
-    typical = _typical(arm)
+    typical = shown.first_seed(arm)
     lines = {quantile: shown.curve(tables, typical["run"], f"activation/unit_q{quantile}") for quantile in QUANTILES}
     for quantile, line in lines.items():
         for step, value, unit in line.itertuples(index=False):
@@ -168,11 +168,6 @@ def _path_lengths(runs: pd.DataFrame, arm: pd.DataFrame) -> pd.Series:
     column = None if arm.empty else _drift(runs, _site(arm.iloc[0]))
     lengths = pd.Series(dtype=float) if column is None else arm.set_index("seed")[column[0]].dropna()
     return lengths[lengths > 0]
-
-
-def _typical(arm: pd.DataFrame) -> pd.Series:
-    """The run whose unit is shown: the arm's smallest seed, whatever became of it."""
-    return arm.sort_values("seed").iloc[0]
 
 
 def _units(drawn: pd.DataFrame, data: pd.DataFrame) -> Iterator[str]:

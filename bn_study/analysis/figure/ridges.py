@@ -54,7 +54,7 @@ class Drawing:
         drawn, _ = select(runs, self.grid, NORMS)
         wanted = {run: [Curve(self.metric, "")] for run in drawn["run"]}
         for _, arm in drawn.groupby("norm"):
-            wanted[_typical(arm)["run"]] += [
+            wanted[shown.first_seed(arm)["run"]] += [
                 Curve(name, site, EVERY) for name in (HISTOGRAM, EDGES) for site in self.sites
             ]
         return wanted
@@ -128,7 +128,7 @@ def _metric(tables: Tables, arm: pd.DataFrame, norm: str, metric: str) -> Iterat
 
 def _densities(tables: Tables, arms: dict[str, pd.DataFrame], site: str) -> Iterator[dict[str, Any]]:
     """The densities of one layer, over an axis that all arms share."""
-    runs = {norm: _typical(arm)["run"] for norm, arm in arms.items()}
+    runs = {norm: shown.first_seed(arm)["run"] for norm, arm in arms.items()}
     found = {norm: list(_histograms(tables, run, site)) for norm, run in runs.items()}
     if not (axis := _axis([(counts, edges) for one in found.values() for _, counts, edges in one])).size:
         return
@@ -176,11 +176,6 @@ def density(counts: np.ndarray, edges: np.ndarray, axis: np.ndarray) -> np.ndarr
     spread = math.sqrt(np.average((centers - np.average(centers, weights=counts)) ** 2, weights=counts))
     width = max(spread * total ** (-1 / 5), edges[1] - edges[0])
     return stats.norm.pdf(axis[:, None], centers, width) @ (counts / total)
-
-
-def _typical(arm: pd.DataFrame) -> pd.Series:
-    """The run whose unit is shown: the arm's smallest seed, whatever became of it."""
-    return arm.sort_values("seed").iloc[0]
 
 
 def _seeds(drawn: pd.DataFrame, data: pd.DataFrame) -> Iterator[str]:

@@ -41,7 +41,6 @@ CONNECT = 10.0
 """Seconds in which a scheduler answers."""
 DONE, GAVE_UP, STOPPED = 0, 1, 3
 """Exit codes of the process that watches a worker."""
-_PLACES = ("BN_STUDY_HOME", "BN_STUDY_RESULTS", "BN_STUDY_DATA")
 
 
 def run(call: Call, progress: Progress, *, address: str | None, tasks: Count, patience: Positive) -> Ending:
@@ -116,11 +115,8 @@ class _Crew:
     def _submit(self, number: int) -> None:
         call, study = self.call, self.call.study
         words = [call.id, str(number), str(call.max_failures or 0), *call.request.worker_words]
-        places = {name: os.environ[name] for name in _PLACES if name in os.environ} | {
-            "BN_STUDY_HOME": str(study.home), "BN_STUDY_RESULTS": str(study.results)
-        }  # fmt: skip
         key = f"bn-study-{call.id}-{number}-{time.monotonic_ns()}"
-        self.futures[number] = self.client.submit(task, words, places, key=key, pure=False)
+        self.futures[number] = self.client.submit(task, words, call.places, key=key, pure=False)
         self.achieved = len(study.store.ids())
 
     def threads(self) -> int:

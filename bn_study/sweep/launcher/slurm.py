@@ -45,7 +45,6 @@ GONE = 5.0
 """A job counts as gone after this many seconds outside the queue, because a requeued job is briefly not listed."""
 PREEMPTION = 5.0
 """Seconds in which the signal of a pre-emption follows the one that ends a job."""
-_PLACES = ("BN_STUDY_HOME", "BN_STUDY_RESULTS", "BN_STUDY_DATA")
 
 
 @dataclass(frozen=True)
@@ -169,10 +168,7 @@ def submit(call: Call, before: Submission | None = None) -> Submission:
     with store.writing():
         folder.mkdir(parents=True, exist_ok=True)
         job = before or Submission(folder, _about(call)).save()
-    environment = {name: os.environ[name] for name in _PLACES if name in os.environ} | {
-        "BN_STUDY_HOME": str(call.study.home), "BN_STUDY_RESULTS": str(call.study.results)
-    }  # fmt: skip
-    task = Task(call.id, call.request.words, call.max_failures, environment)
+    task = Task(call.id, call.request.words, call.max_failures, call.places)
     count = call.workers(len(plan_status(call.experiment, store).missing))
     chosen = {name: options[name] for name in ("partition", "account") if options[name] is not None}
     gres = {"gres": options["gres"]} if call.settings.device == "gpu" else {}
