@@ -57,6 +57,21 @@ def test_batches_carry_the_changes_of_their_examples(specify):
         np.testing.assert_array_equal(changes[place], drawn[rows[place]])
 
 
+def test_all_arms_of_a_seed_see_the_same_images(specify):
+    """So that arms can be compared seed by seed."""
+    arms = [("norm=none",), ("norm=batch", "optimizer.learning_rate=0.3"), ("norm=none", "model.blocks=[[3]]")]
+    specs = [specify(*CNN, *BOTH, *words, "seed=3") for words in arms] + [specify(*CNN, *BOTH, "seed=4")]
+    seen = []
+    for spec in specs:
+        data = Programs().data(spec.dataset)
+        order = of_run(spec, data.train)
+        seen.append((order.rows(90, 30), order.changes(90, 30, data.augmentation)))
+    for rows, changes in seen[1:3]:
+        np.testing.assert_array_equal(rows, seen[0][0])
+        np.testing.assert_array_equal(changes, seen[0][1])
+    assert (seen[3][0] != seen[0][0]).any() and (seen[3][1] != seen[0][1]).any()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("model", [CNN, ("dataset=digits", "model.widths=[12]", "probe=[curves]")])
 def test_a_run_with_augmentation_resumes_bit_for_bit_and_is_another_run(specify, model):
