@@ -23,6 +23,15 @@ HOME = Path(__file__).resolve().parent.parent
 LIBRARIES = ("tensorflow", "keras", "numpy", "scipy")
 _MLP = ["model=mlp", "model.widths=[20,15]", "batch_size=30", "steps=40", "optimizer.learning_rate=0.3"]
 _CNN = ["model=cnn", "model.blocks=[[4],[8]]", "model.dense=[10]", "batch_size=16", "steps=12"]
+_RESNET = [
+    *("model=resnet", "model.filters=[4,8]", "model.blocks=1", "batch_size=16", "steps=12", "optimizer=momentum"),
+    *("optimizer.nesterov=true", "optimizer.cosine=true", "optimizer.warm_up=0.2", "optimizer.weight_decay=0.01"),
+    *("dataset.flip=true", "dataset.shift=1"),
+]
+_LSTM = [
+    *("model=recurrent", "model.cell=lstm", "model.units=[10]", "model.normalize=hidden_to_hidden"),
+    *("model.statistics=step", "batch_size=16", "steps=12"),
+]
 _PROBES = "curves,activations,drift,gradients,saturation,histograms,unit,discrepancy,landscape,one_step,predictions"
 _LOOKS = ["schedule.points=3", "schedule.reestimate=200", "probe=[curves,activations,gradients]"]
 _ADAM = ["optimizer=adam", "optimizer.learning_rate=0.01", "model.dropout=0.3"]
@@ -38,6 +47,8 @@ RUNS = {
     "cnn before": [*_CNN, *_LOOKS, "norm=batch", "probe=[curves,activations,gradients,discrepancy,landscape]"],
     "cnn after, adam, dropout": [*_CNN, *_LOOKS, *_ADAM, "norm=batch", "norm.placement=after"],
     "cnn ghost": [*_CNN, *_LOOKS, "norm=ghost_batch", "norm.group_size=4"],
+    "resnet": [*_RESNET, *_LOOKS, "norm=batch", "model.branch=skip_init"],
+    "lstm by step": [*_LSTM, *_LOOKS, "norm=batch", "probe=[curves,gradients]"],
 }
 
 
