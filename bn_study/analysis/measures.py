@@ -95,8 +95,9 @@ class Measure:
 
 
 def is_accuracy(metric: str) -> bool:
-    """Whether a metric is a share of right answers: `test/accuracy`, `train/accuracy_moving`."""
-    return metric.rpartition("/")[2].startswith("accuracy")
+    """Whether a metric is a share of right answers: `test/accuracy`, `train/accuracy_moving`; not a loss of it."""
+    name = metric.rpartition("/")[2]
+    return name.startswith("accuracy") and not name.endswith("_lost")
 
 
 def parse(spec: Mapping[str, Any]) -> Measure:

@@ -22,6 +22,8 @@ TOGETHER = "depths"  # stands for all grids, so that they share panels
 
 @dataclass(frozen=True)
 class Drawing:
+    """Final values of the runs of all grids, over their numbers of hidden layers."""
+
     grids: list[str]
     metrics: list[str]
 
