@@ -8,6 +8,7 @@ import copy
 import csv
 import functools
 import itertools
+import json
 import math
 import random
 import re
@@ -381,7 +382,7 @@ def with_one_untested(home, plain, folder):
     for part in changed["S005-e"]["parts"].values():
         del part["claims"]
     content = yaml.safe_load((home / "statements.yaml").read_text(encoding="utf-8")) | {"statements": changed}
-    (folder / "statements.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    (folder / "statements.yaml").write_text(json.dumps(content))  # YAML, with quotes around digests like 9456e077
     return changed, statements.read(folder)
 
 
