@@ -147,7 +147,7 @@ def test_the_ledger_has_when_every_row_was_trained_first(home, name):
 DRAWN = 2
 """Experiments of which a CI trains rows again: others at each commit, so that in time it is all of them."""
 LONG = {"long_run"}
-"""But these, a row of which takes up to ten minutes."""
+"""But not these: one of their rows takes some ten minutes."""
 
 
 def drawn(home):

@@ -28,7 +28,7 @@ def interval(row: Row | Verdict) -> str:
 
 
 def spread(mean: float, low: float, high: float) -> str:
-    """The same of a mean and its interval."""
+    """`0.93 [0.81, 1.1]` of a mean and the ends of its interval, NaN where there is none."""
     return number(mean) if math.isnan(mean) or math.isnan(low) else f"{number(mean)} [{number(low)}, {number(high)}]"
 
 

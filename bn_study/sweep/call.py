@@ -83,8 +83,8 @@ class Call:
 
     @property
     def places(self) -> dict[str, str]:
-        """The environment variables by which a process on another machine finds the study, its results and the data."""
-        data = {name: os.environ[name] for name in ("BN_STUDY_DATA",) if name in os.environ}
+        """The environment variables by which a worker, here or elsewhere, finds the study, its results and the data."""
+        data = {name: value for name, value in os.environ.items() if name == "BN_STUDY_DATA"}
         return data | {"BN_STUDY_HOME": str(self.study.home), "BN_STUDY_RESULTS": str(self.study.results)}
 
     def environment(self, number: int) -> dict[str, str]:

@@ -92,7 +92,7 @@ class Worker:
 
         Raises Stopped, and CannotWrite if the results cannot be written.
         """
-        _ = self.circumstances  # read before anything is trained: what is committed meanwhile was not stated beforehand
+        _ = self.circumstances  # read, and kept, before anything is trained: what is committed meanwhile came too late
         while True:
             plan = plan_status(self.call.experiment, self.store)
             if not self._pending(plan):

@@ -115,8 +115,8 @@ class _Worker:
         self.starts += 1
         self.run: str | None = None
         with self.store.writing():  # only of the log: that a process cannot be started is another matter
-            log = open(self.log, "wb")  # noqa: SIM115
-        with log as file:
+            self.log.touch()
+        with self.log.open("wb") as file:
             try:
                 self.process = subprocess.Popen(
                     [*WORKER, self.call.id, str(os.getpid()), *self.call.request.worker_words],
