@@ -24,8 +24,8 @@ GONE, CHANGED, BLOCKED, UNKNOWN, CHANCE, APART = (
     "the claim was changed",
     "one of them is blocked",
     "one of them has no estimate",
-    "the estimates agree within their intervals",
-    "the estimates differ",
+    "chance: their intervals allow the same value",
+    "the estimates differ by more than chance",
 )
 """Why an outcome is not the same, in the order in which they are tried."""
 
@@ -77,27 +77,35 @@ def update(results: Path, to: Path) -> list[Path]:
 
 
 def sentence(results: Path) -> str:
-    """How many outcomes came out the same, from the table alone; "" without one."""
+    """How many claims and outcomes came out the same, from the table alone; "" without one. Exact facts are apart."""
     outcomes = _outcomes(results)
     if outcomes.empty:
         return ""
-    comparable = outcomes[~outcomes["because"].isin([CHANGED, GONE])]
-    number, same = comparable["experiment"].nunique(), int(comparable["same"].sum())
-    both = zip(comparable["first_outcome"], comparable["outcome"], strict=True)
+    compared = outcomes[~outcomes["because"].isin([CHANGED, GONE])]
+    tested = compared[compared["first_test"] != "exact"]
+    facts = compared[compared["first_test"] == "exact"]["same"]
+    claims = tested.groupby(["experiment", "claim"])["same"].all()
+    number, same = compared["experiment"].nunique(), int(tested["same"].sum())
+    both = zip(tested["first_outcome"], tested["outcome"], strict=True)
     turned = sum({*pair} == {"supported", "reversed"} for pair in both)
     were = "experiment was" if number == 1 else "experiments were"
-    other = len(outcomes) - len(comparable)
+    other = len(outcomes) - len(compared)
+    exact = f" Of the {len(facts)} outcomes that are exact facts {int(facts.sum())} are the same." if len(facts) else ""
     apart = f" {other} more are not counted, because their claims have been changed since." if other else ""
     return (
-        f"{number} {were} trained again with seeds that nothing had used before: {same} of {len(comparable)} outcomes "
-        f"are the same, and {turned or 'none'} turned from supported to reversed or back.{apart}"
+        f"{number} {were} trained again with seeds that nothing had used before: {int(claims.sum())} of {len(claims)} "
+        f"claims came out the same in every context ({same} of {len(tested)} outcomes), and {turned or 'none'} turned "
+        f"from supported to reversed or back.{exact}{apart}"
     )
 
 
 def changed(results: Path) -> list[dict[str, Any]]:
     """The outcomes that are not the same, as rows of the table."""
     outcomes = _outcomes(results)
-    return outcomes[~outcomes["same"].astype(bool)].to_dict("records") if len(outcomes) else []
+    if outcomes.empty:
+        return []
+    other = outcomes[~outcomes["same"].astype(bool)]
+    return other.assign(context=other["context"].map(_text)).to_dict("records")
 
 
 def _outcomes(results: Path) -> pd.DataFrame:

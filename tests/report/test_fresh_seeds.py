@@ -55,8 +55,8 @@ def again(results, verdicts, seeds, **options):
 def test_outcomes_are_counted_and_explained(results):
     assert again(results, AGAIN, range(1000, 1008)) == [results / fresh_seeds.FILE]
     assert fresh_seeds.sentence(results) == (
-        "1 experiment was trained again with seeds that nothing had used before: 1 of 4 outcomes are the same, and 1 "
-        "turned from supported to reversed or back."
+        "1 experiment was trained again with seeds that nothing had used before: 1 of 2 claims came out the same in "
+        "every context (1 of 4 outcomes), and 1 turned from supported to reversed or back."
     )
     changed = {
         row["context"]: (row["first_outcome"], row["outcome"], row["because"]) for row in fresh_seeds.changed(results)
@@ -78,6 +78,16 @@ def test_experiments_that_are_reported_at_once_all_keep_their_first_evidence(res
         list(processes.map(fresh_seeds.keep, *zip(*((results, one, earlier, runs([9])) for one in names), strict=True)))
     table = csv_files.read_csv(results / fresh_seeds.FILE)
     assert sorted(table["experiment"]) == sorted(len(FIRST) * names)
+
+
+def test_exact_facts_are_counted_apart(results):
+    again(results, AGAIN, range(1000, 1008))
+    table = csv_files.read_csv(results / fresh_seeds.FILE)
+    table.loc[table["claim"] == "deeper", "first_test"] = "exact"
+    csv_files.write_csv(table, results / fresh_seeds.FILE)
+    sentence = fresh_seeds.sentence(results)
+    assert "0 of 1 claims came out the same in every context (0 of 3 outcomes)" in sentence
+    assert sentence.endswith("Of the 1 outcomes that are exact facts 1 are the same.")
 
 
 def test_seeds_that_overlap_are_no_fresh_evidence(results):

@@ -23,11 +23,20 @@ MODELS = [
     (["model=recurrent", "model.units=[6,5]", "model.statistics=step"], "digits"),
     (["model=recurrent", "model.units=[6]", "model.cell=lstm", "model.normalize=hidden_to_hidden"], "digits"),
     (["model=recurrent", "model.units=[6]", "model.cell=gru"], "digits"),
+    (["model=resnet", "model.filters=[4,6]", "model.blocks=1", "dataset.factors=[0.1,10]"], "digits"),
+    (["model=resnet", "model.filters=[4,6]", "model.blocks=1", "model.branch=skip_init"], "digits"),
 ]
 NORMS = ["batch", "none", "group", "noisy_batch"]
-LEFT_OUT = [(5, "group"), (6, "noisy_batch")]
-"""Of the gated cells, of which the other one has that normalizer: its records are those of its place, not the cell's.
-"""
+LEFT_OUT = [
+    (5, "group"),
+    (6, "noisy_batch"),
+    (7, "group"),
+    (7, "noisy_batch"),
+    (8, "batch"),
+    (8, "group"),
+    (8, "noisy_batch"),
+]
+"""Where another model has that normalizer: its records are those of its place, not of the cell or block around it."""
 QUICK = [(0, "batch"), (2, "none"), (3, "group")]
 """Of each number of dimensions one. The others are slow, because every probe compiles something of every network."""
 

@@ -19,20 +19,36 @@ def groups(evaluation, share=0.25):
     return {"large": order[-count:], "small": order[:count]}
 
 
-def test_share_of_the_gradient_is_that_of_a_linear_network(looked_at):
-    """There the slope by the inputs is (p - y) W, by numpy."""
+def test_importance_is_that_of_a_linear_network_by_numpy(looked_at):
+    """There the slope by the inputs is (p - y) W."""
     network, evaluation = looked_at(*DATA, "steps=3", "optimizer.learning_rate=1e-3")
     part = evaluation.data.test.slice(200)
     x = part.inputs.reshape(200, -1).astype(float)
     kernel, bias = network.linear[0].kernel.numpy().astype(float), network.linear[0].bias.numpy()
-    logits = x @ kernel.T + bias
-    p = np.exp(logits - logits.max(axis=1, keepdims=True))
-    p /= p.sum(axis=1, keepdims=True)
+
+    def shares(x):
+        logits = x @ kernel.T + bias
+        p = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return p / p.sum(axis=1, keepdims=True)
+
+    def loss(p):
+        return -np.log(p[np.arange(200), part.targets]).mean()
+
+    def accuracy(p):
+        return (p.argmax(axis=1) == part.targets).mean()
+
+    p = shares(x)
     slopes = (p - np.eye(10)[part.targets]) @ kernel
     weights = abs(slopes).mean(axis=0) * x.std(axis=0)
     found = look(network, evaluation)
     for group, places in groups(evaluation).items():
-        np.testing.assert_allclose(found["gradient", group], weights[places].sum() / weights.sum(), rtol=1e-3)
+        np.testing.assert_allclose(found["gradient", group], weights[places].sum() / weights.sum(), rtol=1e-4)
+        permuted = x.copy()
+        permuted[:, places] = x[np.random.Generator(np.random.PCG64(3)).permutation(200)][:, places]
+        np.testing.assert_allclose(found["loss_added", group], loss(shares(permuted)) - loss(p), rtol=1e-4, atol=1e-5)
+        lost = accuracy(p) - accuracy(shares(permuted))
+        assert found["accuracy_lost", group] == pytest.approx(lost, abs=1e-6)
+    assert found["accuracy_lost", "large"] > 0.05
 
 
 @pytest.mark.parametrize("norm", ["none", "batch"])

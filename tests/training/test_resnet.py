@@ -14,11 +14,15 @@ from bn_study.training.layers import Scalar
 from bn_study.training.program import build_network
 from bn_study.training.train import Programs
 
-FILTERS, BLOCKS, SIZE = (4, 6), 2, 8
+FILTERS, BLOCKS, SIZE, GROUPS = (4, 6), 2, 8, 2
 SMALL = (f"model.filters={list(FILTERS)}".replace(" ", ""), f"model.blocks={BLOCKS}")
 CASES = [
-    (False, "projection", "null"), (False, "padding", "null"), (True, "projection", "null"), (True, "padding", "null"),
-    (False, "padding", "skip_init"), (True, "projection", "skip_init"),
+    ("batch", False, "projection", "null"), ("batch", False, "padding", "null"), ("batch", True, "projection", "null"),
+    ("batch", True, "padding", "null"), ("batch", False, "padding", "skip_init"),
+    ("batch", True, "projection", "skip_init"), ("group", False, "projection", "null"),
+    ("group", True, "padding", "null"), ("layer", False, "projection", "null"), ("none", False, "projection", "null"),
+    ("none", True, "padding", "null"), ("none", False, "projection", "skip_init"),
+    ("none", False, "projection", "fixup"),
 ]  # fmt: skip
 
 
@@ -27,7 +31,7 @@ def built(specify, *words):
     return build_network(spec, Programs().data(spec.dataset))
 
 
-def in_pytorch(torch, layers, preactivated, shortcut, training, learned):
+def in_pytorch(torch, layers, norm, preactivated, shortcut, training, learned):
     """The network as the papers draw it, written with PyTorch's functions, in float64.
 
     layers: name -> a layer of ours. learned: gets the path of each variable -> PyTorch's leaf for it.
@@ -40,12 +44,17 @@ def in_pytorch(torch, layers, preactivated, shortcut, training, learned):
 
     def convolved(x, name, stride=1):
         kernel = leaf(layers[name].kernel).permute(3, 2, 0, 1)
-        return functional.conv2d(x, kernel, stride=stride, padding=kernel.shape[-1] // 2)
+        bias = leaf(layers[name].bias) if layers[name].use_bias else None
+        return functional.conv2d(x, kernel, bias, stride=stride, padding=kernel.shape[-1] // 2)
 
     def normalized(x, name):
+        if norm == "none":
+            return x
         one = layers[f"{name}_norm"]
-        mean, variance = (torch.tensor(value.numpy()).double() for value in (one.moving_mean, one.moving_variance))
         gamma, beta = leaf(one.gamma), leaf(one.beta)
+        if norm in ("group", "layer"):
+            return functional.group_norm(x, GROUPS if norm == "group" else 1, gamma, beta, eps=one.epsilon)
+        mean, variance = (torch.tensor(value.numpy()).double() for value in (one.moving_mean, one.moving_variance))
         return functional.batch_norm(x, mean, variance, gamma, beta, training=training, eps=one.epsilon)
 
     def scaled(x, name):
@@ -85,25 +94,27 @@ def in_pytorch(torch, layers, preactivated, shortcut, training, learned):
     return forward
 
 
-@pytest.mark.parametrize(("preactivated", "shortcut", "branch"), CASES)
-def test_outputs_and_gradients_equal_those_of_pytorch(specify, preactivated, shortcut, branch):
+@pytest.mark.parametrize(("norm", "preactivated", "shortcut", "branch"), CASES)
+def test_outputs_and_gradients_equal_those_of_pytorch(specify, norm, preactivated, shortcut, branch):
     torch = pytest.importorskip("torch", reason="PyTorch, for comparison only, is not installed")
     network = built(
-        specify, "norm=batch", *SMALL, f"model.preactivated={preactivated}", f"model.shortcut={shortcut}",
-        f"model.branch={branch}",
+        specify, f"norm={norm}", *([f"norm.groups={GROUPS}"] if norm == "group" else []), *SMALL,
+        f"model.preactivated={preactivated}", f"model.shortcut={shortcut}", f"model.branch={branch}",
     )  # fmt: skip
     random = np.random.default_rng(0)
     images = random.normal(size=(16, SIZE, SIZE, 1)).astype(np.float32)
-    for layer in network.normalizers:
-        for variable in (layer.gamma, layer.moving_variance):
+    for variable in network.model.variables:
+        if variable.name in ("gamma", "moving_variance"):
             variable.assign(random.uniform(0.5, 2, variable.shape))
-        for variable in (layer.beta, layer.moving_mean):
+        elif variable.name in ("beta", "moving_mean", "bias"):
             variable.assign(random.normal(size=variable.shape))
+        elif variable.name == "kernel" and branch == "fixup":  # the last one of a branch is 0 at the start
+            variable.assign_add(random.normal(0, 0.3, size=variable.shape))
     layers = {layer.name: layer for layer in network.model.layers}
     factors = [layer.factor for layer in layers.values() if isinstance(layer, Scalar)]
-    assert len(factors) == (len(FILTERS) * BLOCKS if branch == "skip_init" else 0)
+    assert len(factors) == (len(FILTERS) * BLOCKS if branch in ("skip_init", "fixup") else 0)
     for factor in factors:
-        assert factor.numpy() == 0
+        assert factor.numpy() == (1 if branch == "fixup" else 0)
         factor.assign(random.uniform(0.5, 2))
     assert (("shortcut7" in layers), ("shortcut7_norm" in layers)) == (
         shortcut == "projection", shortcut == "projection" and not preactivated
@@ -114,7 +125,7 @@ def test_outputs_and_gradients_equal_those_of_pytorch(specify, preactivated, sho
             ours = network.model(images, training=False)
             total = tf.reduce_sum(ours * weights)
         learned = {}
-        theirs = in_pytorch(torch, layers, preactivated, shortcut, training, learned)(images)
+        theirs = in_pytorch(torch, layers, norm, preactivated, shortcut, training, learned)(images)
         close(ours, theirs.detach())
         (theirs * torch.tensor(weights)).sum().backward()
         variables = {one.path: one for one in network.model.trainable_variables}
