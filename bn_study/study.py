@@ -27,8 +27,8 @@ def locate() -> Study:
     BN_STUDY_RESULTS names another folder for results. The study that comes with an installed package has its results
     in the current folder. Raises UsageError if BN_STUDY_HOME is no study.
     """
-    if "BN_STUDY_HOME" in os.environ:
-        home = Path(os.environ["BN_STUDY_HOME"]).expanduser().resolve()
+    if given := os.environ.get("BN_STUDY_HOME"):
+        home = Path(given).expanduser().resolve()
         if not places.is_study(home):
             raise UsageError(
                 f"BN_STUDY_HOME={home} has no experiments/ with parts/ or conf/; `bn-study new FOLDER` makes a study"

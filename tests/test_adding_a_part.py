@@ -114,7 +114,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bn_study.analysis.needed import Needed
-from bn_study.analysis.settings import of_grids
+from bn_study.analysis.settings import rows_of_grids
 from bn_study.analysis.shown import Tables
 from bn_study.analysis.tables import Curve
 
@@ -135,7 +135,7 @@ class Drawing:
 
     def data(self, tables: Tables) -> pd.DataFrame:
         """The seed of each run."""
-        return of_grids(tables.runs, [self.grid])[["run", "seed"]]
+        return rows_of_grids(tables.runs, [self.grid])[["run", "seed"]]
 
     def caption(self, data: pd.DataFrame, tables: Tables) -> str:
         """What is shown."""

@@ -24,7 +24,7 @@ def checked(name: str, function: Callable[..., float], given: Mapping[str, Any])
     path = ".".join(str(part) for part in first["loc"])
     if first["type"] == "missing":
         raise UsageError(f"{name} needs the argument {path}")
-    if first["type"] == "extra_forbidden" and path == LEVEL:
+    if first["type"] == "extra_forbidden" and path == LEVEL and takes_level(function):
         raise UsageError(f"{name}: give the level in `level`, for each data set")
     if first["type"] == "extra_forbidden":
         raise UsageError(parts.unknown(f"argument of {name}", path, arguments.model_fields))

@@ -72,7 +72,7 @@ def _depends(experiment: Experiment, grids: Iterable[str], tunings: Iterable[str
 
 
 def _check_figure(name: str, figure: Factors, experiment: Experiment, strict: bool) -> None:
-    """Check the options that every figure shares (grid, grids, beside, claims, factor) and the records it reads."""
+    """Check the options that figures share (grids, claims, settings, lists) and the records it reads."""
     kind = str(figure.get("kind"))
     part = parts.checked("figure", kind, {key: one for key, one in figure.items() if key != "kind"}, f"figures.{name}")
     options = part.args
@@ -84,11 +84,18 @@ def _check_figure(name: str, figure: Factors, experiment: Experiment, strict: bo
         for one in names:
             if one not in known:
                 raise UsageError(parts.unknown(what, str(one), known))
-    if strict:
-        check_needed(kind, parts.call("figure", part).needs(), planned(experiment, grids))
-    if strict and "factor" in options:
-        cells = {one: cells_table([experiment.grids[one]]) for one in options["grids"]}
-        known_factor(options["factor"], grids_table(options["grids"], cells))
+    for option in ("grid", "grids", "metrics", "records", "sites"):
+        if options.get(option) == []:
+            raise UsageError(f"{option}: the list is empty; give at least one")
+    if not strict:
+        return
+    if grids:
+        table = grids_table(grids, {one: cells_table([experiment.grids[one]]) for one in grids})
+        for option in ("by", "color", "panels", "factor"):
+            named = options.get(option) or []
+            for factor in [named] if isinstance(named, str) else named:
+                known_factor(factor, table)
+    check_needed(kind, parts.call("figure", part).needs(), planned(experiment, grids))
 
 
 def _check_tune(

@@ -14,7 +14,7 @@ from bn_study.analysis import context, contrast
 from bn_study.analysis.arms import Arm, ambiguous, arms, contexts, in_context, narrowed, points, tuning_keys
 from bn_study.analysis.context import Context
 from bn_study.analysis.measures import Measure, parse
-from bn_study.analysis.settings import cells_table, comparable, of_grids, written
+from bn_study.analysis.settings import cells_table, comparable, rows_of_grids, written
 from bn_study.analysis.stated import UNKNOWN, Firsts, attached_later, stated
 from bn_study.analysis.stats import RULE
 from bn_study.analysis.verdict import Row, Verdict, combined
@@ -50,7 +50,7 @@ def verdict(
     verdict is `missing` instead.
     """
     claim, measure = experiment.claims[name], parse(experiment.claims[name].measure)
-    table = of_grids(runs, claim.grids)
+    table = rows_of_grids(runs, claim.grids)
     cells = cells_table([experiment.grids[grid] for grid in claim.grids])
     fixed = {factor: value for factor, value in claim.at.items() if value not in list(experiment.tune)}
     planned = arms(cells, claim.contrast, fixed, None)

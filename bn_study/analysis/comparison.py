@@ -102,28 +102,39 @@ def compare(
     varied = [name for name in known if name in varied]
     arms = list(dict.fromkeys([*by, *(name for name in varied if name.partition(".")[0] in by)]))
     others = [name for name in varied if name not in arms]
+    contexts = [
+        (label(context), {label(values): group for values, group in grouped(own, arms)})
+        for context, own in grouped(runs, others)
+    ]
+    every = list(dict.fromkeys(name for _, found in contexts for name in found))
+    if against is not None and not any(_fits(one, against) for one in every):
+        raise UsageError(parts.unknown("arm", against, every))
     rows = []
-    for context, own in grouped(runs, others):
-        found = {label(values): group for values, group in grouped(own, arms)}
+    for context, found in contexts:
         base = _reference(list(found), against)
         for name, group in found.items():
-            rows.append(_row(label(context), name, group, base, found[base], numbers, metric))
+            rows.append(_row(context, name, group, base, found.get(base, group), numbers, metric))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def _fits(arm: str, against: str) -> bool:
+    return set(against.split()) <= set(arm.split())
+
+
 def _reference(arms: list[str], against: str | None) -> str:
-    """The arm that others are compared with: the first, or the one that is named whole or by some of its words."""
+    """The arm that others are compared with: the first, or the one that is named whole or by some of its words.
+
+    "" in a context that lacks it.
+    """
     if against is None or against in arms:
         return against or arms[0]
-    fitting = [one for one in arms if set(against.split()) <= set(one.split())]
-    if not fitting:
-        raise UsageError(parts.unknown("arm", against, arms))
+    fitting = [one for one in arms if _fits(one, against)]
     if len(fitting) > 1:
         some = ", ".join(map(repr, fitting[:3]))
         raise UsageError(
             f"--against {against!r} fits {len(fitting)} arms ({some}); name one, or leave a setting out of --by"
         )
-    return fitting[0]
+    return fitting[0] if fitting else ""
 
 
 def _row(

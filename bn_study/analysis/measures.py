@@ -108,7 +108,7 @@ def parse(spec: Mapping[str, Any]) -> Measure:
     name, scale = names[0], spec.get("scale")
     if name not in parts.names("measure"):
         raise UsageError(parts.unknown("measure", name, parts.names("measure")))
-    if scale is not None and scale not in SCALES:
+    if scale is not None and str(scale) not in SCALES:
         raise UsageError(parts.unknown("scale", str(scale), SCALES))
     if not isinstance(spec[name] or {}, Mapping):
         raise UsageError(f"the arguments of {name} must be a mapping, not {spec[name]!r}")

@@ -8,6 +8,7 @@ CSV, where a list is JSON text and a missing option an empty field, selects the 
 import json
 import math
 from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -43,7 +44,9 @@ def comparable(value: Any) -> Hashable:
 def _of_text(text: str) -> Hashable:
     """Remembered, because the cells of a table's column have few texts, and a report asks for each very often."""
     if text.startswith("["):
-        return tuple(comparable(one) for one in json.loads(text))
+        with suppress(json.JSONDecodeError):  # what is no list equals no cell
+            return tuple(comparable(one) for one in json.loads(text))
+        return text
     return _of_scalar(_scalar(text))
 
 
@@ -99,7 +102,7 @@ def cells_table(grids: Sequence[Grid]) -> pd.DataFrame:
     return pd.DataFrame(rows, dtype=object)
 
 
-def of_grids(runs: pd.DataFrame, grids: Sequence[str]) -> pd.DataFrame:
+def rows_of_grids(runs: pd.DataFrame, grids: Sequence[str]) -> pd.DataFrame:
     """Rows that these grids ask for, with the column `grid`. A run that several grids ask for has a row for each."""
     found = [runs[[grid in one.split() for one in runs["grids"]]].assign(**{GRID: grid}) for grid in grids if len(runs)]
     return pd.concat(found, ignore_index=True) if found else runs

@@ -105,7 +105,7 @@ def on_the_way(line: pd.DataFrame, row: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def mean_curve(lines: Iterable[pd.DataFrame], metric: str) -> Iterator[dict[str, Any]]:
-    """The mean of runs' curves of a metric, one point per step: step, value, low and high of its interval, n runs.
+    """The mean of curves of a metric (see `by_seed`), one point per step: step, value, low and high of its interval, n.
 
     The mean is rounded, so that the step where it reaches a level is the same on every machine.
     """
@@ -113,6 +113,22 @@ def mean_curve(lines: Iterable[pd.DataFrame], metric: str) -> Iterator[dict[str,
     for step, value, deviation, count in means.itertuples():
         low, high = interval.of_mean(value, deviation, count, metric)
         yield {"step": step, "value": rounded(value), "low": low, "high": high, "n": count}
+
+
+def of_seeds(rows: pd.DataFrame, column: str) -> pd.Series:
+    """A number for each seed, the mean of its runs that have one. column: of the table of runs."""
+    return rows[column].astype(float).groupby(rows["seed"], sort=False).mean().dropna()
+
+
+def by_seed(seeds: Iterable[int], lines: Iterable[pd.DataFrame]) -> list[pd.DataFrame]:
+    """A curve for each seed, the mean of its runs' curves: seeds are the only replicates. seeds: of the lines."""
+    found: dict[int, list[pd.DataFrame]] = {}
+    for seed, line in zip(seeds, lines, strict=True):
+        found.setdefault(seed, []).append(line)
+    return [
+        own[0] if len(own) == 1 else pd.concat(own).groupby("step", as_index=False)["value"].mean()
+        for own in found.values()
+    ]
 
 
 def mean(values: pd.Series, metric: str = "") -> dict[str, Any]:

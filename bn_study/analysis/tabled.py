@@ -17,5 +17,6 @@ def grids_table(names: Sequence[str], cells: Mapping[str, pd.DataFrame]) -> pd.D
 
 
 def known_factor(factor: str, table: pd.DataFrame) -> None:
+    """Raises UsageError with the nearest name for a setting that no cell has."""
     if factor not in table:
         raise UsageError(parts.unknown("setting", factor, table))

@@ -15,6 +15,7 @@ from bn_study.plan.gpu import seen
 from bn_study.store import provenance
 from bn_study.study import locate
 from bn_study.sweep import placement
+from bn_study.sweep.call import cores
 
 PROBE = "import tensorflow, keras; print('tensorflow', tensorflow.__version__, 'keras', keras.__version__)"
 
@@ -27,7 +28,7 @@ def examine() -> int:
         ("package", _package),
         ("vocabulary", _vocabulary),
         ("results", _results),
-        ("cores", lambda: f"{len(os.sched_getaffinity(0))}; the default is one worker per core, with one thread each"),
+        ("cores", lambda: f"{cores()}; the default is one worker per core, with one thread each"),
         ("numerics", _numerics),
         ("tensorflow", _tensorflow),
         ("gpu", _gpu),

@@ -17,11 +17,12 @@ SELECTION = "add the runs that only chose tuned values"
 def parsed(words: list[str], study: "Study | None" = None) -> "Request":
     """The request that the words make, after all checks that need no run. Raises UsageError with all that is wrong."""
     from bn_study.errors import Faults
+    from bn_study.plan.experiment import ADHOC
     from bn_study.sweep.request import Request
 
     faults = Faults()
     request = Request.parse(words, study, faults)
-    if request.experiment.name in request.words[:1]:  # a sweep without a file has no claims to check
+    if request.experiment.name != ADHOC:  # a sweep without a file has no claims to check
         from bn_study.analysis.check import check
         from bn_study.plan import statements
 

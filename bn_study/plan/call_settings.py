@@ -68,7 +68,10 @@ def checked(home: Path, asked: Factors, config: Mapping[str, Any]) -> CallSettin
         if part != "launcher" or not name:
             continue
         if name.startswith("extra."):
-            options["extra"] = options.get("extra", {}) | {name.removeprefix("extra."): value}
+            before = options.get("extra", {})
+            if not isinstance(before, Mapping):
+                raise UsageError(f"launcher.extra={before}: give single options, as launcher.{name}={value}")
+            options["extra"] = {**before, name.removeprefix("extra."): value}
         else:
             options[name] = value
     launcher = _launcher(options, numbers["timeout"])

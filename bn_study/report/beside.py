@@ -10,7 +10,7 @@ import pandas as pd
 
 from bn_study.analysis.measures import parse
 from bn_study.analysis.scopes import listed
-from bn_study.analysis.settings import comparable, of_grids, rank, setting_names, written
+from bn_study.analysis.settings import comparable, rank, rows_of_grids, setting_names, written
 from bn_study.analysis.verdict import VARIES, Row, Verdict
 from bn_study.plan.experiment import Claim, Experiment, Tuned
 from bn_study.report import words
@@ -78,7 +78,7 @@ def _settings(here: Judgment, there: Judgment) -> Iterator[str]:
 
 def _values(one: Judgment) -> dict[str, tuple[Hashable, ...]]:
     """Each setting of the claim's runs, and the seeds -> its values in order."""
-    rows = of_grids(one.runs, one.claim.grids)
+    rows = rows_of_grids(one.runs, one.claim.grids)
     names = [name for name in (*setting_names(rows), "seed") if name in one.runs and not name.startswith("probe")]
     return {name: tuple(sorted({comparable(value) for value in rows[name]}, key=rank)) for name in names}
 

@@ -171,15 +171,15 @@ def _changes(path: Path, fresh: Path, name: str) -> Iterator[str]:
         yield f"{name}: differs"
 
 
-def judge(study: Study, experiment: Experiment) -> Judged:
+def judge(study: Study, experiment: Experiment, dated: bool = True) -> Judged:
     """The verdicts on an experiment. Writes nothing. Raises UsageError if no run of it is stored or committed.
 
-    With overrides, runs may come from the committed table of the unchanged experiment.
+    With overrides, runs may come from the committed table of the unchanged experiment. dated: see `firsts.find`.
     """
     own = folder_of(study, experiment) / "runs.csv"
     source = own if own.is_file() else study.results / experiment.name / "runs.csv"
     with tempfile.TemporaryDirectory() as temporary:
-        return _judge(study, experiment, source, Path(temporary) / "runs.csv")
+        return _judge(study, experiment, source, Path(temporary) / "runs.csv", dated=dated)
 
 
 def beside(study: Study, experiment: Experiment, judged: Judged, claim: str) -> list[str]:
@@ -204,7 +204,9 @@ def beside(study: Study, experiment: Experiment, judged: Judged, claim: str) -> 
     return sentences(experiment, *both)
 
 
-def _judge(study: Study, experiment: Experiment, source: Path, target: Path, sanity: str | None = None) -> Judged:
+def _judge(
+    study: Study, experiment: Experiment, source: Path, target: Path, sanity: str | None = None, dated: bool = True
+) -> Judged:
     """Judge the runs in the store or in the table `source`. Their table is written to `target` and read back.
 
     The ledger beside `source` is read but not written.
@@ -226,7 +228,7 @@ def _judge(study: Study, experiment: Experiment, source: Path, target: Path, san
     if len(runs) < len(plan) or waiting:
         gap = f"{len(plan) - len(runs)} runs are missing and {len(waiting)} wait for tuning"
         unfinished = f"{gap}; `bn-study run` trains them"
-    found = firsts.find(study, experiment, source.parent, plan, runs)
+    found = firsts.find(study, experiment, source.parent, plan, runs, dated)
     verdicts = claims.verdicts(experiment, runs, tuned, sanity, found.firsts)
     return Judged(plan, runs, tuned, verdicts, unfinished, found.ledger, tuple(_notes(study, experiment)))
 

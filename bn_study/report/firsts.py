@@ -31,8 +31,18 @@ class Found:
     ledger: Ledger
 
 
-def find(study: Study, experiment: Experiment, folder: Path, plan: Sequence[PlannedRun], runs: pd.DataFrame) -> Found:
-    """The firsts of an experiment whose evidence is in `folder`. runs: the table of its available runs."""
+def find(
+    study: Study,
+    experiment: Experiment,
+    folder: Path,
+    plan: Sequence[PlannedRun],
+    runs: pd.DataFrame,
+    dated: bool = True,
+) -> Found:
+    """The firsts of an experiment whose evidence is in `folder`. runs: the table of its available runs.
+
+    dated: whether claims that no ledger has are looked up in git, which takes seconds.
+    """
     available = set(runs["run"]) if len(runs) else set()
     identities = {run.spec.id: run.spec.training for run in plan if run.spec.id in available}
     own = _moments(study, identities, runs)
@@ -40,7 +50,7 @@ def find(study: Study, experiment: Experiment, folder: Path, plan: Sequence[Plan
     before = _ledgers([folder, *_evidence(study, experiment.name)])
     known = statements.read(study.home)
     attachments = known.attached(experiment.name) if known else {}
-    claims, attached = _stated(study.home, experiment, attachments, before, _listed(experiment, runs, own))
+    claims, attached = _stated(study.home, experiment, attachments, before, _listed(experiment, runs, own), dated)
     ledger = (before[0] if before else Ledger()).extended(claims, attached, trained)
     first = _earliest([*(one.first() for one in _ledgers(_evidence(study, "*"))), ledger.first()])
     return Found(
@@ -152,6 +162,7 @@ def _stated(
     attachments: Mapping[str, Sequence[str]],
     before: Sequence[Ledger],
     listed: Mapping[str, Moment | None],
+    dated: bool,
 ) -> tuple[list[Stated], list[Attached]]:
     """An entry for every claim and attachment with a known moment, from the ledgers if they have it."""
     hashes = experiment.stated()
@@ -160,7 +171,7 @@ def _stated(
     attached = [one for ledger in before for one in ledger.attached if (one.claim, one.statement) in pairs]
     new = {name: one for name, one in hashes.items() if one not in {entry.hash for entry in claims}}
     later = [pair for pair in pairs if pair not in {(entry.claim, entry.statement) for entry in attached}]
-    if new or later:
+    if dated and (new or later):
         found = history.search(home, experiment.name, set(new.values()), later)
         default = None if git.holds(home) else now()
         for name, tested in new.items():

@@ -147,9 +147,9 @@ def load(*request: str) -> Frames:
     return of(parsed.study, parsed.experiment)
 
 
-def of(study: Study, experiment: Experiment) -> Frames:
-    """The same for a composed experiment."""
-    judged = evidence.judge(study, experiment)
+def of(study: Study, experiment: Experiment, dated: bool = True) -> Frames:
+    """The same for a composed experiment. dated: whether verdicts must say when their claims were first stated."""
+    judged = evidence.judge(study, experiment, dated)
     return Frames(study, experiment, judged.runs, verdicts_table(judged.verdicts), judged.unfinished)
 
 

@@ -78,7 +78,7 @@ class Ledger(BaseModel):
         """Write one entry per line, so that a diff shows exactly what was appended."""
         sections = [f'"{name}": [{_lines(getattr(self, name))}]' for name in type(self).model_fields]
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}")
+        beside = path.with_name(f".{path.name}.{os.getpid()}")
         beside.write_text("{" + ",\n".join(sections) + "}\n", encoding="utf-8")
         os.replace(beside, path)
 

@@ -5,6 +5,7 @@ Replicas have their own store, results/local/replications/<numerics>/<trainer>/r
 is results/replications/<processor>.csv, one file per kind of processor. With device=gpu the processor is the GPU.
 """
 
+import fcntl
 import hashlib
 import platform
 import re
@@ -183,13 +184,15 @@ def write(study: Study, replicated: list[Replicated]) -> Path:
     """
     path = study.results / FOLDER / f"{replicated[0].processor.stem}.csv"
     rows = pd.DataFrame([_row(one) for one in replicated])
-    if path.is_file():
-        before = csv_files.read_csv(path).replace({"experiment": EXPERIMENTS})
-        keys = set(zip(rows["experiment"], rows["numerics"], strict=True))
-        kept = [key not in keys for key in zip(before["experiment"], before["numerics"], strict=True)]
-        rows = pd.concat([before[kept], rows])
     path.parent.mkdir(parents=True, exist_ok=True)
-    csv_files.write_csv(rows.sort_values(["numerics", "experiment"]), path)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # two calls that end together must not lose each other's rows
+        if path.stat().st_size:
+            before = csv_files.read_csv(path).replace({"experiment": EXPERIMENTS})
+            keys = set(zip(rows["experiment"], rows["numerics"], strict=True))
+            kept = [key not in keys for key in zip(before["experiment"], before["numerics"], strict=True)]
+            rows = pd.concat([before[kept], rows])
+        csv_files.write_csv(rows.sort_values(["numerics", "experiment"]), path)
     return path
 
 

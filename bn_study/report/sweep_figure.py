@@ -86,6 +86,11 @@ class SweepFigure:
         if self.kind == "curves":
             return "curves", {"grid": SWEEP, "metric": metric}
         if self.kind == "activations":
+            if name != "activation":
+                raise UsageError(
+                    f"--metric {metric}: this figure has quantiles of values; give activation@{site or 'pre'}, or use "
+                    "`figure curves`"
+                )
             return "activations", {"grid": SWEEP, "site": site}
         if self.kind == "gradients":
             own = {"records": [name], "site": site, "step": None, "power": 1.0, "growth": None, "growth_of": None}

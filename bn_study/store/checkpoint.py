@@ -55,7 +55,10 @@ def save(path: Path, spec: RunSpec, checkpoint: Checkpoint) -> None:
 
 
 def load(path: Path, spec: RunSpec | None) -> Checkpoint:
-    """Read a checkpoint. spec: its run must be this one. Raises Unusable, or FileNotFoundError if there is none."""
+    """Read a checkpoint. spec: its run must be this one.
+
+    Raises Unusable, FileNotFoundError if there is none, or another OSError if it cannot be read now.
+    """
     try:
         whole = path.read_bytes()
         if hashlib.sha256(whole[:-_DIGEST]).digest() != whole[-_DIGEST:]:
@@ -63,9 +66,7 @@ def load(path: Path, spec: RunSpec | None) -> Checkpoint:
         with np.load(io.BytesIO(whole[:-_DIGEST]), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         text, history = str(arrays.pop(_SPEC)), json.loads(str(arrays.pop(_HISTORY)))
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile) as error:
         raise Unusable(f"{path}: {error}") from error
     if spec is not None and text != spec.canonical():
         raise Unusable(f"{path}: it belongs to another run")

@@ -154,7 +154,7 @@ class Store:
         """Store why a run did not finish. This call does not try the run again, but the next one does.
 
         kind: it raised (`failed`), its worker died (`crashed`: counts from the second time on) or it took too long
-            (`timeout`). text: a traceback, or how the worker died and its last output; the last line is the reason.
+            (`timeout`). text: a traceback, or a worker's last output and how it died; `_reason` takes a line of it.
         usage: whether the user can fix it.
         """
         base = self.root / ".failed" / run_id / call

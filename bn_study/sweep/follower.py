@@ -78,7 +78,7 @@ def _news(
             return None
         exported[run_id] = written
         state = checkpoint.load(path, run.spec).state
-    except (FileNotFoundError, checkpoint.Unusable, DamagedRun):
+    except (OSError, checkpoint.Unusable, DamagedRun):
         return None  # gone or incomplete; `run` handles damaged runs
     return None if state is None else _run.under_way(run.spec, state, sweep)
 

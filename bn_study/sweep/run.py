@@ -54,8 +54,8 @@ def set_damaged_aside(runs: Sequence[PlannedRun], store: Store) -> list[str]:
             checkpoint.load(path, None)
         except checkpoint.Unusable as error:
             lines.append(f"{error}; {store.set_checkpoint_aside(path.stem)} and its run starts from the beginning")
-        except FileNotFoundError:
-            pass  # its run was published meanwhile
+        except OSError:
+            pass  # its run was published meanwhile, or it cannot be read here and now: whoever takes the run will tell
     return lines
 
 

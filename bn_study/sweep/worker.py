@@ -182,6 +182,8 @@ class Worker:
                 start = checkpoint.load(self.store.checkpoint(spec.id), spec)
             except FileNotFoundError:
                 start = checkpoint.BEGINNING
+            except OSError as error:  # nobody else writes it: the lease is ours
+                raise checkpoint.Unusable(f"{self.store.checkpoint(spec.id)}: {error}") from error
             self._train_from(start, spec, lease, warnings)
         except checkpoint.Unusable as error:
             warnings.append(f"{error}; {self.store.set_checkpoint_aside(spec.id)} and the run began again")

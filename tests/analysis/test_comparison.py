@@ -29,6 +29,14 @@ def test_words_that_fit_one_arm_name_it():
     assert table["difference"].dropna().tolist() == pytest.approx([-0.1, 0.3, 0.5])
 
 
+def test_a_context_without_the_reference_has_no_difference():
+    only = RUNS[RUNS["run"] != "a"]
+    table = comparison.compare(only, ACCURACIES, METRIC, ["norm"], "norm=none")
+    assert len(table) == 3 and table["difference"].dropna().tolist() == pytest.approx([0.5])
+    with pytest.raises(UsageError, match="unknown arm 'norm=nothing'"):
+        comparison.compare(only, ACCURACIES, METRIC, ["norm"], "norm=nothing")
+
+
 @pytest.mark.parametrize(
     ("against", "words"), [("norm=none", "fits 2 arms"), ("norm=bacht", "unknown arm"), (f"{RATE}=1", "unknown arm")]
 )

@@ -127,6 +127,13 @@ WRONG = {
         {"contrast": {"norm=none": 1, "constant": -0.5}, "at": {"optimizer.learning_rate": 0.1, "norm.momentum": 0.9}},
         "norm.momentum is an option that no arm has",
     ),
+    "a list that is none": ({"contrast": {"model.widths=[8": 1, "norm=none": -1}}, "no cell"),
+    "a scale that is a list": (
+        {"measure": {"final": {"metric": "test/accuracy"}, "scale": ["log2"]}}, "unknown scale",
+    ),
+    "a level where none is taken": (
+        {"measure": {"final": {"metric": "test/accuracy", "level": 0.9}}}, "unknown argument of final 'level'",
+    ),
     "a metric that is not recorded": ({"measure": {"final": {"metric": "test/acuracy"}}}, "did you mean test/accuracy"),
 }  # fmt: skip
 TUNINGS = {
@@ -150,6 +157,12 @@ TUNINGS = {
     ),
     "the worst that is the best": ({"seeks": "worst"}, "leave out `seeks: worst`"),
 }  # fmt: skip
+FIGURES = {
+    "a setting that is none": ({"by": ["zzz"]}, "unknown setting 'zzz'"),
+    "panels by nothing": ({"panels": "norn"}, "unknown setting 'norn'; did you mean norm"),
+    "a color of nothing": ({"color": "zzz"}, "unknown setting 'zzz'"),
+    "no grid": ({"grid": []}, "grid: the list is empty"),
+}
 MEANT = {
     "as it is": {},
     "a sum": {"contrast": {"norm=batch": 1, "norm=none": 1}, "difference": False},
@@ -192,6 +205,14 @@ def test_a_wrong_claim_is_refused_in_a_line(refused, wrong):
     changes, message = WRONG[wrong]
     (line,) = refused(changed(changes))
     assert line.startswith("experiments/x.yaml: claims.it: ") and message in line
+
+
+@pytest.mark.parametrize("wrong", FIGURES)
+def test_a_wrong_figure_is_refused_in_a_line(refused, wrong):
+    changes, message = FIGURES[wrong]
+    figure = {"kind": "curves", "grid": "all", "metric": "test/accuracy"} | changes
+    (line,) = refused(changed() | {"figures": {"it": figure}})
+    assert line.startswith("experiments/x.yaml: figures.it: ") and message in line
 
 
 @pytest.mark.parametrize("wrong", TUNINGS)

@@ -1,5 +1,6 @@
 """A run that was interrupted and went on equals the run that was not, bit for bit."""
 
+import errno
 import io
 import os
 import signal
@@ -7,12 +8,15 @@ import subprocess
 import sys
 import time
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bn_study.store import checkpoint
 from bn_study.store.checkpoint import Checkpoint, Unusable
+from bn_study.store.store import Store
+from bn_study.sweep.run import set_damaged_aside
 from bn_study.training import program
 from bn_study.training.train import Programs, train
 
@@ -218,6 +222,23 @@ def test_a_damaged_checkpoint_is_noticed_wherever_it_is_damaged(specify, tmp_pat
             path.write_bytes(damaged)
             with pytest.raises(Unusable):
                 checkpoint.load(path, spec)
+
+
+def test_a_checkpoint_that_cannot_be_read_now_stays_where_it_is(specify, tmp_path, monkeypatch):
+    """On a network drive a file that another node has just replaced is stale for a moment."""
+    store = Store(tmp_path)
+    path = store.checkpoint("run")
+    path.parent.mkdir()
+    checkpoint.save(path, specify(*overrides(*COMBINATIONS[0])), Checkpoint(None, []))
+
+    def stale(path):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(Path, "read_bytes", stale)
+    assert set_damaged_aside([], store) == [] and path.is_file()
+    monkeypatch.undo()
+    path.write_bytes(b"damaged")
+    assert len(set_damaged_aside([], store)) == 1 and not path.is_file()
 
 
 def test_a_checkpoint_holds_no_pickles(specify, tmp_path):

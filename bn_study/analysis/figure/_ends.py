@@ -162,7 +162,7 @@ def _ends(arm: pd.DataFrame, factor: str, metric: str) -> Iterator[dict[str, Any
     places = [comparable(one) for one in arm[factor]] if factor in arm else [None] * len(arm)
     for place in sorted(set(places), key=rank):
         rows = arm[[one == place for one in places]]
-        values = rows[column].dropna() if column in rows else pd.Series(dtype=float)
+        values = shown.of_seeds(rows, column) if column in rows else pd.Series(dtype=float)
         lost = int((rows["status"] == "diverged").sum())
         if len(values) or lost:
             mean = shown.mean(values, metric)
@@ -280,10 +280,11 @@ def _count_diverged(axes: Axes, means: pd.DataFrame, at: dict[Any, float], looks
     lost = means[(means["lost"] > 0) & ~means["place"].map(missing)].drop_duplicates(["arm", "place"])
     arms = list(dict.fromkeys(lost["arm"]))
     low, high = axes.get_ylim()
-    whole = (high - low) / (1 - FOOT * len(arms))
+    foot = min(FOOT, 0.5 / max(len(arms), 1))  # of many arms, together half of the panel
+    whole = (high - low) / (1 - foot * len(arms))
     axes.set_ylim(high - whole, high)
     for row in lost.to_dict("records"):
-        height = high - whole + whole * FOOT * (len(arms) - arms.index(row["arm"]) - 0.5)
+        height = high - whole + whole * foot * (len(arms) - arms.index(row["arm"]) - 0.5)
         color = looks[row["arm"], row["metric"]].color
         x = at[comparable(row["place"])]
         axes.plot([x], [height], marker="x", markersize=3.5, color=color, linestyle="none", zorder=5)

@@ -108,7 +108,8 @@ class Drawing:
             for quantile in QUANTILES:
                 name, site = f"activation/q{quantile}", f"layer{layer}/{self.site}"
                 lines = [shown.curve(tables, row["run"], name, site) for row in runs]
-                for point in shown.mean_curve((line[np.isfinite(line["value"])] for line in lines), name):
+                finite = (line[np.isfinite(line["value"])] for line in lines)
+                for point in shown.mean_curve(shown.by_seed(arm.rows["seed"], finite), name):
                     yield {"layer": layer, "series": f"q{quantile}"} | point
                 if quantile == 50:
                     for row, line in zip(runs, lines, strict=True):
@@ -131,11 +132,12 @@ def _limits(data: pd.DataFrame) -> tuple[float, float] | None:
 def _draw_panel(axes: Axes, data: pd.DataFrame, colors: dict[str, str], limits: tuple[float, float] | None) -> None:
     """Draw one layer of one net."""
     for (arm, norm), own in data[data["series"] != "diverged"].groupby(["arm", "norm"], sort=False):
-        lines = {series: line.set_index("step")["value"] for series, line in own.groupby("series")}
-        steps = lines["q50"].index.to_numpy(float)
+        lines = own.pivot(index="step", columns="series", values="value")  # NaN where a quantile was not finite
+        lines = lines.reindex(columns=[f"q{quantile}" for quantile in QUANTILES]).astype(float)
+        steps = lines.index.to_numpy(float)
         for low, high, alpha in BANDS:
             axes.fill_between(steps, lines[low], lines[high], color=colors[arm], alpha=alpha, linewidth=0)
-        axes.plot(steps, lines["q50"].to_numpy(float), dashes(norm), color=colors[arm])
+        axes.plot(steps, lines["q50"].to_numpy(), dashes(norm), color=colors[arm])
     if limits:
         axes.set_ylim(limits)
     for row in data[data["series"] == "diverged"].to_dict("records"):

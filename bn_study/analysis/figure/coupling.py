@@ -20,6 +20,7 @@ from bn_study.analysis.figure._text import folded
 from bn_study.analysis.needed import Needed
 from bn_study.analysis.shown import Tables, select
 from bn_study.analysis.tables import Curve
+from bn_study.errors import UsageError
 
 NORMS = tuple(LOOKS)
 COSINE, INTERACTION = "cosine", "interaction"
@@ -45,7 +46,9 @@ class Drawing:
     relative: bool
 
     def needs(self) -> list[Needed]:
-        """The cosine at each site, and the interaction."""
+        """The cosine at each site, and the interaction. Raises UsageError if lists differ in length."""
+        if not len(self.grids) == len(self.columns) == len(self.sites):
+            raise UsageError("coupling: give a column and a site for each of the grids")
         return [*(Needed(self._name(COSINE), site) for site in dict.fromkeys(self.sites)), self._interaction]
 
     def curves(self, runs: pd.DataFrame) -> dict[str, list[Curve]]:

@@ -131,7 +131,8 @@ class Drawing:
         """The mean curve of an arm, and the end of each diverged run."""
         (need,) = self.needs()
         lines = [(row, shown.curve(tables, row["run"], need.name, need.site)) for row in arm.rows.to_dict("records")]
-        for point in shown.mean_curve((line[np.isfinite(line["value"])] for _, line in lines), self.metric):
+        finite = (line[np.isfinite(line["value"])] for _, line in lines)
+        for point in shown.mean_curve(shown.by_seed(arm.rows["seed"], finite), self.metric):
             yield {"arm": arm.label, "series": "mean"} | point
         for row, line in lines:
             yield from ({"arm": arm.label, "series": "diverged"} | end for end in shown.end(row, line))

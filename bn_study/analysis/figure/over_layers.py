@@ -124,12 +124,13 @@ class Drawing:
 
     def _rows(self, tables: Tables, runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
         for arm in by_settings(runs, self.by):
-            digits = {run[-HASH:] for run in arm.rows["run"]}
+            seeds = dict(zip((run[-HASH:] for run in arm.rows["run"]), arm.rows["seed"], strict=True))
             for name in self.records:
-                found = _by_layer(tables.curves, digits, name, self.site, self.step)
+                found = _by_layer(tables.curves, {*seeds}, name, self.site, self.step)
                 line = {"arm": arm.label, "norm": arm.norm, "name": name}
                 values = self.power * np.log10(found["value"].abs().where(lambda one: one > 0))
-                means = [(layer, shown.mean(own.dropna())) for layer, own in values.groupby(found["layer"])]
+                values = values.dropna().groupby([found["layer"], found["run"].map(seeds)], sort=False).mean()
+                means = [(layer, shown.mean(own)) for layer, own in values.groupby(level=0)]
                 means = [(layer, mean) for layer, mean in means if mean["n"]]
                 for layer, mean in means:
                     yield line | {"series": "mean", "layer": layer} | mean

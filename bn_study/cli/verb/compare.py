@@ -67,7 +67,7 @@ def _arms(options: argparse.Namespace, study: Any, experiment: Any) -> int:
     metric = METRIC if options.metric is None else options.metric
     at = comparison.parsed(metric, options.at or "last")
     check_needed("--metric", [at.needed], planned(experiment, list(experiment.grids)))
-    tables = frames.of(study, experiment)
+    tables = frames.of(study, experiment, dated=False)
     if not options.selection:
         tables = tables.reported
     runs, records = tables.runs, tables.records

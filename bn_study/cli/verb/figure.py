@@ -41,7 +41,7 @@ def command(options: argparse.Namespace) -> int:
     layout = [name and current(name) for name in (options.color, options.column, options.over)]
     figure = sweep_figure.SweepFigure(options.kind, options.metric, by, *layout)
     figure.check_records(experiment)
-    found = frames.of(study, experiment)
+    found = frames.of(study, experiment, dated=False)
     if not options.selection:
         found = found.reported
     for file in sweep_figure.write(path, found, figure):

@@ -88,8 +88,8 @@ def _serve(options: argparse.Namespace) -> int:
     from bn_study.report.web import serve
     from bn_study.report.web.live import Live
 
-    if options.all or options.check:
-        raise UsageError("--serve shows one experiment: leave out --all and --check")
+    if options.all or options.check or options.to is not None:
+        raise UsageError("--serve shows one experiment and writes nothing: leave out --all, --check and --to")
     server = serve.Server(Live(parsed(options.request)), serve.PORT if options.port is None else options.port)
     print(f"{server.url} shows it on this machine; Ctrl-C ends it", flush=True)
     if options.open and not webbrowser.open(server.url):

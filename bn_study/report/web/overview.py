@@ -156,7 +156,7 @@ def _settings(path: Path) -> pd.DataFrame:
 
 def _compared(tested: Tested, attached: Attached, runs: pd.DataFrame) -> pd.DataFrame:
     """The settings (SELECTED) of the runs that a claim compares in the contexts that are meant."""
-    table = settings.of_grids(runs, tested.claim.grids).reindex(columns=SELECTED, fill_value="").drop_duplicates()
+    table = settings.rows_of_grids(runs, tested.claim.grids).reindex(columns=SELECTED, fill_value="").drop_duplicates()
     contexts = [row.context for row in tested.contexts or (tested.verdict,) if attached.means(row.context)]
     arms = [selector for selector in tested.claim.contrast if selector != CONSTANT]
     return pd.concat([table.iloc[:0], *(_having(table, f"{arm} {one}") for arm in arms for one in contexts)])

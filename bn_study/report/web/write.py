@@ -8,7 +8,7 @@ from typing import Any
 
 from bn_study import report as writer
 from bn_study.analysis.arms import arms
-from bn_study.analysis.settings import of_grids
+from bn_study.analysis.settings import rows_of_grids
 from bn_study.analysis.verdict import verdicts_table
 from bn_study.errors import UsageError
 from bn_study.plan import statements
@@ -64,7 +64,7 @@ def data(study: Study, experiment: Experiment, judged: evidence.Judged) -> dict[
 
 def _claim(experiment: Experiment, name: str, judged: evidence.Judged) -> dict[str, Any]:
     claim, places = experiment.claims[name], {run: place for place, run in enumerate(judged.runs["run"])}
-    found = arms(of_grids(judged.runs, claim.grids), claim.contrast, claim.at, judged.tuned)
+    found = arms(rows_of_grids(judged.runs, claim.grids), claim.contrast, claim.at, judged.tuned)
     own = sorted({places[run] for arm in found for run in arm.rows["run"]})
     return {"name": name, "outcome": words.outcome(judged.verdicts[name]), "runs": own}
 

@@ -97,6 +97,26 @@ def test_the_numbers_are_means_with_the_intervals_of_shares(tmp_path):
     np.testing.assert_allclose(whiskers, means[["low", "high"]])
 
 
+def test_runs_of_a_seed_count_once():
+    runs = [run | {"batch_size": size} for size in (30, 60) for run in sweep()]
+    data = data_of(figure, tables_of(runs), **OPTIONS, by=["norm"])
+    assert set(data.loc[data["series"] == "mean", "n"]) == {3}
+
+
+@pytest.mark.parametrize("arms", [3, 12, 30])
+def test_many_arms_that_lost_runs_leave_half_of_the_panel_to_the_lines(arms, tmp_path):
+    runs = [
+        run | {"run": f"{run['run']}{arm}", "steps": 100 + arm} for arm in range(arms)
+        for run in sweep(("batch",), lose=lambda norm, rate, seed: rate == 1 and seed == 0)
+    ]  # fmt: skip
+    (axes,) = drawn(runs, tmp_path, by=["steps"]).axes
+    low, high = axes.get_ylim()
+    drawn_values = np.concatenate([line.get_ydata() for line in lines(axes)])
+    assert low < high and low + (high - low) / 3 < drawn_values.min() and drawn_values.max() < high
+    lost = [line for line in crosses(axes) if line.get_linestyle() == "None"]
+    assert len(lost) == arms and all(low < line.get_ydata()[0] < high for line in lost)
+
+
 def test_normalizers_have_their_own_colors(tmp_path):
     picture = drawn(sweep(), tmp_path)
     looks = [(to_hex(line.get_color()), line.get_linestyle()) for line in lines(picture.axes[0])]

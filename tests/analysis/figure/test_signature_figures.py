@@ -13,6 +13,7 @@ from bn_study.analysis.figure import (
     activations,
     batch_size,
     bjorck_1,
+    curves,
     fitted_curve,
     ioffe_szegedy_2,
     layer_histograms,
@@ -277,6 +278,31 @@ def test_placements_are_paired_by_seed():
     assert any(text.get_text().startswith("←") for text in left.texts)  # the plain arm would dwarf the others
     assert "(1)" in " ".join(label.get_text() for label in left.get_yticklabels())
     assert "chance" not in caption_of(placement, tables_of(runs), **options)
+
+
+def test_seeds_are_the_only_replicates():
+    """Two learning rates that no line tells apart: runs of a seed are averaged first."""
+    runs = [a_run(at, norm, seed, rate=rate) for at, (norm, seed, rate) in enumerate(
+        (norm, seed, rate) for norm in ("none", "batch") for seed in range(3) for rate in (0.1, 1)
+    )]  # fmt: skip
+    tables, means = tables_of(runs), []
+    means.append(data_of(over_layers, tables, **LAYERS, by=["norm"]))
+    means.append(data_of(activations, tables, grid="deep", site="pre", by=["norm"]))
+    means.append(data_of(curves, tables, grid="deep", metric="test/accuracy", by=["norm"]))
+    means.append(data_of(placement, tables, grids=["deep"], metrics=["test/accuracy"]))
+    for data in means:
+        counts = data["n"].dropna()
+        assert len(counts) and set(counts) == {3}
+
+
+def test_a_band_has_a_gap_where_its_values_overflowed():
+    tables = tables_of([a_run(1)])
+    own = tables.curves
+    later = own[own["name"].str.startswith("activation/")].assign(step=50)
+    later.loc[later["name"].isin(["activation/q85", "activation/q95"]), "value"] = math.inf
+    tables = Tables(tables.runs, pd.concat([own, later]))
+    figure = drawn_of(activations, tables, grid="deep", site="pre")
+    assert [list(axes.lines[0].get_xdata()) for axes in figure.axes] == [[0, 50]] * 2
 
 
 def test_plain_runs_alone_have_no_place():
