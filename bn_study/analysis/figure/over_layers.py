@@ -131,7 +131,6 @@ class Drawing:
                 values = self.power * np.log10(found["value"].abs().where(lambda one: one > 0))
                 values = values.dropna().groupby([found["layer"], found["run"].map(seeds)], sort=False).mean()
                 means = [(layer, shown.mean(own)) for layer, own in values.groupby(level=0)]
-                means = [(layer, mean) for layer, mean in means if mean["n"]]
                 for layer, mean in means:
                     yield line | {"series": "mean", "layer": layer} | mean
                 if self.growth is not None and arm.label == self.growth_of and means:
