@@ -12,6 +12,7 @@ from bn_study.analysis import interval
 from bn_study.analysis.arms import grouped, label, varying
 from bn_study.analysis.needed import Needed
 from bn_study.analysis.settings import setting_names
+from bn_study.analysis.shown import of_seeds
 from bn_study.errors import UsageError
 from bn_study.plan import parts
 
@@ -146,18 +147,13 @@ def _row(
     numbers: pd.Series,
     metric: str,
 ) -> Mapping[str, object]:
-    own = _by_seed(arm, numbers)
+    own = of_seeds(arm["seed"], numbers[arm["run"]])
     low, high = interval.of_values(own, metric)
     row = {"context": context, "arm": name, "n": len(own), "diverged": int((arm["status"] == "diverged").sum())}
     row |= {"mean": own.mean(), "low": low, "high": high}
     if set(first["run"]) == set(arm["run"]):
         return row
-    pairs = (own - _by_seed(first, numbers)).dropna()
+    pairs = (own - of_seeds(first["seed"], numbers[first["run"]])).dropna()
     low, high = interval.of_values(pairs)
     numbers_of = {"difference": pairs.mean(), "difference_low": low, "difference_high": high}
     return row | {"against": base, "pairs": len(pairs)} | numbers_of
-
-
-def _by_seed(arm: pd.DataFrame, numbers: pd.Series) -> pd.Series:
-    """The numbers of an arm's runs by seed. Runs of the same seed that differ in no compared setting are averaged."""
-    return pd.Series(numbers[arm["run"]].to_numpy(), index=arm["seed"]).dropna().groupby(level=0).mean()

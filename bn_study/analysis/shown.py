@@ -115,9 +115,9 @@ def mean_curve(lines: Iterable[pd.DataFrame], metric: str) -> Iterator[dict[str,
         yield {"step": step, "value": rounded(value), "low": low, "high": high, "n": count}
 
 
-def of_seeds(rows: pd.DataFrame, column: str) -> pd.Series:
-    """A number for each seed, the mean of its runs that have one. column: of the table of runs."""
-    return rows[column].astype(float).groupby(rows["seed"], sort=False).mean().dropna()
+def of_seeds(seeds: pd.Series, values: pd.Series) -> pd.Series:
+    """A number for each seed, the mean of its runs that have one. seeds, values: of the runs, in the same order."""
+    return pd.Series(values.to_numpy(float), index=seeds).groupby(level=0, sort=False).mean().dropna()
 
 
 def by_seed(seeds: Iterable[int], lines: Iterable[pd.DataFrame]) -> list[pd.DataFrame]:

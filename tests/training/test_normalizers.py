@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from closeness import close
 from scipy import stats
 
 from bn_study.errors import UsageError
@@ -85,11 +86,6 @@ def slopes(function, at, upstream):
 def variance_of(x, axes, keepdims=False):
     """As numpy's own, which takes the absolute value of complex numbers before it squares them."""
     return ((x - x.mean(axes, keepdims=True)) ** 2).mean(axes, keepdims=keepdims)
-
-
-def close(got, expected):
-    """Equal up to float32's rounding of the largest value; what is expected is float64."""
-    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5 * float(np.abs(expected).max()))
 
 
 def grouped(x, size):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from closeness import close
 
 from bn_study.errors import UsageError
 from bn_study.training import program
@@ -67,12 +68,6 @@ def outputs_and_gradients(network, images, upstream):
         outputs = network.model(images, training=True)
         total = tf.reduce_sum(outputs * upstream)
     return outputs.numpy(), tape.gradient(total, {path: one.value for path, one in variables.items()})
-
-
-def close(ours, theirs, said=""):
-    """Equal up to float32's rounding of the largest value."""
-    theirs = np.asarray(theirs)
-    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5 * abs(theirs).max(), err_msg=said)
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])

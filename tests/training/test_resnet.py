@@ -8,6 +8,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import tensorflow as tf
+from closeness import close
 
 from bn_study.errors import UsageError
 from bn_study.training.layers import Scalar
@@ -132,11 +133,6 @@ def test_outputs_and_gradients_equal_those_of_pytorch(specify, norm, preactivate
         gradients = tape.gradient(total, {path: one.value for path, one in variables.items()})
         for path, ours in gradients.items():
             close(ours, learned[path].grad, path)
-
-
-def close(ours, theirs, said=""):
-    """Equal up to float32's rounding of the largest value; theirs are float64."""
-    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5 * float(abs(theirs).max()), err_msg=said)
 
 
 @pytest.mark.parametrize("preactivated", [False, True])

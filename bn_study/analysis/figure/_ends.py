@@ -162,7 +162,7 @@ def _ends(arm: pd.DataFrame, factor: str, metric: str) -> Iterator[dict[str, Any
     places = [comparable(one) for one in arm[factor]] if factor in arm else [None] * len(arm)
     for place in sorted(set(places), key=rank):
         rows = arm[[one == place for one in places]]
-        values = shown.of_seeds(rows, column) if column in rows else pd.Series(dtype=float)
+        values = shown.of_seeds(rows["seed"], rows[column]) if column in rows else pd.Series(dtype=float)
         lost = int((rows["status"] == "diverged").sum())
         if len(values) or lost:
             mean = shown.mean(values, metric)

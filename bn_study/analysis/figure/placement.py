@@ -114,7 +114,7 @@ def _rows(runs: pd.DataFrame, grid: str, metric: str) -> Iterator[dict[str, Any]
         for place in PLACES:
             arm = arms[arms["place"] == place]
             if len(arm):
-                found[place] = shown.of_seeds(arm, column)
+                found[place] = shown.of_seeds(arm["seed"], arm[column])
                 rates = " or ".join(written(one) for one in sorted(set(arm["optimizer.learning_rate"])))
                 lost = int((arm["status"] == "diverged").sum())
                 yield (
