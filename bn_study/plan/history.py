@@ -1,9 +1,8 @@
-"""When claims were stated first, by the git history of a study."""
+"""When claims were stated first, and attached to statements, by the git history of a study."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from omegaconf import OmegaConf
@@ -18,53 +17,64 @@ from bn_study.plan.reading import Sections, load, read_experiment
 from bn_study.plan.renamed import EXPERIMENTS, FIELDS, OPTIONS
 
 
-@dataclass
-class Found:
-    """stated: hash of a claim -> the commit that stated it first. attached: (claim, statement) -> the same."""
+def stated(home: Path, name: str, hashes: Collection[str]) -> dict[str, Moment]:
+    """The first commits with claims of these hashes.
 
-    stated: dict[str, Moment] = field(default_factory=dict)
-    attached: dict[tuple[str, str], Moment] = field(default_factory=dict)
-
-
-def search(home: Path, name: str, hashes: Collection[str], attachments: Collection[tuple[str, str]]) -> Found:
-    """The first commits with claims of these hashes, and those that attached these statements to these claims.
-
-    Earlier experiments name the statements of a claim; later they are in statements.yaml.
-
-    Today's code composes the experiment with the conf/ of each commit that touched them, oldest first, until
+    Today's code composes the experiment with the conf/ of each commit that touched either, oldest first, until
     everything is found. A null option means "as before the option existed", so later null options are filled in.
     Commits that today's code still cannot compose are skipped, as are those that a shallow clone lacks.
     """
-    first, paths = Found(), _paths(name)
-    for moment in git.commits(home, *paths):
-        if first.stated.keys() >= set(hashes) and first.attached.keys() >= set(attachments):
+    first: dict[str, Moment] = {}
+    for moment, folder in _earlier(home, name, *_paths(name)):
+        if first.keys() >= set(hashes):
             break
-        with git.extracted(home, moment.commit, *paths) as folder:
-            _in_current_words(folder, name)
-            for pair in _attached(folder, name).intersection(attachments):
-                first.attached.setdefault(pair, moment)
-            _without_attachments(folder / "experiments" / f"{name}.yaml")
-            if not first.stated.keys() >= set(hashes):
-                for stated in _stated(folder, name, home).intersection(hashes):
-                    first.stated.setdefault(stated, moment)
+        for digest in _stated(folder, name, home).intersection(hashes):
+            first.setdefault(digest, moment)
+    return first
+
+
+def attached(home: Path, name: str, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], Moment]:
+    """The first commits that attached these statements to these claims: (claim, statement) -> commit.
+
+    Earlier experiments name the statements of a claim; later they are in statements.yaml.
+    """
+    first: dict[tuple[str, str], Moment] = {}
+    for moment, folder in _earlier(home, name, statements.FILE, *_files(name)):
+        wanted = set(pairs) - first.keys()
+        if not wanted:
+            break
+        if _mentions(folder, name, wanted):
+            for pair in _attached(folder, name).intersection(wanted):
+                first[pair] = moment
     return first
 
 
 def committed(home: Path, experiment: Experiment) -> dict[str, str]:
     """The hashes of the claims that the current commit states in the same way; all of them without git."""
-    stated, paths = experiment.stated(), _paths(experiment.name)
-    if not stated or not git.holds(home) or not git.changed(home, *paths):
-        return stated
+    claims, paths = experiment.stated(), _paths(experiment.name)
+    if not claims or not git.holds(home) or not git.changed(home, *paths):
+        return claims
     with git.extracted(home, "HEAD", *paths) as folder:
         _in_current_words(folder, experiment.name)
-        _without_attachments(folder / "experiments" / f"{experiment.name}.yaml")
         there = _stated(folder, experiment.name, home)
-    return {name: digest for name, digest in stated.items() if digest in there}
+    return {name: digest for name, digest in claims.items() if digest in there}
 
 
 def _paths(name: str) -> tuple[str, ...]:
+    return "conf", places.PARTS, *_files(name)
+
+
+def _files(name: str) -> tuple[str, ...]:
     names = [name, *(old for old, new in EXPERIMENTS.items() if new == name)]
-    return "conf", places.PARTS, statements.FILE, *(f"experiments/{stem}.yaml" for stem in names)
+    return tuple(f"experiments/{stem}.yaml" for stem in names)
+
+
+def _earlier(home: Path, name: str, *paths: str) -> Iterator[tuple[Moment, Path]]:
+    """Each commit that touched these paths, oldest first, and a folder with them as they were, in current words."""
+    for moment in git.commits(home, *paths):
+        with git.extracted(home, moment.commit, *paths) as folder:
+            _in_current_words(folder, name)
+            yield moment, folder
 
 
 def _in_current_words(folder: Path, name: str) -> None:
@@ -104,12 +114,22 @@ def _stated(folder: Path, name: str, home: Path) -> set[str]:
         return set()
     present = own_parts.folder()
     try:
+        _without_attachments(folder / "experiments" / f"{name}.yaml")
         _complete(folder / "conf", home / "conf")
         return set(compose(folder, name, [])[0].stated().values())
     except Exception:  # today's code may fail in any way on earlier files
         return set()
     finally:
         parts.look_in(present)
+
+
+def _mentions(home: Path, name: str, pairs: Iterable[tuple[str, str]]) -> bool:
+    """Whether the text of an earlier study can attach one of these pairs; reading it as YAML takes much longer."""
+    experiment, known = (
+        path.read_text(encoding="utf-8") if path.is_file() else ""
+        for path in (home / "experiments" / f"{name}.yaml", home / statements.FILE)
+    )
+    return any(key in experiment or f".{claim}" in known for claim, key in pairs)
 
 
 def _attached(home: Path, name: str) -> set[tuple[str, str]]:

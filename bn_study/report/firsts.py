@@ -172,15 +172,16 @@ def _stated(
     new = {name: one for name, one in hashes.items() if one not in {entry.hash for entry in claims}}
     later = [pair for pair in pairs if pair not in {(entry.claim, entry.statement) for entry in attached}]
     if dated and (new or later):
-        found = history.search(home, experiment.name, set(new.values()), later)
+        stated = history.stated(home, experiment.name, set(new.values()))
+        attachment = history.attached(home, experiment.name, later)
         default = None if git.holds(home) else now()
         for name, tested in new.items():
-            moment = found.stated.get(tested) or listed.get(tested, default)
+            moment = stated.get(tested) or listed.get(tested, default)
             if moment is not None:
                 content = experiment.tested(name)
                 claims.append(Stated(**vars(moment), claim=name, hash=tested, tested=content, rule=RULE))
         for name, statement in later:
-            moment = found.attached.get((name, statement)) or default
+            moment = attachment.get((name, statement)) or default
             if moment is not None:
                 attached.append(Attached(**vars(moment), claim=name, statement=statement))
     return claims, attached
