@@ -145,7 +145,7 @@ def test_a_claim_is_stated_by_the_commit_of_the_study_that_has_it(study):
     git(study, "init", "-q")
     git(study, "add", "parts")
     git(study, "commit", "-q", "-m", "parts")
-    assert history.search(study, "power", hashes, []).stated == {}
+    assert history.stated(study, "power", hashes) == {}
     assert history.committed(study, experiment) == {}
     git(study, "add", "experiments")
     git(study, "commit", "-q", "-m", "question")
@@ -153,10 +153,10 @@ def test_a_claim_is_stated_by_the_commit_of_the_study_that_has_it(study):
     path = study / "parts" / "norm" / "power.py"
     path.write_text(path.read_text() + "\n# another line\n")
     git(study, "commit", "-q", "-a", "-m", "edited")
-    assert {one.commit for one in history.search(study, "power", hashes, []).stated.values()} == {commit}
+    assert {one.commit for one in history.stated(study, "power", hashes).values()} == {commit}
     assert own_parts.folder() == study / "parts", "the present parts are back"
     packaged = compose(study, "facts", [])[0]
-    assert history.search(study, "facts", set(packaged.stated().values()), []).stated == {}
+    assert history.stated(study, "facts", set(packaged.stated().values())) == {}
 
 
 def test_without_git_a_claim_counts_from_when_it_was_first_seen(study):
