@@ -14,6 +14,7 @@ import numpy as np
 
 from bn_study.analysis import arguments
 from bn_study.analysis.reach import Reach
+from bn_study.analysis.rounding import rounded
 from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.types import Fraction, Number
@@ -53,10 +54,14 @@ def deviation(factor: np.ndarray, values: np.ndarray) -> float:
 
 
 def spearman(factor: np.ndarray, values: np.ndarray) -> float:
-    """Spearman's rank correlation of the measure with the factor; 0 where the measure is constant."""
+    """Spearman's rank correlation of the measure with the factor; 0 where the measure is constant.
+
+    Values are rounded first, because those that differ only in their last places are ties.
+    """
     from scipy import stats  # imported late: a sweep with a tuning reads measures, and would wait half a second for it
 
-    return 0.0 if np.ptp(values) == 0 else float(stats.spearmanr(factor, values).statistic)
+    ranked = [rounded(one) for one in values]
+    return 0.0 if np.ptp(ranked) == 0 else float(stats.spearmanr(factor, ranked).statistic)
 
 
 TAKES: dict[str, Callable[..., float]] = {
