@@ -8,7 +8,7 @@ import pandas as pd
 from bn_study.analysis import sense
 from bn_study.analysis.arms import CONSTANT, Arm, arms, contexts, left_open, narrowed, points
 from bn_study.analysis.measures import Measure, parse
-from bn_study.analysis.over import LOGARITHMIC, Over
+from bn_study.analysis.over import LOGARITHMIC, Over, place
 from bn_study.analysis.planned_records import check_needed, planned
 from bn_study.analysis.settings import comparable, lacks, parse_selector, where, written
 from bn_study.analysis.tabled import grids_table, known_factor
@@ -150,12 +150,12 @@ def _check_over(over: Over, claim: Claim, table: pd.DataFrame, arms: list[Arm]) 
         raise UsageError(f"over: {factor} is held in `at` or `contexts`; it has to have several values")
     for arm in arms:
         values = {comparable(one) for one in arm.rows[factor]}
-        numbers = [one for one in values if isinstance(one, (int, float))]
-        if len(numbers) < len(values):
-            raise UsageError(f"over: {factor} is not a number in every cell of {arm.selector}")
-        if len(numbers) < 2:
+        places = {place(factor, one) for one in arm.rows[factor]}
+        if len(values) < 2:
             raise UsageError(f"over: {arm.selector} has one value of {factor}; give the grid several")
-        if over.take in LOGARITHMIC and min(numbers) <= 0:
+        if len(places) < len(values):
+            raise UsageError(f"over: {arm.selector} has several lists {factor} of one length, for which a list stands")
+        if over.take in LOGARITHMIC and min(places) <= 0:
             raise UsageError(f"over: {over.take} takes the logarithm of {factor}, which must be above 0")
 
 

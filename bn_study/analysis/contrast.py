@@ -12,7 +12,7 @@ import pandas as pd
 
 from bn_study.analysis.arms import Arm
 from bn_study.analysis.measures import Measure
-from bn_study.analysis.over import Over
+from bn_study.analysis.over import Over, place
 from bn_study.analysis.rounding import DIGITS
 
 ROUNDED = 10.0 ** (1 - DIGITS) / 2  # the largest relative change by rounding
@@ -74,10 +74,10 @@ def _values_over(arm: Arm, rows: pd.DataFrame, measure: Measure, over: Over, lev
     found: dict[int, dict[float, float]] = {}
     given: dict[int, float | None] = {}
     for row in rows.to_dict("records"):
-        number = float(row[measure.label(level.get(row["dataset"]))])
+        value = float(row[measure.label(level.get(row["dataset"]))])
         if row["status"] == "diverged":
-            number = 1 / row["classes"] if measure.replacement == "chance" else math.nan
-        found.setdefault(int(row["seed"]), {})[float(row[over.factor])] = number
+            value = 1 / row["classes"] if measure.replacement == "chance" else math.nan
+        found.setdefault(int(row["seed"]), {})[place(over.factor, row[over.factor])] = value
         given[int(row["seed"])] = level.get(row["dataset"])
     numbers = {seed: measure.scaled(over.of(values, given[seed])) for seed, values in found.items()}
     undefined = sum(math.isnan(one) for one in numbers.values())

@@ -2,7 +2,8 @@
 
 A claim asks for it with `over: {factor: optimizer.learning_rate, take: largest_usable, fraction: 0.9}` beside its
 measure. Each function gets the factor's values in ascending order and the measure's value at each. The measure is NaN
-where a run diverged and its value is not imputed. Larger is better.
+where a run diverged and its value is not imputed. Larger is better. A list stands for its length, so that the factor
+`model.widths` is the number of hidden layers.
 """
 
 import math
@@ -15,9 +16,20 @@ import numpy as np
 from bn_study.analysis import arguments
 from bn_study.analysis.reach import Reach
 from bn_study.analysis.rounding import rounded
+from bn_study.analysis.settings import comparable
 from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.types import Fraction, Number
+
+
+def place(factor: str, value: Any) -> float:
+    """Where a setting is on the axis of a factor: a number at itself, a list at its length. Raises UsageError."""
+    known = comparable(value)
+    if isinstance(known, tuple):
+        return float(len(known))
+    if isinstance(known, (int, float)):
+        return float(known)
+    raise UsageError(f"over: {factor} is {'null' if known is None else known}, neither a number nor a list")
 
 
 def largest_usable(factor: np.ndarray, values: np.ndarray, *, fraction: Fraction) -> float:
@@ -44,8 +56,8 @@ def area(factor: np.ndarray, values: np.ndarray) -> float:
     """The mean of the measure over the logarithm of the factor (trapezoids). NaN with fewer than two values."""
     if len(values) < 2:
         return math.nan
-    place = np.log10(factor)
-    return float(np.trapezoid(values, place) / (place[-1] - place[0]))
+    decades = np.log10(factor)
+    return float(np.trapezoid(values, decades) / (decades[-1] - decades[0]))
 
 
 def deviation(factor: np.ndarray, values: np.ndarray) -> float:

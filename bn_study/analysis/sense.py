@@ -14,11 +14,10 @@ import pandas as pd
 from bn_study.analysis.arms import CONSTANT, Arm
 from bn_study.analysis.measures import SCALES, Measure
 from bn_study.analysis.needed import Needed
-from bn_study.analysis.over import RISES
+from bn_study.analysis.over import RISES, place
 from bn_study.analysis.planned_records import check_needed, planned_of, series
 from bn_study.analysis.reach import Reach, foregone, union, weighted
 from bn_study.analysis.recorded import recorded_as
-from bn_study.analysis.settings import comparable
 from bn_study.errors import Faults, UsageError
 from bn_study.plan import parts, promised
 from bn_study.plan.experiment import Cell, Claim, Tune
@@ -137,7 +136,7 @@ def check_foregone(claim: Claim, measure: Measure, arms: Sequence[Arm], cells: S
         specs = promised.distinct(cells[index] for index in arm.rows.index)
         measured = union(Reach() if spec is None else _reach(measure, spec) for spec in specs)
         if measure.over is not None:
-            factor = [float(str(comparable(one))) for one in arm.rows[measure.over.factor]]
+            factor = [place(measure.over.factor, one) for one in arm.rows[measure.over.factor]]
             measured = measure.over.reach(factor, measured)
         reaches.append(measured.scaled(SCALES[measure.scale] if measure.scale else None))
     effect = weighted({arm.selector: arm.weight for arm in arms}, reaches, claim.contrast.get(CONSTANT, 0.0))

@@ -1,5 +1,6 @@
 """Claims on several grids, numbers over a factor, exact tests, gates by context: against sums by hand."""
 
+import json
 import math
 import re
 from dataclasses import replace
@@ -239,6 +240,31 @@ def over(take, **args):
     return ACCURACY | {"over": {"factor": "optimizer.learning_rate", "take": take, **args}}
 
 
+def depths(*widths):
+    """Nets of these widths, of which the deeper ones have a smaller rate, as if a tuning had chosen it."""
+    nets = [
+        config(norm, 1 / len(one), seed, model={"name": "mlp", "widths": one})
+        for seed in SEEDS
+        for norm in ("none", "batch")
+        for one in widths
+    ]
+    return {"one": nets}
+
+
+def test_a_list_counts_by_its_length():
+    deepest = ACCURACY | {"over": {"factor": "model.widths", "take": "largest_usable", "fraction": 0.9}}
+    one = experiment({"it": larger(measure=deepest | {"scale": "log2"})}, depths([8], [8, 8], [8, 8, 8, 8]))
+    check(one)
+    trains = {"none": 2, "batch": 4}
+    runs = table(one, lambda flat: 0.9 if len(flat["model.widths"]) <= trains[flat["norm"]] else 0.5)
+    found = verdict("it", one, runs, {})
+    assert [values.values.tolist() for values in found.rows[0].pairs.values] == [[2.0] * 6, [1.0] * 6]
+    stored = runs.assign(**{"model.widths": [json.dumps(one) for one in runs["model.widths"]]})
+    assert verdict("it", one, stored, {}) == found
+    with pytest.raises(UsageError, match=r"several lists model\.widths of one length, for which a list stands"):
+        check(experiment({"it": larger(measure=deepest)}, depths([8], [9])))
+
+
 def test_what_a_diverged_run_leaves_undefined_is_no_evidence():
     trend = LOSS | {"over": {"factor": "optimizer.learning_rate", "take": "spearman"}}
     one = experiment({"it": claim(measure=trend)}, RANGE)
@@ -268,7 +294,10 @@ def test_a_level_reaches_what_is_taken_over_the_factor():
         ),
         ({"at": {"optimizer.learning_rate": 0.1}}, "over: optimizer.learning_rate is held in `at`"),
         ({"contexts": ["optimizer.learning_rate"]}, "over: optimizer.learning_rate is held in `at`"),
-        ({"measure": LOSS | {"over": {"factor": "dataset", "take": "area"}}}, "dataset is not a number in every cell"),
+        (
+            {"measure": LOSS | {"over": {"factor": "dataset", "take": "area"}}},
+            "dataset is digits, neither a number nor a list",
+        ),
         ({"measure": LOSS | {"over": {"factor": "steps", "take": "area"}}}, "has one value of steps"),
         ({"measure": LOSS | {"over": {"factor": "seed", "take": "area"}}}, "takes the logarithm of seed"),
     ],
