@@ -272,7 +272,7 @@ def test_from_an_empty_folder_and_a_wheel_to_a_verdict(installed, tmp_path):
     assert not list(tmp_path.iterdir()), "it makes nothing by looking"
     assert "FAIL" not in doctor and f"{installed}/bn_study/shipped" in doctor and "(unchanged)" in doctor
     assert "faster_convergence" in call(tmp_path, "list")
-    assert "148 runs" in call(tmp_path, "plan", "faster_convergence", "profile=quick")
+    assert "160 runs" in call(tmp_path, "plan", "faster_convergence", "profile=quick")
     call(tmp_path, "new", "s")
     study = tmp_path / "s"
     written.write(study)

@@ -54,14 +54,10 @@ def test_what_claims_look_at_is_measured(composer, name):
             assert step in [point for point, probes in measuring_points(spec) if probes], (claim, spec.id)
 
 
-FIRST = {"faster_convergence", "placement", "renormalization"}
-"""They still report seeds of the first evidence, which all experiments shared."""
-
-
 def test_no_two_experiments_share_a_seed(composer):
     """What is peculiar to a seed must not be in the evidence of two questions, nor what was chosen on it."""
     owner = {}
-    for name in sorted(set(experiment_names(HOME)) - FIRST):
+    for name in experiment_names(HOME):
         experiment, _ = _compose(composer, name, [])
         for seed in {cell.config["seed"] for grid in experiment.grids.values() for cell in grid.cells}:
             assert owner.setdefault(seed, name) == name, f"{name} and {owner[seed]} have seed {seed}"
