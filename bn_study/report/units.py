@@ -26,6 +26,7 @@ ARMS = {
     "norm=none": "the plain net", "norm=batch": "the net with batch normalization",
     "norm=ghost_batch": "batch normalization in groups", "norm=batch_renorm": "Batch Renormalization",
     "norm=stopped_batch": "batch normalization with statistics as constants",
+    "norm=frozen_batch": "batch normalization with frozen statistics",
     "norm=per_activation": "batch normalization of each activation",
     "norm=layer": "layer normalization", "norm=instance": "instance normalization", "norm=group": "group normalization",
     "norm=rms": "root mean square normalization", "norm=dyt": "dynamic tanh",

@@ -37,6 +37,7 @@ MODELS = {
 NORMS = {
     "none": ["norm=none"], "before": ["norm=batch"], "after": ["norm=batch", "norm.placement=after"],
     "ghost": ["norm=ghost_batch"], "noise": ["norm=noise"], "noisy": ["norm=noisy_batch"],
+    "frozen": ["norm=frozen_batch", "norm.warm_up=50"],
     "renorm": ["norm=batch_renorm", "norm.warm_up=20", "norm.r_steps=150", "classes_per_batch=4"],
 }  # fmt: skip
 COMBINATIONS = [  # every pair of optimizer, dropout, normalizer and model is in one of them
@@ -53,6 +54,7 @@ COMBINATIONS = [  # every pair of optimizer, dropout, normalizer and model is in
 OTHERS = [
     ("sgd", 0.3, "renorm", "mlp"),
     ("sgd", 0, "noisy", "mlp"),
+    ("sgd", 0, "frozen", "mlp"),
     ("sgd", 0, "noise", "cnn"),
     ("sgd", 0, "ghost", "cnn"),
     ("adam", 0, "before", "lstm"),

@@ -14,6 +14,7 @@ from bn_study.training.norm import (
     batch,
     batch_renorm,
     dyt,
+    frozen_batch,
     ghost_batch,
     group,
     instance,
@@ -34,6 +35,7 @@ LAYERS = {
     "batch": partial(batch.layer, "norm", 5, **COMMON, initial_scale=None),
     "ghost_batch": partial(ghost_batch.layer, "norm", 5, group_size=GROUP, **COMMON),
     "stopped_batch": partial(stopped_batch.layer, "norm", 5, **COMMON),
+    "frozen_batch": partial(frozen_batch.layer, "norm", 5, **COMMON, warm_up=2),
     "per_activation": partial(per_activation.layer, "norm", 5, **COMMON),
     "batch_renorm": partial(batch_renorm.layer, "norm", 5, **RENORM, **COMMON),
     "group": partial(group.layer, "norm", 5, placement="before", groups=2, epsilon=EPSILON, center=True, scale=True),
@@ -145,6 +147,35 @@ def test_stopped_batch_puts_out_what_batch_does_and_takes_statistics_for_constan
         close(one, other)
     inference = [one(tf.constant(x, tf.float32), training=False) for one in (layer, whole)]
     close(*inference)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_frozen_batch_is_batch_until_its_averages_are_constants(shape):
+    x, gamma, beta, upstream = case(shape)
+    layer, whole = made("frozen_batch", shape, gamma, beta), made("batch", shape, gamma, beta)
+    for seed in (2, 3):  # the warm-up
+        batch = case(shape, seed)[0]
+        for one, other in zip(
+            stepped(layer, batch, upstream, training=True)[1], stepped(whole, batch, upstream, training=True)[1],
+            strict=True,
+        ):  # fmt: skip
+            close(one, other)
+    for one, other in zip(layer.statistics[0], whole.statistics[0], strict=True):
+        close(one, other)
+    averages = [one.numpy() for one in layer.statistics[0]]
+    mean, variance = (one.astype(float) for one in averages)
+
+    def reference(x, gamma, beta):
+        return gamma * (x - mean) / np.sqrt(variance + EPSILON) + beta
+
+    for seed in (4, 5):
+        batch = case(shape, seed)[0]
+        outputs, gradients = stepped(layer, batch, upstream, training=True)
+        close(outputs, reference(batch, gamma, beta))
+        equal_slopes(gradients, reference, batch, gamma, beta, upstream)
+    for one, other in zip(layer.statistics[0], averages, strict=True):
+        np.testing.assert_array_equal(one, other)
+    close(layer(tf.constant(x, tf.float32), training=False), reference(x, gamma, beta))
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -134,6 +134,7 @@ def test_same_run_twice_and_after_others_is_bit_identical(specify, model):
 
 
 STATEFUL = {
+    "frozen_batch": ("norm=frozen_batch", "norm.warm_up=20"),
     "batch_renorm": ("norm=batch_renorm", "norm.warm_up=5", "norm.r_steps=20", "norm.d_steps=12"),
     "noisy_batch": ("norm=noisy_batch",),
     "noise": ("norm=noise",),
