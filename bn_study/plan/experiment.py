@@ -74,7 +74,8 @@ class Claim(_Stated):
     says: in how many of its contexts it must be supported to hold as a gate or as a sanity check.
     level: what the measure has to reach, by data set; only for measures that have a level.
     measure: `{name: {arguments}}`, optionally with `scale: log2 | log10`. `over: {factor: ..., take: ...}` makes one
-        number of several runs of a seed, such as the largest usable learning rate.
+        number of several runs of a seed, such as the largest usable learning rate. A factor that is a list counts as
+        its length: `model.widths` is the number of hidden layers.
     contrast: weights by selector (`norm=batch`, or `norm=batch norm.placement=before`), and `constant` for a threshold.
     difference: false if the weights are not meant to sum to 0, because the weighted sum itself is compared with 0.
     cut_window: true if the window of the measure is meant to end with runs that are shorter.
