@@ -257,7 +257,7 @@ def test_the_committed_evidence_is_pooled_over_reporting_seeds_alone(home, monke
     assert main(list(words)) == 0
     answer = capsys.readouterr()
     assert arms(answer.out)["n"].to_dict() == {("", "norm=none"): 8, ("", "norm=batch"): 8}
-    assert "3 selection runs an arm are left out; --selection adds them" in answer.err
+    assert "4 selection runs an arm are left out; --selection adds them" in answer.err
 
 
 def test_arms_with_unequal_numbers_of_selection_runs():
