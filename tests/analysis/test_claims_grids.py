@@ -14,7 +14,7 @@ from bn_study.analysis.check import check
 from bn_study.analysis.claims import verdict, verdicts
 from bn_study.analysis.measures import parse
 from bn_study.errors import UsageError
-from bn_study.plan.experiment import Cell, Claim, Experiment, Grid, Tune
+from bn_study.plan.experiment import Cell, Claim, Experiment, Grid, Tune, Tuned
 
 LOSS = {"final": {"metric": "test/loss"}}
 ACCURACY = {"final": {"metric": "test/accuracy"}}
@@ -263,6 +263,33 @@ def test_a_list_counts_by_its_length():
     assert verdict("it", one, stored, {}) == found
     with pytest.raises(UsageError, match=r"several lists model\.widths of one length, for which a list stands"):
         check(experiment({"it": larger(measure=deepest)}, depths([8], [9])))
+
+
+def test_which_of_several_tuned_values_is_at_an_edge():
+    """An arm that is taken over a factor has a tuned value at each of its values."""
+    deepest = ACCURACY | {"over": {"factor": "model.widths", "take": "largest_usable", "fraction": 0.9}}
+    one = experiment(
+        {"it": larger(measure=deepest | {"scale": "log2"}, at={"optimizer.learning_rate": "rate"})},
+        depths([8], [8, 8], [8, 8, 8, 8]),
+        tune={
+            "rate": {
+                "grid": "one",
+                "per": ["norm"],
+                "factors": ["optimizer.learning_rate"],
+                "score": LOSS,
+                "best": "min",
+            }
+        },
+    )
+    rates = {
+        ((8,) * count, norm): {"optimizer.learning_rate": 1 / count}
+        for count in (1, 2, 4)
+        for norm in ("none", "batch")
+    }
+    tuned = {"rate": Tuned(("model.widths", "norm"), rates, frozenset({((8, 8), "none"), ((8, 8, 8, 8), "none")}))}
+    reason = verdict("it", one, table(one, lambda flat: 0.9), tuned).reason
+    assert "learning_rate=0.5 of norm=none is at the edge" in reason and "learning_rate=0.25 of norm=none is" in reason
+    assert "learning_rate=1 of" not in reason and "norm=batch is at" not in reason
 
 
 def test_what_a_diverged_run_leaves_undefined_is_no_evidence():
