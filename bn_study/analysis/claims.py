@@ -153,8 +153,8 @@ def _edges(claim: Claim, selector: str, rows: pd.DataFrame, tuned: Mapping[str, 
         if isinstance(value, str) and value in tuned and len(rows):
             entry = tuned[value]
             edges = {tuple(comparable(one) for one in key) for key in entry.at_edge}
-            pairs = zip(tuning_keys(rows, entry), rows[factor], strict=True)
-            for chosen in dict.fromkeys(written(one) for key, one in pairs if key in edges):
+            marked = rows[[key in edges for key in tuning_keys(rows, entry)]]
+            for chosen in dict.fromkeys(map(written, marked[factor] if len(marked) else ())):
                 reasons.append(f"the tuned {factor}={chosen} of {selector} is at the edge of its grid")
     return reasons
 
