@@ -154,7 +154,10 @@ def _check_over(over: Over, claim: Claim, table: pd.DataFrame, arms: list[Arm]) 
         if len(values) < 2:
             raise UsageError(f"over: {arm.selector} has one value of {factor}; give the grid several")
         if len(places) < len(values):
-            raise UsageError(f"over: {arm.selector} has several lists {factor} of one length, for which a list stands")
+            raise UsageError(
+                f"over: {arm.selector} has several values of {factor} of the same length; "
+                "a list counts as its length, so give each length once"
+            )
         if over.take in LOGARITHMIC and min(places) <= 0:
             raise UsageError(f"over: {over.take} takes the logarithm of {factor}, which must be above 0")
 

@@ -261,7 +261,7 @@ def test_a_list_counts_by_its_length():
     assert [values.values.tolist() for values in found.rows[0].pairs.values] == [[2.0] * 6, [1.0] * 6]
     stored = runs.assign(**{"model.widths": [json.dumps(one) for one in runs["model.widths"]]})
     assert verdict("it", one, stored, {}) == found
-    with pytest.raises(UsageError, match=r"several lists model\.widths of one length, for which a list stands"):
+    with pytest.raises(UsageError, match=r"several values of model\.widths of the same length"):
         check(experiment({"it": larger(measure=deepest)}, depths([8], [9])))
 
 
