@@ -9,7 +9,9 @@ from itertools import combinations
 
 Scope = Mapping[str, str]
 
-PREPOSITIONS = "above across after at before below between beyond by during for from in on over under up with without"
+PREPOSITIONS = (
+    "above across after against at before below between beyond by during for from in on over under up with without"
+)
 LISTED = 4
 """How many places a phrase names before it counts them."""
 SHOWN = 3

@@ -90,8 +90,9 @@ def sentence(results: Path) -> str:
     turned = sum({*pair} == {"supported", "reversed"} for pair in both)
     were = "experiment was" if number == 1 else "experiments were"
     other = len(outcomes) - len(compared)
-    exact = f" Of the {len(facts)} outcomes that are exact facts {int(facts.sum())} are the same." if len(facts) else ""
-    apart = f" {other} more are not counted, because their claims have been changed since." if other else ""
+    same_facts = f"{int(facts.sum())} of {len(facts)}"
+    exact = f" Of the outcomes that are exact facts, {same_facts} are the same." if len(facts) else ""
+    apart = f" {other} more are not counted, because their claims were changed or dropped." if other else ""
     return (
         f"{number} {were} trained again with seeds that nothing had used before: {int(claims.sum())} of {len(claims)} "
         f"claims came out the same in every context ({same} of {len(tested)} outcomes), and {turned or 'none'} turned "

@@ -77,7 +77,7 @@ def sentence(entries: Sequence[Seen]) -> str:
     do = "s do" if replaced != 1 else " does"
     since = f" {replaced} experiment{do} not count, because the evidence has been replaced since." if replaced else ""
     if not kinds(entries):
-        return f"No committed row has been trained again yet; `bn-study replicate --all` does it.{since}"
+        return f"No row of the present evidence has been trained again; `bn-study replicate --all` does it.{since}"
     return f"{in_short(entries)} (`bn-study replicate`; docs/verdicts.md says what *agrees* means).{since}"
 
 

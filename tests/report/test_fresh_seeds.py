@@ -87,7 +87,7 @@ def test_exact_facts_are_counted_apart(results):
     csv_files.write_csv(table, results / fresh_seeds.FILE)
     sentence = fresh_seeds.sentence(results)
     assert "0 of 1 claims came out the same in every context (0 of 3 outcomes)" in sentence
-    assert sentence.endswith("Of the 1 outcomes that are exact facts 1 are the same.")
+    assert sentence.endswith("Of the outcomes that are exact facts, 1 of 1 are the same.")
 
 
 def test_seeds_that_overlap_are_no_fresh_evidence(results):

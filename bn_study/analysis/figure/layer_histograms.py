@@ -32,6 +32,8 @@ ROWS = (
 """Kind of value, arm, and the row's name; that of the last two is the tutorial's."""
 COLUMNS = ("norm", "kind", "layer", "series", "low", "high", "value", "n")
 HEIGHT = 3.3  # inches
+LEAST = 0.005
+"""Share of values outside the range from which on a panel states it; less would be 0 %."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,10 @@ class Drawing:
         seed = f"seed {int(drawn['seed'].min())}" if len(drawn) else "one seed"
         when = "at the last step" if self.step is None else f"after {self.step:,} steps"
         text = [
-            f"Histograms of test examples {when}, of {seed}, over ranges that are the same in every net; the share "
-            "outside stands in the panel. L0: the network's input. Wx+b: as it enters the normalizer, which has "
-            "re-estimated statistics. sat: share of activations beyond 0.9, mean over seeds. The colors are the "
-            "tutorial's: orange without, blue with batch normalization."
+            f"Histograms of test examples {when}, of {seed}, over ranges that are the same in every net; a panel "
+            "states the share outside if there is one. L0: the network's input. Wx+b: as it enters the normalizer, "
+            "which has re-estimated statistics. sat: share of activations beyond 0.9, mean over seeds. The colors are "
+            "the tutorial's: orange without, blue with batch normalization."
         ]
         text += [f"{name}={value}." for name, value in fixed.items()]
         return " ".join([*text, described(drawn)])
@@ -157,8 +159,8 @@ def _draw_panel(axes: Axes, data: pd.DataFrame, color: str, opaque: bool, ticks:
         left.set_horizontalalignment("left")
         right.set_horizontalalignment("right")
     saturated = data.loc[data["series"] == "saturated", "value"]
-    if len(saturated):
-        axes.text(
-            0.5, 0.97, f"sat {saturated.iloc[0]:.0%}", transform=axes.transAxes, ha="center", va="top", fontsize=5
-        )
+    outside = data.loc[data["series"] == "outside", "value"]
+    said = [f"sat {share:.0%}" for share in saturated] + [f"{share:.0%} outside" for share in outside if share >= LEAST]
+    if said:
+        axes.text(0.5, 0.97, "\n".join(said), transform=axes.transAxes, ha="center", va="top", fontsize=5)
         axes.set_ylim(0, value.max() * 1.3 or 1)
