@@ -217,6 +217,7 @@ def test_rows_of_evidence_that_was_replaced_do_not_count(here):
     native, portable = seen.read(here.results)
     assert (native.experiments, native.counts["rows"], native.replaced) == (0, 0, 1)
     assert (portable.experiments, portable.counts["rows"], portable.replaced) == (1, 4, 0)
-    assert seen.sentence([native]).startswith("No row of the present evidence") and "1 kind" in seen.sentence([native, portable])
+    assert seen.sentence([native]).startswith("No row of the present evidence")
+    assert "1 kind" in seen.sentence([native, portable])
     shutil.rmtree(here.results / "small")
     assert not seen.kinds(seen.read(here.results))
