@@ -43,6 +43,8 @@ from bn_study.sweep import placement, progress, request, run, worker
 from bn_study.sweep.launcher import local
 
 HOME = Path(__file__).resolve().parent.parent
+BUILT_IN = ("digits", "linear_target", "toy_regression", "car_prices")
+"""Data sets that need no files."""
 TINY = ("dataset=toy_regression", "model.widths=[4]", "probe=[]")
 PAIR = (*TINY, "seed=range(2)", "steps=15", "workers=1", "checkpoint=1e-9")
 FOUR = (*TINY, "seed=range(4)", "steps=40", "workers=2", "checkpoint=1e-9")

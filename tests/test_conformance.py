@@ -4,6 +4,7 @@ The checks are the package's own, because `bn-study doctor --parts` makes them o
 """
 
 import pytest
+from standin import BUILT_IN
 
 from bn_study.cli import conformance
 from bn_study.cli.conformance import CONFIGURED
@@ -68,11 +69,7 @@ def digits(home):
     return parts.call("dataset", configured(home, "dataset", "digits"))
 
 
-HERE = ("digits", "linear_target", "toy_regression", "car_prices")
-"""Data sets that need no files."""
-
-
-@pytest.mark.parametrize("name", HERE)
+@pytest.mark.parametrize("name", BUILT_IN)
 def test_a_data_set_loads_the_same_again(home, name):
     training.loads_the_same_again(home, name)
 
@@ -126,6 +123,6 @@ def test_probe_yields_names_sites_and_numbers_and_changes_nothing(trained, probe
 
 @pytest.mark.parametrize("kind", ["dataset", "model", "norm"])
 def test_every_choice_builds_and_runs_forward(specify, kind):
-    available = [name for name in of(kind) if kind != "dataset" or name in HERE]
+    available = [name for name in of(kind) if kind != "dataset" or name in BUILT_IN]
     for name in available:
         training.runs_forward(specify(f"{kind}={name}"))
