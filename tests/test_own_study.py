@@ -57,10 +57,15 @@ def ids(home, name, *words):
 def test_a_new_study_has_an_experiment_that_can_be_planned_and_a_place_for_parts(study, tmp_path, capsys, monkeypatch):
     assert main(["new", str(tmp_path / "s")]) == 0
     made = sorted(str(path.relative_to(tmp_path / "s")) for path in (tmp_path / "s").rglob("*") if path.is_file())
-    assert made == ["experiments/my_question.yaml", "parts/README.md"]
-    first = (tmp_path / "s" / made[0]).read_text().splitlines()[0]
+    assert made == [".gitignore", "experiments/my_question.yaml", "parts/README.md"]
+    first = (tmp_path / "s" / made[1]).read_text().splitlines()[0]
     assert Path(first.removeprefix("# yaml-language-server: $schema=")).is_file()
     monkeypatch.chdir(tmp_path / "s")
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    kept = ["results/my_question/runs.csv", "results/replications/here.csv"]
+    paths = ["results/runs/one", "results/local/one", "results/index.html", "results/my_question/index.html", *kept]
+    ignored = subprocess.run(["git", "check-ignore", *paths], capture_output=True, text=True).stdout.split()
+    assert ignored == paths[:-2]
     assert main(["plan", "my_question", "profile=quick"]) == 0
     assert "16 runs" in capsys.readouterr().out
     assert main(["new", str(tmp_path / "s")]) == 2

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from bn_study.analysis.settings import comparable, lacks, parse_selector, rank, setting_names, where, written
+from bn_study.analysis.settings import as_selector, comparable, lacks, parse_selector, rank, setting_names, where
 from bn_study.errors import UsageError
 from bn_study.plan.experiment import Factors, PlannedRun, Tuned
 
@@ -49,7 +49,7 @@ def by_settings(rows: pd.DataFrame, names: Sequence[str] | None = None) -> list[
     found = []
     for values, own in grouped(rows, [*(["norm"] if by_norm else []), *others]):
         shown = [one for one in values if (one[0] != "norm" or said) and not _without(rows, own, one[0])]
-        text = " ".join(f"{name}={written(value)}" for name, value in shown)
+        text = as_selector(shown)
         rest = tuple(value for name, value in values if name != "norm")
         found.append(SweepArm(text, str(own["norm"].iloc[0]), rest, own.sort_values("seed")))
     return found
@@ -67,7 +67,7 @@ def grouped(rows: pd.DataFrame, names: Sequence[str]) -> list[tuple[Values, pd.D
 
 def label(values: Values) -> str:
     """`norm=batch steps=100`. Options that the arm does not have are left out."""
-    return " ".join(f"{name}={written(value)}" for name, value in values if value is not None)
+    return as_selector((name, value) for name, value in values if value is not None)
 
 
 def varying(rows: pd.DataFrame) -> list[str]:

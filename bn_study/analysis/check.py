@@ -9,7 +9,7 @@ from bn_study.analysis.arms import left_open
 from bn_study.analysis.measures import parse
 from bn_study.analysis.planned_records import check_needed, planned
 from bn_study.analysis.settings import GRID, cells_table, comparable
-from bn_study.analysis.shown import named_grids
+from bn_study.analysis.shown import named, named_grids
 from bn_study.analysis.tabled import grids_table, known_factor
 from bn_study.errors import Faults, UsageError
 from bn_study.plan import parts, promised
@@ -53,8 +53,8 @@ def _check(experiment: Experiment, faults: Faults, *, strict: bool) -> None:
 
 def _named(figure: Factors) -> set[str]:
     """The grids and claims that a figure's options name, as in `Experiment.unread`."""
-    grids = [*named_grids(figure), *(figure.get("beside") or [])]
-    return {*(f"grids.{one}" for one in grids), *(f"claims.{one}" for one in figure.get("claims") or [])}
+    grids = [*named_grids(figure), *named(figure.get("beside"))]
+    return {*(f"grids.{one}" for one in grids), *(f"claims.{one}" for one in named(figure.get("claims")))}
 
 
 def _depends(experiment: Experiment, grids: Iterable[str], tunings: Iterable[str] = ()) -> set[str]:

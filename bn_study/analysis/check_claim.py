@@ -10,7 +10,7 @@ from bn_study.analysis.arms import CONSTANT, Arm, arms, contexts, left_open, nar
 from bn_study.analysis.measures import Measure, parse
 from bn_study.analysis.over import LOGARITHMIC, Over, place
 from bn_study.analysis.planned_records import check_needed, planned
-from bn_study.analysis.settings import comparable, lacks, parse_selector, where, written
+from bn_study.analysis.settings import as_selector, comparable, lacks, parse_selector, where
 from bn_study.analysis.tabled import grids_table, known_factor
 from bn_study.errors import Faults, UsageError
 from bn_study.plan import parts
@@ -103,7 +103,7 @@ def _arms(claim: Claim, experiment: Experiment, table: pd.DataFrame) -> list[Arm
     found = arms(table, claim.contrast, fixed, None)
     for arm in found:
         if arm.rows.empty:
-            raise UsageError(f"no cell of the grid {grids} has {arm.selector} at {_words(fixed)}")
+            raise UsageError(f"no cell of the grid {grids} has {arm.selector} at {as_selector(fixed.items())}")
     for factor in (*claim.at, *claim.contexts):
         if all(lacks(arm.rows, factor) for arm in found) and not (factor in claim.at and factor not in fixed):
             raise UsageError(f"{factor} is an option that no arm has, so it holds nothing; leave it out")
@@ -170,7 +170,7 @@ def _check_arm(arm: Arm, context: dict[str, Any], over: str | None) -> pd.DataFr
     named = {key: value for key, value in context.items() if value is not None}
     rows = narrowed(arm, named)
     if rows.empty:
-        raise UsageError(f"{arm.selector} has no cell in the context {_words(named)}")
+        raise UsageError(f"{arm.selector} has no cell in the context {as_selector(named.items())}")
     free = [key for key, value in context.items() if value is None and key in rows]
     left = [one for one in left_open(rows.drop(columns=free), over) if one not in free]
     if left:
@@ -193,7 +193,3 @@ def _check_gates(name: str, experiment: Experiment, path: list[str]) -> None:
         if gate not in experiment.claims:
             raise UsageError(f"gates: {parts.unknown('claim', gate, experiment.claims)}")
         _check_gates(gate, experiment, [*path, name])
-
-
-def _words(factors: Mapping[str, Any]) -> str:
-    return " ".join(f"{key}={written(value)}" for key, value in factors.items())

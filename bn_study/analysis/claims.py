@@ -14,7 +14,7 @@ from bn_study.analysis import context, contrast
 from bn_study.analysis.arms import Arm, ambiguous, arms, contexts, in_context, narrowed, points, tuning_keys
 from bn_study.analysis.context import Context
 from bn_study.analysis.measures import Measure, parse
-from bn_study.analysis.settings import cells_table, comparable, rows_of_grids, written
+from bn_study.analysis.settings import as_selector, cells_table, comparable, rows_of_grids, written
 from bn_study.analysis.stated import UNKNOWN, Firsts, attached_later, stated
 from bn_study.analysis.stats import RULE
 from bn_study.analysis.verdict import Row, Verdict, combined
@@ -85,7 +85,7 @@ def _tuned(claim: Claim, experiment: Experiment, tuned: Mapping[str, Tuned]) -> 
 
 def _gate(gates: Mapping[str, Verdict], place: Factors, sanity: str) -> str:
     """Why a claim's gates fail in a context, or "". A gate without that context must hold as a whole."""
-    here = _name(place)
+    here = as_selector(place.items())
     failed = [f"the gate {name} {gate.told_in(here)}" for name, gate in gates.items() if not gate.holds_in(here)]
     return ", ".join(filter(None, [sanity, *failed]))
 
@@ -101,11 +101,7 @@ def _opened(
     reason = "; ".join(
         filter(None, (ambiguous(selector, rows, measure.over_factor) for selector, rows in cells.items()))
     )
-    return Context(_name(place), "", missing=reason) if reason else None
-
-
-def _name(place: Factors) -> str:
-    return " ".join(f"{factor}={written(value)}" for factor, value in place.items())
+    return Context(as_selector(place.items()), "", missing=reason) if reason else None
 
 
 def _context(
@@ -119,7 +115,7 @@ def _context(
     *,
     tails: bool,
 ) -> Context:
-    name = _name(place)
+    name = as_selector(place.items())
     waits = [arm.waits for arm in found if arm.waits]
     if waits or not found:
         entries = [value for value in claim.at.values() if isinstance(value, str) and value not in tuned]

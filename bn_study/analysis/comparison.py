@@ -92,7 +92,7 @@ def compare(
     numbers: of the metric, see `values`. by: the settings that make arms; the options of a part follow the part. All
     other settings that vary, except the seed, make contexts. against: the reference arm, such as `norm=none`; None: the
     first arm. low, high: of the mean's interval (see `interval.of_mean`). difference: arm - against, the mean over the
-    seeds that have a number in both, with its 95 % t-interval. Diverged runs have no number and are counted. Raises
+    seeds that have a number in both, with its 95% t-interval. Diverged runs have no number and are counted. Raises
     UsageError for an unknown setting or arm.
     """
     known = setting_names(runs)

@@ -1,4 +1,4 @@
-"""Contrasts: which rows of a table form an arm, and the paired differences between arms.
+"""Contrasts: the paired differences between arms. Which rows form an arm is said in `arms`.
 
 Tables and the comparison of values are those of `analysis/settings.py`.
 """

@@ -75,7 +75,7 @@ AFTERWARDS, BOTH_AFTERWARDS = " (seen afterwards)", " (both seen afterwards)"
 class Case:
     """One context of a claim that answers a part directly.
 
-    claim, context: as in verdicts.csv. outcome: an `Outcome`. estimate, low, high: mean and 95 % interval on the
+    claim, context: as in verdicts.csv. outcome: an `Outcome`. estimate, low, high: mean and 95% interval on the
     measure's scale, NaN where there is none. n: paired seeds. scope: scope factor -> value in words. unit: measure with
     its options, but for the step, and contrast; only numbers of one unit can be compared. exact: whether every seed was
     tested by itself.
@@ -88,7 +88,6 @@ class Case:
     low: float
     high: float
     n: int
-    margin: float
     scope: Mapping[str, str]
     unit: str = ""
     exact: bool = False

@@ -22,7 +22,7 @@ class Mean:
 
 
 def from_interval(value: float, low: float, high: float, n: int) -> Mean | None:
-    """The mean of n values that has this 95 % Student-t interval; None if a number is not finite or n < 2."""
+    """The mean of n values that has this 95% Student-t interval; None if a number is not finite or n < 2."""
     if n < 2 or not all(math.isfinite(one) for one in (value, low, high)):
         return None
     error = (high - low) / 2 / float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1))

@@ -24,7 +24,7 @@ def is_share(metric: str) -> bool:
 
 
 def of_mean(mean: float, deviation: float, count: int, metric: str = "") -> tuple[float, float]:
-    """95 % interval of the mean of a metric over `count` values; NaN with one value.
+    """95% interval of the mean of a metric over `count` values; NaN with one value.
 
     deviation: the sample's standard deviation. metric: "" for a quantity without bounds. For one it is Student's t
     interval. A share's is the same on the logit scale, logit(mean) ± t · se / (mean · (1 - mean)), transformed back. It
@@ -47,4 +47,4 @@ def of_values(values: pd.Series, metric: str = "") -> tuple[float, float]:
 
 def words(metric: str) -> str:
     """What kind of interval a metric has, for captions."""
-    return "95 % t-interval on the logit scale" if is_share(metric) else "95 % t-interval"
+    return "95% t-interval on the logit scale" if is_share(metric) else "95% t-interval"

@@ -2,7 +2,7 @@
 
 Training is chaotic: if only the last bits of its arithmetic differ, a run soon becomes another draw from its arm (its
 settings without the seed). So the comparison is a test, not a tolerance. It has two parts that share an error rate of
-1 %:
+1%:
 
 rows    A number that differs from the committed one lies outside if it is neither in the range of its arm's committed
         runs nor in Student's t prediction interval for one more run. Seeds are not normal, so some committed rows lie
@@ -52,8 +52,9 @@ class Outside:
 
 @dataclass(frozen=True)
 class Row:
-    """The outcome of a row. `untold`: there are too few committed runs for a decision.
+    """The outcome of a row.
 
+    `untold`: a number lies outside of its arm, which alone proves nothing, or the arm has too few runs.
     outside: the implausible numbers of a row that differs or is untold.
     """
 

@@ -37,7 +37,7 @@ class Sensitivity:
 
     margin_low, margin_high: the outcome is the same for all margins between them; infinite if there is no end. seeds:
     those without any one of which the outcome is another one; without: the outcome without the first of them.
-    p_sign_flip: after Holm, NaN for a test that uses no p. bootstrap_low, bootstrap_high: the 95 % interval. fragile:
+    p_sign_flip: after Holm, NaN for a test that uses no p. bootstrap_low, bootstrap_high: the 95% interval. fragile:
     what would change the outcome, separated by semicolons; "" if it is firm.
     """
 
@@ -158,7 +158,7 @@ def _drawn(claim: Claim, one: Context) -> bool:
 
 
 def _bootstrapped(claim: Claim, one: Context, p: tuple[float, float]) -> tuple[tuple[float, float], str]:
-    """The 95 % bootstrap interval, and the outcome with bootstrap intervals in place of all others."""
+    """The 95% bootstrap interval, and the outcome with bootstrap intervals in place of all others."""
     wide, narrow = bootstrap(one.pairs.differences.to_numpy())
     changed: dict[str, Any] = {"low": wide[0], "high": wide[1], "firm_low": wide[0], "firm_high": wide[1]}
     changed |= {"low90": narrow[0], "high90": narrow[1]}
@@ -168,7 +168,7 @@ def _bootstrapped(claim: Claim, one: Context, p: tuple[float, float]) -> tuple[t
 
 
 def bootstrap(differences: np.ndarray) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The 95 % and the 90 % percentile interval of a mean; the mean itself if all differences are equal. Seeded.
+    """The 95% and the 90% percentile interval of a mean; the mean itself if all differences are equal. Seeded.
 
     Quantiles of the resampled means move no further than the values do. Those of BCa jump when rounding breaks a tie.
     """

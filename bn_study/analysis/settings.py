@@ -7,7 +7,7 @@ CSV, where a list is JSON text and a missing option an empty field, selects the 
 
 import json
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -73,6 +73,11 @@ def written(value: Any) -> str:
     if isinstance(found, tuple):
         return f"[{','.join(written(one) for one in found)}]"
     return str(int(found)) if isinstance(found, float) and found.is_integer() else str(found)
+
+
+def as_selector(settings: Iterable[tuple[str, Any]]) -> str:
+    """Settings and their values in words: `norm=batch steps=100`. `parse_selector` reads it."""
+    return " ".join(f"{name}={written(value)}" for name, value in settings)
 
 
 def parse_selector(text: str) -> Factors:

@@ -14,16 +14,18 @@ from bn_study.analysis import interval
 from bn_study.analysis.arms import grouped, left_open
 from bn_study.analysis.needed import LAYERS, Needed
 from bn_study.analysis.rounding import rounded, rounded_table
-from bn_study.analysis.settings import RESULTS, comparable, lacks, option, rank, where, written
+from bn_study.analysis.settings import RESULTS, as_selector, comparable, lacks, option, rank, where, written
 from bn_study.analysis.tables import EVERY, HASH, Curve
 from bn_study.plan import declared, parts
 
 REAL = ("value", "low", "high")
+FULL = "probe.curves.full"
+"""Sources of statistics with which a run's last step is measured on the whole split, not on some fixed examples."""
 
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of an experiment, as `tables.read_csv` gives them back (see `runs_table` and `curves_table`).
+    """The tables of an experiment, as they are after `csv_files.read_csv` (see `runs_table` and `curves_table`).
 
     verdicts: see `verdicts_table`; and `quantity` and `contrast`, what a claim measures and compares, in words.
     """
@@ -51,8 +53,12 @@ def of_grids(runs: pd.DataFrame, grids: Iterable[str]) -> pd.DataFrame:
 
 def named_grids(options: Mapping[str, Any]) -> list[str]:
     """The grids that a figure's options name to be shown: `grid`, which may be several in one, and `grids`."""
-    grid = options.get("grid") or []
-    return [*([grid] if isinstance(grid, str) else grid), *(options.get("grids") or [])]
+    return [one for key in ("grid", "grids") for one in named(options.get(key))]
+
+
+def named(option: Any) -> list[Any]:
+    """The names in an option of a figure: one, or a list of them. Anything else names nothing, and is a mistake."""
+    return [option] if isinstance(option, str) else option if isinstance(option, list) else []
 
 
 def panels(
@@ -72,7 +78,7 @@ def divided(runs: pd.DataFrame, setting: str | None) -> Iterator[tuple[str, pd.D
     """Runs by the value of a setting in words; all of them, with "", where there is no such setting."""
     names = [setting] if setting is not None and setting in runs else []
     for values, rows in grouped(runs, names) if len(runs) else []:
-        yield " ".join(f"{name}={written(value)}" for name, value in values), rows.reset_index(drop=True)
+        yield as_selector(values), rows.reset_index(drop=True)
 
 
 def select(runs: pd.DataFrame, grid: str, norms: tuple[str, ...]) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -99,9 +105,17 @@ def curve(tables: Tables, run: str, name: str, site: str | None = None) -> pd.Da
     return (found if site is None else found[found["site"] == site])[["step", "value", "unit"]]
 
 
-def on_the_way(line: pd.DataFrame, row: Mapping[str, Any]) -> pd.DataFrame:
-    """A curve without the run's last step, whose accuracy uses the whole split instead of fixed examples."""
-    return line[line["step"] < row["steps"]]
+def on_the_way(line: pd.DataFrame, row: Mapping[str, Any], metric: str) -> pd.DataFrame:
+    """A curve of a metric without the run's last step, if that is of the whole split and not of some fixed examples.
+
+    A curve with both would end in a jump. Where nothing but the start was measured before, the last step stays.
+    """
+    split, _, measured = metric.partition("/")
+    source = measured.partition("_")[2] or "reestimated"
+    if split not in ("validation", "test") or source not in (option(row.get(FULL)) or []):
+        return line
+    before = line[line["step"] < row["steps"]]
+    return before if (before["step"] > 0).any() else line
 
 
 def mean_curve(lines: Iterable[pd.DataFrame], metric: str) -> Iterator[dict[str, Any]]:
@@ -132,7 +146,7 @@ def by_seed(seeds: Iterable[int], lines: Iterable[pd.DataFrame]) -> list[pd.Data
 
 
 def mean(values: pd.Series, metric: str = "") -> dict[str, Any]:
-    """A mean as it is shown: value, low and high of its 95 % interval, n values. metric: see `interval.of_mean`."""
+    """A mean as it is shown: value, low and high of its 95% interval, n values. metric: see `interval.of_mean`."""
     low, high = interval.of_values(values, metric)
     return {"value": values.mean(), "low": low, "high": high, "n": len(values)}
 

@@ -1,7 +1,7 @@
 """An interval for the mean of few values that may have a long tail.
 
 Student's interval is too narrow if the values have a long tail that the sample has hardly drawn. With eight log-normal
-values the end on the side of the tail errs in 17 % of cases, not in 2.5 %. Hall's transformation of the t statistic
+values the end on the side of the tail errs in 17% of cases, not in 2.5%. Hall's transformation of the t statistic
 corrects for the sample's skewness. docs/verdicts.md has the error rates, and what the caution costs.
 """
 
@@ -11,14 +11,14 @@ from functools import cache
 import numpy as np
 from scipy import special, stats
 
-CAUTION = 0.99  # Hall's interval at 95 % errs in 10 % of samples of eight log-normal values; at 99 % in less than 5 %
-FAR = 3  # a limit so many half-lengths of Student's 95 % interval away is excluded, whatever the skewness
+CAUTION = 0.99  # Hall's interval at 95% errs in 10% of samples of eight log-normal values; at 99% in less than 5%
+FAR = 3  # a limit so many half-lengths of Student's 95% interval away is excluded, whatever the skewness
 
 
 def firm_interval(values: np.ndarray, low: float, high: float) -> tuple[float, float]:
     """The interval of the mean that allows for a long tail. values: at least two, not all equal.
 
-    low, high: Student's 95 % interval. Either end is that of Hall's interval, but no further from the mean than FAR
+    low, high: Student's 95% interval. Either end is that of Hall's interval, but no further from the mean than FAR
     half-lengths of Student's interval.
     """
     mean, half = float(np.mean(values)), (high - low) / 2

@@ -24,7 +24,7 @@ RULE = 3
 values into another verdict. CHANGELOG.md says why, and which verdicts changed."""
 SIGNIFICANCE = 0.05
 CONFIDENCE = 0.95
-NEGLIGIBLE_CONFIDENCE = 0.90  # two one-sided tests at 5 % are a 90 % interval inside the margins (Schuirmann 1987)
+NEGLIGIBLE_CONFIDENCE = 0.90  # two one-sided tests at 5% are a 90% interval inside the margins (Schuirmann 1987)
 EXACT_SEEDS = 16  # up to here all 2**n sign flips are enumerated
 ROUNDING = 1e-12  # differences that agree to this relative precision are equal: arithmetic alone moves them so far
 FLIPS = 1 << 14  # the number drawn for several measures together if there are more
@@ -40,7 +40,7 @@ planned runs are missing. docs/verdicts.md has the rule of each test.
 
 @dataclass(frozen=True)
 class Estimate:
-    """The mean of n paired differences, its 95 % (low..high) and 90 % intervals (low90..high90), its two-sided p.
+    """The mean of n paired differences, its 95% (low..high) and 90% intervals (low90..high90), its two-sided p.
 
     firm_low, firm_high: the interval that allows for a long tail (see `skewed.firm_interval`). largest: the absolute
     value of the difference that is furthest from 0.
@@ -81,7 +81,7 @@ def estimate(
     differences: one per seed, finite. With fewer than two of them there is no interval and no p (NaN). If all are
     equal, the interval is the point. resolution: how far apart equal differences may lie, because what they are
     differences of was rounded (see `contrast.resolution`). tails: whether the firm interval allows for a long tail; if
-    not, it is Student's 95 % interval.
+    not, it is Student's 95% interval.
     """
     values = np.asarray(differences, dtype=float)
     largest = float(np.abs(values).max()) if values.size else math.nan
@@ -182,7 +182,7 @@ def small(effect: Estimate, margin: float) -> Finding | None:
     """The finding that an effect is surely smaller than the margin, with its sign; None if it may be larger."""
     if not within(effect, margin):
         return None
-    return Finding("small", signed(f"small: 90 % interval within ±{margin:g}", effect.low, effect.high))
+    return Finding("small", signed(f"small: 90% interval within ±{margin:g}", effect.low, effect.high))
 
 
 def within(effect: Estimate, margin: float) -> bool:
@@ -206,7 +206,7 @@ def unclear(effect: Estimate, limit: float, named: str) -> str:
 
 
 def tailed(effect: Estimate, margin: float) -> str:
-    """Why an effect is not surely within ±margin although its 90 % interval is, in words; "" if that is not within."""
+    """Why an effect is not surely within ±margin although its 90% interval is, in words; "" if that is not within."""
     if not (-margin < effect.low90 and effect.high90 < margin):
         return ""
     return f"{_firm(effect)} is not within ±{margin:g}"

@@ -37,7 +37,7 @@ NO_PAIRS = Pairs((), 0.0, pd.Series(dtype=float))
 class Row:
     """The verdict in one context.
 
-    estimate, low, high: mean effect and 95 % interval on the measure's scale. p: Holm's, NaN in a context that does not
+    estimate, low, high: mean effect and 95% interval on the measure's scale. p: Holm's, NaN in a context that does not
     count.
     n: paired seeds. replaced: runs whose missing value is censored or imputed. p_raw: p before Holm's adjustment.
     """

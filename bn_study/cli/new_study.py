@@ -1,4 +1,7 @@
-"""A new study: a copy of the folder study/ beside this file, which names the schema of the installed package."""
+"""A new study: a copy of the folder study/ beside this file, which names the schema of the installed package.
+
+Its .gitignore leaves out what git should not hold: the run cache, reports of changed experiments, pages and copies.
+"""
 
 import shutil
 from pathlib import Path
@@ -9,6 +12,7 @@ from bn_study.plan import places
 TEMPLATE = Path(__file__).resolve().parent / "study"
 SCHEMA = "SCHEMA"
 """What stands in the template for the path of the schema."""
+IGNORED = ("/results/runs/", "/results/local/", "/results/index.html", "/results/*/index.html", "/results/mirror/")
 
 
 def make(folder: Path) -> Path:
@@ -22,6 +26,7 @@ def make(folder: Path) -> Path:
         question = folder / "experiments" / "my_question.yaml"
         text = question.read_text(encoding="utf-8").replace(SCHEMA, str(places.HOME / "experiments" / "schema.json"), 1)
         question.write_text(text, encoding="utf-8")
+        (folder / ".gitignore").write_text("\n".join([*IGNORED, ""]), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{folder} cannot be made ({error.strerror}); choose another place") from error
     return folder

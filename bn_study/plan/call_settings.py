@@ -79,7 +79,7 @@ def checked(home: Path, asked: Factors, config: Mapping[str, Any]) -> CallSettin
 
 
 def _launcher(options: Mapping[str, Any], timeout: float | None) -> Part:
-    part = parts.checked("launcher", options["name"], {key: one for key, one in options.items() if key != "name"})
+    part = parts.checked("launcher", str(options["name"]), {key: one for key, one in options.items() if key != "name"})
     if timeout is not None and not parts.declared("launcher", part.name, "TIMEOUT"):
         others = [name for name in parts.names("launcher") if parts.declared("launcher", name, "TIMEOUT")]
         raise UsageError(

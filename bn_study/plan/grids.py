@@ -161,7 +161,7 @@ def dotted(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
         if isinstance(value, dict):
             yield from dotted(value, f"{prefix}{key}.")
         elif key not in FIXED:
-            yield prefix + key
+            yield f"{prefix}{key}"
 
 
 def _has(config: Any, key: str) -> bool:

@@ -37,7 +37,7 @@ FUNCTIONS = {
     "launcher": "sweep/run",
     "verb": "cli/command",
 }
-"""Kind of part -> the room it belongs to and the function or frozen dataclass that its files define."""
+"""Kind of part -> the subpackage it belongs to and the function or frozen dataclass that its files define."""
 
 ALSO = {
     "dataset": ("TASK", "NOTE"),

@@ -23,7 +23,7 @@ from bn_study.plan.renamed import EXPERIMENTS, SECTIONS
 ADHOC_FIGURES = {name: {"kind": "curves", "grid": "sweep", "metric": f"test/{name}"} for name in ("accuracy", "loss")}
 """The report draws those that the runs recorded: a regression has no accuracy."""
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
-NAME_RULE = "names are of letters, digits, _ and -"
+NAME_RULE = "names consist of letters, digits, _ and -"
 RESERVED = ("runs", "local", "bench", "replications", "statements", ADHOC)
 """Folders of results/ that belong to no experiment."""
 Stated = TypeVar("Stated", Tune, Claim)
@@ -154,7 +154,7 @@ class Sections:
             entry = copy.deepcopy(entry)
             if like and "like" in entry:
                 model = entry.pop("like")
-                if model not in entries:
+                if not isinstance(model, str) or model not in entries:
                     raise UsageError(
                         f"{self.where}: {key}.{name}: {parts.unknown('entry before it', str(model), entries)}"
                     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, create_model
 
+from bn_study.errors import UsageError
 from bn_study.plan import own_parts, parts, trains, types
 from bn_study.plan.spec import Part, RunSpec
 
@@ -48,7 +49,12 @@ _OPTIMIZER_TYPES = {bool: bool, int: types.Number, float: types.Number, str: str
 
 
 def _optimizer(args: Mapping[str, Any]) -> Part:
-    """An optimizer is any class of Keras: its file in conf/ names the class, and its arguments keep their types."""
+    """An optimizer is any class of Keras: its file in conf/ names the class, and its arguments keep their types.
+
+    Raises UsageError where an option is missing that the loop needs.
+    """
+    if missing := [one for one in ("keras", "learning_rate", "decay_at", "decay_factor") if one not in args]:
+        raise UsageError(f"optimizer={args['name']}: its file lacks {', '.join(missing)}; see conf/optimizer/sgd.yaml")
     schema = _optimizer_schema(args["name"], tuple((key, type(value)) for key, value in args.items()))
     coerced = parts.validated(schema, args, "optimizer")
     return Part(coerced.pop("name"), coerced)

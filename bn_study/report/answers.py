@@ -134,14 +134,14 @@ def _cases(attached: Attached, tested: Tested | None) -> Iterator[Case]:
     """The contexts that an attachment means. A claim without a verdict is one missing case."""
     nothing = float("nan")
     if tested is None:
-        yield Case(attached.claim, "", "missing", nothing, nothing, nothing, 0, nothing, {})
+        yield Case(attached.claim, "", "missing", nothing, nothing, nothing, 0, {})
         return
     claim = tested.claim
     unit = _unit(claim)
     for row in tested.contexts or (tested.verdict,):
         if attached.means(row.context):
             yield Case(
-                attached.claim, row.context, row.outcome, row.estimate, row.low, row.high, row.n, claim.margin,
+                attached.claim, row.context, row.outcome, row.estimate, row.low, row.high, row.n,
                 attached.scope_of(row.context), unit, claim.test == "exact",
             )  # fmt: skip
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bn_study.analysis.measures import parse
 from bn_study.analysis.scopes import listed
-from bn_study.analysis.settings import comparable, rank, rows_of_grids, setting_names, written
+from bn_study.analysis.settings import as_selector, comparable, rank, rows_of_grids, setting_names, written
 from bn_study.analysis.verdict import VARIES, Row, Verdict
 from bn_study.plan.experiment import Claim, Experiment, Tuned
 from bn_study.report import words
@@ -107,5 +107,5 @@ def _tuned(names: Iterable[str], here: Judgment, there: Judgment) -> Iterator[st
             for factor, value in choice.items():
                 other = theirs.chosen.get(arm, {}).get(factor)
                 if other is not None and comparable(other) != comparable(value):
-                    of = " ".join(f"{key}={written(one)}" for key, one in zip(ours.per, arm, strict=True))
+                    of = as_selector(zip(ours.per, arm, strict=True))
                     yield f"a tuned {factor} of {written(value)} instead of {written(other)} ({of})"

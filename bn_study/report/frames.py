@@ -102,12 +102,12 @@ class Frames:
         curves = curves[curves["run"].isin(ids)]
         return curves.assign(run=curves["run"].map(ids))
 
-    @staticmethod
-    def _of(run: str, stored: StoredRun) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def _of(self, run: str, stored: StoredRun) -> tuple[pd.DataFrame, pd.DataFrame]:
         try:
             records, vectors = stored.records, stored.vectors
         except DamagedRun as error:
-            raise UsageError(f"{error}; `bn-study run` sets it aside and trains it again") from None
+            moved = self.study.store.set_aside(run)
+            raise UsageError(f"{error}; {moved}; `bn-study run` trains it again") from None
         values = [np.asarray(one, float) for one in vectors["value"]]
         lengths = [len(one) for one in values]
         tidy = vectors.loc[vectors.index.repeat(lengths), ["step", "name", "site"]].assign(

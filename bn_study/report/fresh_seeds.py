@@ -4,7 +4,6 @@ Runs are deterministic, so training the same seeds again is no new evidence. Whe
 runs that share no seed with them, the verdicts on the earlier ones are kept here as the first evidence.
 """
 
-import fcntl
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,9 +55,7 @@ def keep(results: Path, experiment: str, earlier: Earlier | None, runs: pd.DataF
         return
     first = earlier.verdicts[["claim", "context", *FIRST]].rename(columns={name: f"first_{name}" for name in FIRST})
     first.insert(0, "experiment", experiment)
-    (results / FILE).parent.mkdir(parents=True, exist_ok=True)
-    with (results / FILE).open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # experiments are reported in parallel, and all of them write this table
+    with csv_files.changing(results / FILE):  # experiments are reported in parallel, and all of them write this table
         known = _read(results)
         if experiment not in set(known["experiment"]):
             _write(results, pd.concat([known, first]) if len(known) else first)

@@ -27,7 +27,7 @@ class Multiplicity:
     """Counts over all claims and contexts that are neither missing nor blocked. Rows: `experiment/claim context`.
 
     directional: rows that test for an effect; decisions: those of them that are supported or reversed. fails_rate: the
-    decisions that fail Benjamini-Hochberg's procedure at 5 %; fails_holm: those that fail Holm's over all rows. claims:
+    decisions that fail Benjamini-Hochberg's procedure at 5%; fails_holm: those that fail Holm's over all rows. claims:
     all; sanity: those that state what is known to hold; repeated: claims all of whose differences an earlier claim has,
     up to their sign, each with that claim. rows: all; equal: rows in which all seeds are equal.
     """
@@ -77,7 +77,7 @@ def paragraph(found: Multiplicity) -> str:
     rate, any_ = len(found.fails_rate), len(found.fails_holm)
     text = (
         f"{found.decisions} of {found.directional} rows that test for an effect are supported or reversed. If all of "
-        f"them are one family, {rate} of the decisions fail Benjamini–Hochberg's procedure at 5 %, which bounds the "
+        f"them are one family, {rate} of the decisions fail Benjamini–Hochberg's procedure at 5%, which bounds the "
         f"expected share of false ones, and {any_} fail Holm's, which bounds the chance of any. Outcomes are adjusted "
         f"within a claim only, and claims that share runs err together."
     )

@@ -5,10 +5,10 @@ Replicas have their own store, results/local/replications/<numerics>/<trainer>/r
 is results/replications/<processor>.csv, one file per kind of processor. With device=gpu the processor is the GPU.
 """
 
-import fcntl
 import hashlib
 import platform
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -124,8 +124,9 @@ def train(request: Request, sample: Sample) -> sweep.Outcome:
     store = replica.study.store
     store.prepare()
     store.tidy()
-    sweep.set_damaged_aside(plan_status(replica.experiment, store).runs, store)
-    sweep.check_data(plan_status(replica.experiment, store).missing)
+    damaged = sweep.set_damaged_aside(plan_status(replica.experiment, store).runs, store)
+    for warning in damaged + sweep.check_data(plan_status(replica.experiment, store).missing):
+        print(f"warning: {warning}", file=sys.stderr)
     return sweep.run(replica)
 
 
@@ -184,10 +185,8 @@ def write(study: Study, replicated: list[Replicated]) -> Path:
     """
     path = study.results / FOLDER / f"{replicated[0].processor.stem}.csv"
     rows = pd.DataFrame([_row(one) for one in replicated])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # two calls that end together must not lose each other's rows
-        if path.stat().st_size:
+    with csv_files.changing(path):  # two calls that end together must not lose each other's rows
+        if path.is_file() and path.stat().st_size:
             before = csv_files.read_csv(path).replace({"experiment": EXPERIMENTS})
             keys = set(zip(rows["experiment"], rows["numerics"], strict=True))
             kept = [key not in keys for key in zip(before["experiment"], before["numerics"], strict=True)]

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bn_study.analysis.rounding import rounded
-from bn_study.analysis.settings import written
+from bn_study.analysis.settings import as_selector
 from bn_study.analysis.verdict import Row, Verdict
 from bn_study.plan.experiment import Claim, Experiment, Tuned
 from bn_study.report import words
@@ -69,7 +69,7 @@ def _trace(claim: Claim, row: Row, verdicts: Mapping[str, Verdict], chosen: list
         for seed, difference in pairs.differences.items()
     ]
     replaced = ["* censored or imputed: see the reason"] if row.replaced else []
-    outcome = f"mean {words.interval(row)} (95 %), p {words.probability(row.p)} after Holm, {row.n} seeds"
+    outcome = f"mean {words.interval(row)} (95%), p {words.probability(row.p)} after Holm, {row.n} seeds"
     return Trace(
         row.context,
         columns,
@@ -85,8 +85,7 @@ def _value(value: float, replaced: bool) -> str:
 
 def _chosen(name: str, entry: Tuned) -> Iterator[str]:
     for arm, choice in entry.chosen.items():
-        named = " ".join(f"{key}={written(one)}" for key, one in zip(entry.per, arm, strict=True))
-        values = " ".join(f"{key}={written(one)}" for key, one in choice.items())
+        named, values = as_selector(zip(entry.per, arm, strict=True)), as_selector(choice.items())
         edge = ", at the edge of its grid" if arm in entry.at_edge else ""
         yield f"tuned {name}: {f'{named}: ' if named else ''}{values}{edge}"
 

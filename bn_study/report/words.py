@@ -122,8 +122,8 @@ def effect(claim: Claim, row: Row | Verdict) -> str:
     if measure.replacement == "length" and measure.over is None:  # it counts steps
         if row.estimate == 0:
             return f"{minus} needs as many steps as {plus}"
-        times = _directed(ends, lambda one: base ** abs(one), ("times fewer steps", "times more steps"))
-        return f"{minus} needs {times[0]} than {plus}{times[1]}"
+        times, between = _directed(ends, lambda one: base ** abs(one), ("times fewer", "times as many"))
+        return f"{minus} needs {times} steps {'than' if row.estimate > 0 else 'as'} {plus}{between}"
     what = measure.name if measure.over is None else f"{measure.over.take} {measure.over.factor}"
     return f"{what} of {plus} is {spread(*(base**one for one in ends))} times that of {minus}"
 

@@ -17,7 +17,7 @@ from bn_study.analysis.arms import by_settings
 from bn_study.analysis.asked import FINALS, final
 from bn_study.analysis.described import note, run_set
 from bn_study.analysis.figure import _style
-from bn_study.analysis.settings import written
+from bn_study.analysis.settings import as_selector
 from bn_study.analysis.shown import Tables, named_grids, of_grid
 from bn_study.analysis.stats import RULE
 from bn_study.analysis.verdict import Verdict, verdicts_table
@@ -205,7 +205,7 @@ def _arms(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _mean(values: pd.Series, metric: str) -> str:
-    """`0.972 [0.965, 0.979]`: mean of a metric and its 95 % interval over runs."""
+    """`0.972 [0.965, 0.979]`: mean of a metric and its 95% interval over runs."""
     return words.spread(values.mean(), *interval.of_values(values, metric))
 
 
@@ -213,8 +213,8 @@ def _choices(name: str, entry: Tuned) -> list[dict[str, Any]]:
     return [
         {
             "entry": name,
-            "arm": " ".join(f"{key}={written(value)}" for key, value in zip(entry.per, arm, strict=True)),
-            "chosen": " ".join(f"{key}={written(value)}" for key, value in factors.items()),
+            "arm": as_selector(zip(entry.per, arm, strict=True)),
+            "chosen": as_selector(factors.items()),
             "edge": arm in entry.at_edge,
         }
         for arm, factors in entry.chosen.items()

@@ -1,4 +1,6 @@
-"""A follower: exports the runs of a call to a mirror while they are trained. It only reads the store.
+"""A follower: exports the runs of a call to a mirror while they are trained.
+
+It reads the store; a damaged run that it meets is set aside.
 
     python -m bn_study.sweep.follower SINCE [EXPERIMENT] [OVERRIDE ...]
 

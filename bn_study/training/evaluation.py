@@ -156,7 +156,7 @@ class Evaluation:
         return {site: observed[site] for site in self.network.sites}
 
     def outputs(self, split: str, count: int) -> np.ndarray:
-        """Logits or values for fixed examples, seen as in `sites`: (count, classes) or (count, 1)."""
+        """Logits or values for fixed examples, seen as in `sites`: (count, classes) or (count, outputs)."""
         return self._observed(split, count)["output"]
 
     def _observed(self, split: str, count: int) -> dict[str, np.ndarray]:

@@ -21,7 +21,7 @@ from bn_study.training.normalizer import Identity, Normalizer, Pass
 class Network:
     """A Keras model and the sites in it that probes measure.
 
-    model: inputs -> logits (batch, classes), or values (batch, 1) for regression.
+    model: inputs -> logits (batch, classes), or values (batch, outputs) for regression.
     sites: `layer<i>/<site>` -> symbolic tensor, from the first hidden layer to the last. Sites of a layer: `linear`
         (Wx+b), `pre` (enters the nonlinearity), `post` (leaves it), `out` (what the next layer receives).
     linear: the layers that compute Wx+b, the output layer last.

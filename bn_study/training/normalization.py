@@ -88,8 +88,7 @@ class BatchNormalization(Normalizer):
 
     def _by_batch(self, inputs):
         """Outputs normalized by the whole batch, and its mean and biased variance."""
-        images = len(inputs.shape) == 4 and keras.backend.backend() == "tensorflow"
-        return self._fused(inputs) if images else self._portable(inputs)
+        return self._fused(inputs) if len(inputs.shape) == 4 else self._portable(inputs)
 
     def _portable(self, inputs):
         mean, variance = ops.moments(inputs, axes=tuple(range(len(inputs.shape) - 1)))

@@ -1,6 +1,6 @@
 """How often verdicts err: simulated experiments through the function that judges the real ones.
 
-The margin δ is 1 throughout, and every experiment is drawn by a fixed generator. 500 experiments tell a rate of 5 % to
+The margin δ is 1 throughout, and every experiment is drawn by a fixed generator. 500 experiments tell a rate of 5% to
 ±1.9 points, too coarse for the limits here, so there are two halves: `rule` is the rule of docs/verdicts.md in a few
 lines of numpy; it must agree with `claims.verdict` on every experiment that both see (500 a setting in the slow test),
 and gives the rates of a hundred thousand, which docs/verdicts.md shows.
@@ -390,13 +390,13 @@ def test_the_page_shows_these_rates(answers, home):
     """docs/verdicts.md holds this table. With several contexts an outcome is that of all of them."""
     outcomes = ("supported", "small", "reversed")
     rows = [
-        f"| simulated | test | {' | '.join(outcomes)} | open | 95 % interval covers |",
+        f"| simulated | test | {' | '.join(outcomes)} | open | 95% interval covers |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, setting in SETTINGS.items():
         rates = [(answers[name].outcome == one).all(-1).mean() for one in outcomes]
         rates += [1 - sum(rates), covered(setting, answers[name])]
-        shown = " | ".join("< 0.1 %" if 0 < round(one, 9) < 0.001 else f"{100 * one:.1f} %" for one in rates)
+        shown = " | ".join("< 0.1%" if 0 < round(one, 9) < 0.001 else f"{100 * one:.1f}%" for one in rates)
         rows.append(f"| {setting.words} | {setting.test} | {shown} |")
     table = "\n".join(rows)
     print(table)

@@ -109,7 +109,7 @@ def test_a_clear_difference_is_supported():
     ("normed", "outcome", "reason"),
     [
         ([value + 3 for value in NORMED], "reversed", "reversed: interval below 0"),
-        ([value + 0.01 * (-1) ** seed for seed, value in enumerate(PLAIN)], "small", "small: 90 % interval within"),
+        ([value + 0.01 * (-1) ** seed for seed, value in enumerate(PLAIN)], "small", "small: 90% interval within"),
         ([value - 0.4 - 0.02 * (-1) ** seed for seed, value in enumerate(PLAIN)], "small", "within ±0.5, above 0"),
         ([value - 0.45 - 0.2 * (-1) ** seed for seed, value in enumerate(PLAIN)], "open", "below the margin"),
         ([value - 1 - 3 * (-1) ** seed for seed, value in enumerate(PLAIN)], "open", "contains 0"),

@@ -16,7 +16,7 @@ NAN = math.nan
 def case(outcome, mean=NAN, error=0.2, unit="", exact=False, claim="x.y", n=8, **scope):
     """A case whose interval is that of a standard error; without a mean it has no numbers."""
     half = error * float(scipy_stats.t.ppf(0.975, n - 1)) if n > 1 else NAN
-    return Case(claim, "", outcome, mean, mean - half, mean + half, n, 1.0, scope, unit, exact)
+    return Case(claim, "", outcome, mean, mean - half, mean + half, n, scope, unit, exact)
 
 
 def word(cases, factors=("network", "data"), **options):

@@ -92,9 +92,7 @@ def cases(setting: Setting, scopes: list[Scope], random: np.random.Generator) ->
         estimates.append(stats.estimate(mean + setting.deviation * noise, replaced=False))
     adjusted = stats.holm([one.p for one in estimates])
     return [
-        Case(
-            "x.y", "", stats.decide("superiority", one, p, 1.0).outcome, one.mean, one.low, one.high, one.n, 1.0, scope
-        )
+        Case("x.y", "", stats.decide("superiority", one, p, 1.0).outcome, one.mean, one.low, one.high, one.n, scope)
         for one, p, scope in zip(estimates, adjusted, scopes, strict=True)
     ]
 
@@ -145,6 +143,6 @@ def test_the_limits_in_short(name):
 def test_the_limits_and_the_table(name, home):
     """docs/verdicts.md has these rows."""
     found = check(name, MANY)
-    row = f"| {SETTINGS[name].words} | " + " | ".join(f"{100 * found[column]:.1f} %" for column in COLUMNS) + " |"
+    row = f"| {SETTINGS[name].words} | " + " | ".join(f"{100 * found[column]:.1f}%" for column in COLUMNS) + " |"
     print(row)
     assert row in (home / "docs" / "verdicts.md").read_text(encoding="utf-8")

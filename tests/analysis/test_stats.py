@@ -77,7 +77,7 @@ def test_holm_never_lowers_keeps_order_and_never_exceeds_bonferroni(p_values):
 
 
 def effect(mean, half, half90=None, n=8, firm=None):
-    """firm: the interval that allows for a long tail, the 95 % interval unless it is given."""
+    """firm: the interval that allows for a long tail, the 95% interval unless it is given."""
     half90 = 0.8 * half if half90 is None else half90
     firm = (mean - half, mean + half) if firm is None else firm
     return Estimate(mean, mean - half, mean + half, mean - half90, mean + half90, 0.01, n, *firm)
@@ -92,7 +92,7 @@ def effect(mean, half, half90=None, n=8, firm=None):
         ("superiority", effect(0.45, 0.3), 0.01, "open", "mean 0.45 below the margin 0.5"),
         ("superiority", effect(0.7, 0.9), 0.2, "open", "contains 0"),
         ("superiority", effect(1.0, 0.3, firm=(-0.1, 1.4)), 0.01, "open", "a long tail, -0.1 to 1.4, contains 0"),
-        ("superiority", effect(0.1, 0.2), 0.4, "small", "small: 90 % interval within ±0.5"),
+        ("superiority", effect(0.1, 0.2), 0.4, "small", "small: 90% interval within ±0.5"),
         (
             "superiority",
             effect(0.1, 0.2, firm=(-0.6, 0.3)),
@@ -120,7 +120,7 @@ def effect(mean, half, half90=None, n=8, firm=None):
         ("difference", effect(-0.45, 0.3), 0.01, "open", "mean -0.45 is within the margin ±0.5"),
         ("difference", effect(-0.7, 0.9), 0.2, "open", "contains 0"),
         ("difference", effect(-1.0, 0.3, firm=(-2, 0.1)), 0.01, "open", "a long tail, -2 to 0.1, contains 0"),
-        ("difference", effect(-0.1, 0.2), 0.4, "small", "small: 90 % interval within ±0.5"),
+        ("difference", effect(-0.1, 0.2), 0.4, "small", "small: 90% interval within ±0.5"),
     ],
 )
 def test_decisions(test, found, p, outcome, reason):
@@ -137,7 +137,7 @@ def test_decisions(test, found, p, outcome, reason):
 @pytest.mark.parametrize("test", ["superiority", "difference"])
 def test_a_small_effect_is_told_with_its_sign_where_the_interval_is_clear_of_0(test, mean, half, sign):
     finding = decide(test, effect(mean, half, firm=(mean - 0.19, mean + 0.19)), 0.01, 0.5)
-    assert (finding.outcome, finding.reason) == ("small", f"small: 90 % interval within ±0.5{sign}")
+    assert (finding.outcome, finding.reason) == ("small", f"small: 90% interval within ±0.5{sign}")
 
 
 @given(st.floats(-3, 3), st.floats(0, 2), st.floats(0, 1))
@@ -151,7 +151,7 @@ def test_a_difference_has_no_direction(mean, half, p):
 
 
 def test_superiority_is_calibrated():
-    """Without an effect fewer than 5 % are supported, even with hardly any margin; with twice the spread most are."""
+    """Without an effect fewer than 5% are supported, even with hardly any margin; with twice the spread most are."""
     generator = np.random.default_rng(1)
 
     def supported(mean):

@@ -116,7 +116,7 @@ def test_compare_of_a_claim_shows_how_its_verdict_was_reached(place, call):
         "gate learns is supported",
         "superiority, margin 0.01",
         "stated: aaaaaaaaaa",
-        f"mean {differences.mean():.3g} [{low:.3g}, {high:.3g}] (95 %)",
+        f"mean {differences.mean():.3g} [{low:.3g}, {high:.3g}] (95%)",
         "6 seeds",
         "blocked: the tuned optimizer.learning_rate=1 of norm=batch is at the edge of its grid",
     ):

@@ -92,7 +92,7 @@ def cases_of(home, attached, rows):
 
 
 def mean_of(case):
-    """Mean, its variance and degrees of freedom, from the 95 % interval; None without one."""
+    """Mean, its variance and degrees of freedom, from the 95% interval; None without one."""
     if not all(map(math.isfinite, (case["estimate"], case["low"], case["high"]))) or not case["n"] >= 2:
         return None
     freedom = case["n"] - 1

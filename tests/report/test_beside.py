@@ -61,7 +61,7 @@ def test_two_outcomes_and_what_the_runs_do_not_share():
         "Here faster is supported: norm=batch needs 16 [8, 32] times fewer steps than norm=none; "
         "norm=none 1,024, norm=batch 64; 2 seeds.",
         "In the committed evidence it is small: norm=batch needs 1.09 times fewer steps than norm=none "
-        "(1.19 times more steps to 1.19 times fewer steps); norm=none 2,048, norm=batch 1,878; 2 seeds.",
+        "(1.19 times as many to 1.19 times fewer); norm=none 2,048, norm=batch 1,878; 2 seeds.",
         "They differ because other runs were judged, with dataset=digits instead of mnist, steps=3000 instead of "
         "15000, a level of 0.9 instead of 0.95 and a tuned optimizer.learning_rate of 0.3 instead of 3 (norm=batch); "
         "a verdict holds for the settings of its runs.",

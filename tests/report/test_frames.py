@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -97,6 +98,19 @@ def test_overrides_narrow_it(place):
     found = bn_study.load("first", "norm=batch", "seed=0,1", "optimizer.learning_rate=1")
     wanted = specs(place, norm="batch", optimizer__learning_rate=1)[:2]
     assert set(found.runs["run"]) == set(found.records["run"]) == {one.id for one in wanted}
+
+
+@pytest.mark.parametrize("words", [["csv", "first"], ["tensorboard", "first"]], ids=" ".join)
+def test_a_damaged_run_is_moved_away_so_that_the_next_call_trains_it_again(place, call, words):
+    spec = specs(place)[0]
+    path = place.results / "runs" / spec.id / "vectors.parquet"
+    content, times = path.read_bytes(), path.stat()
+    path.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # the same size and time, so a glance sees nothing
+    assert not plan_status(compose(place.home, "first", [])[0], place.store).missing
+    said = call("export", *words, code=2).err
+    assert len(said.splitlines()) <= 2 and f".damaged/{spec.id}-0" in said and "trains it again" in said
+    assert [run.spec for run in plan_status(compose(place.home, "first", [])[0], place.store).missing] == [spec]
 
 
 def test_without_the_cache_the_committed_tables_serve(place, call):

@@ -47,9 +47,9 @@ def test_units_are_those_of_the_picture():
     assert quoted.unknown("1.7 points lower", [], given({"1.7": "speed.faster"}, points)) == []
     assert quoted.unknown("0.0167 lower", [], given({"0.0167": "speed.faster"}, points)) == ["0.0167"]
     share = a_claim(SHARE, ("", 0.298, 0.25, 0.34), contrast={"norm=none": 1, "constant": -0.5})
-    assert quoted.unknown("80 % are saturated", [], given({"80": "speed.faster"}, share)) == []
+    assert quoted.unknown("80% are saturated", [], given({"80": "speed.faster"}, share)) == []
     fewer = a_claim(STEPS, ("", -1.0, -1.5, -0.5))
-    assert quoted.unknown("2 times more steps", [], given({"2": "speed.faster"}, fewer)) == []
+    assert quoted.unknown("2 times as many steps", [], given({"2": "speed.faster"}, fewer)) == []
 
 
 def test_a_source_that_is_none():
@@ -62,18 +62,18 @@ def test_a_source_that_is_none():
 
 def test_numbers_that_need_no_source():
     one = a_claim(STEPS, ("", 1.0, 0.5, 1.5), level={"mnist": 0.95})
-    case = Case("speed.faster", "", "supported", 1.0, 0.5, 1.5, 8, 0.5, {})
-    other = Case("speed.faster", "", "small", 0.0, 0.0, 0.0, 8, 0.5, {})
+    case = Case("speed.faster", "", "supported", 1.0, 0.5, 1.5, 8, {})
+    other = Case("speed.faster", "", "small", 0.0, 0.0, 0.0, 8, {})
     plain = quoted.plain(STATEMENT, [one], [[case] * 4 + [other] * 2])
-    assert quoted.unknown("95 % in 4 of 6 settings of 50 layers", plain, {}) == []
-    assert quoted.unknown("96 % in 3 of 6, 10,000 steps", plain, {}) == ["96", "3", "10,000"]
+    assert quoted.unknown("95% in 4 of 6 settings of 50 layers", plain, {}) == []
+    assert quoted.unknown("96% in 3 of 6, 10,000 steps", plain, {}) == ["96", "3", "10,000"]
     assert quoted.unknown("sha256, v2, 3x and S000-a are no numbers", plain, {}) == []
 
 
 def test_a_table_gives_the_ends_of_each_kind(tmp_path):
     (tmp_path / "steps.csv").write_text("who,times\nours,1.0\nours,1.043\nours,1.08\nours,1.132\nother,2.028\n")
     table = Table(of="steps", file="steps.csv", column="times", kind="who", kinds=["ours"])
-    assert quoted.unknown("4 to 13 % longer", quoted.of_table(tmp_path, table), {}) == []
-    assert quoted.unknown("8 to 103 % longer", quoted.of_table(tmp_path, table), {}) == ["8", "103"]
+    assert quoted.unknown("4 to 13% longer", quoted.of_table(tmp_path, table), {}) == []
+    assert quoted.unknown("8 to 103% longer", quoted.of_table(tmp_path, table), {}) == ["8", "103"]
     with pytest.raises(UsageError, match=r"nowhere.csv: cannot be read"):
         quoted.of_table(tmp_path, table.model_copy(update={"file": "nowhere.csv"}))

@@ -323,7 +323,7 @@ def test_a_sweep_has_a_figure_and_a_table_of_its_arms(home, tmp_path):
     low, high = stats.t.interval(0.95, 1, values.mean(), stats.sem(values))
     alone = runs[(runs["norm"] == "none") & (runs["optimizer.learning_rate"] == 0.3)][label].dropna()
     table = page[page.index("## Arms") : page.index("## How to reproduce it")].splitlines()
-    assert table[2] == "| arm | seeds | final test/accuracy [95 % interval] | diverged |"
+    assert table[2] == "| arm | seeds | final test/accuracy [95% interval] | diverged |"
     assert f"| norm=batch optimizer.learning_rate=0.1 | 2 | {values.mean():.3g} [{low:.3g}, {high:.3g}] | 0 |" in table
     assert f"| norm=none optimizer.learning_rate=0.3 | 2 | {alone.item():.3g} | 1 |" in table
     assert sum(line.startswith("| norm=") for line in table) == 4 and "![accuracy](accuracy.svg)" in page
@@ -450,7 +450,7 @@ def test_effects_in_words(experiment):
     row = Row("", "supported", "", estimate=1.0, low=0.5, high=2.0)
     assert words.effect(faster, row) == "norm=batch needs 2 [1.41, 4] times fewer steps than norm=none"
     slower = replace(row, estimate=-1.0, low=-2.0, high=-0.5)
-    assert words.effect(faster, slower) == "norm=batch needs 2 [1.41, 4] times more steps than norm=none"
+    assert words.effect(faster, slower) == "norm=batch needs 2 [1.41, 4] times as many steps as norm=none"
     assert words.effect(steadier, row) == "path_length of norm=none is 2 [1.41, 4] times that of norm=batch"
     assert words.effect(faster, replace(row, low=math.nan, high=math.nan)).startswith("norm=batch needs 2 times fewer")
     assert words.effect(faster, replace(row, estimate=math.nan)) == ""
@@ -481,14 +481,14 @@ FACTOR = {"steps_to": {"metric": "test/accuracy"}, "scale": "log2"}
         (POINTS, (-0.02, math.nan, math.nan), "norm=none is 2 points below norm=batch"),
         (
             FACTOR, (0.5, -0.5, 1.5),
-            "norm=batch needs 1.41 times fewer steps than norm=none (1.41 times more steps to 2.83 times fewer steps)",
+            "norm=batch needs 1.41 times fewer steps than norm=none (1.41 times as many to 2.83 times fewer)",
         ),
         (
             FACTOR, (-0.5, -1.5, 0.5),
-            "norm=batch needs 1.41 times more steps than norm=none (2.83 times more steps to 1.41 times fewer steps)",
+            "norm=batch needs 1.41 times as many steps as norm=none (2.83 times as many to 1.41 times fewer)",
         ),
         (FACTOR, (0.0, 0.0, 0.0), "norm=batch needs as many steps as norm=none"),
-        (FACTOR, (-1.0, -2.0, -1.0), "norm=batch needs 2 [2, 4] times more steps than norm=none"),
+        (FACTOR, (-1.0, -2.0, -1.0), "norm=batch needs 2 [2, 4] times as many steps as norm=none"),
     ],
 )  # fmt: skip
 def test_an_effect_in_words_has_a_direction_and_no_negative_number(experiment, measure, effect, said):
@@ -498,7 +498,7 @@ def test_an_effect_in_words_has_a_direction_and_no_negative_number(experiment, m
 
 
 def test_a_small_effect_is_shown_with_its_sign():
-    row = Row("", "small", "small: 90 % interval within ±0.5, below 0", estimate=-0.2, low=-0.3, high=-0.1)
+    row = Row("", "small", "small: 90% interval within ±0.5, below 0", estimate=-0.2, low=-0.3, high=-0.1)
     assert words.outcome(row) == "small, below 0" and words.decided(row) == row.reason
     assert words.outcome(replace(row, low=0.1, high=0.3)) == "small, above 0"
     assert words.outcome(replace(row, high=0.1)) == words.outcome(replace(row, low=math.nan, high=math.nan)) == "small"

@@ -55,7 +55,7 @@ def test_statistics_equal_scipys_on_the_same_tensor(shape):
 
 
 def test_standard_normal_into_tanh_saturates_at_14_percent():
-    """P(|tanh z| > 0.9) = 14.1 % and E tanh'(z) = 0.6057 for z ~ N(0, 1)."""
+    """P(|tanh z| > 0.9) = 14.1% and E tanh'(z) = 0.6057 for z ~ N(0, 1)."""
     z = stats.norm.ppf((np.arange(400_000) + 0.5) / 400_000).reshape(-1, 4)
     post = keras.activations.tanh(z.astype(np.float32)).numpy()
     found = look({"layer1/post": post})

@@ -78,7 +78,7 @@ class Ends:
     def data(self, tables: Tables) -> pd.DataFrame:
         """Every number in the figure, a row each; `grid` is the name of the panel.
 
-        series: `mean` (value: mean over n runs that finished, with its 95 % interval; lost: how many diverged), at
+        series: `mean` (value: mean over n runs that finished, with its 95% interval; lost: how many diverged), at
         `place`, a value of the factor; the same without a place for arms that have no such option (those of the grids
         `beside`, one for each panel, and any arm of a panel's grid), which is a level; `chance` (1 / classes, for an
         accuracy); `usable` (the largest place up to which, from the best one on, all means reach that fraction of the
@@ -210,10 +210,11 @@ def _looks(data: pd.DataFrame, setting: str | None) -> dict[tuple[str, str], _Lo
     means = data[data["series"] == "mean"]
     arms, metrics = (list(dict.fromkeys(means[one])) for one in ("arm", "metric"))
     colors = _style.colors_by_setting(arms, setting)
+    texts = _style.shortened(arms)
     found: dict[tuple[str, str], _Look] = {}
     for place, metric in enumerate(metrics):
         for arm in arms:
-            words: list[Hashable] = [arm, metric if len(metrics) > 1 else ""]
+            words: list[Hashable] = [texts[arm], metric if len(metrics) > 1 else ""]
             label = "\n".join(folded(" ".join(str(one) for one in words if one), _style.LETTERS))
             at = place if len(metrics) > 1 else arms.index(arm)
             plain = _style.word(arm, "norm") == "norm=none"

@@ -26,9 +26,9 @@ def limits(effects: Iterable[Effect], inside: Sequence[float]) -> tuple[float, f
 
 
 def draw_effect(axes: Axes, height: float, effect: Effect, color: str, marker: str = "o") -> None:
-    """A mark at the estimate with its 95 % interval, and the 90 % one (low90, high90) if there is one.
+    """A mark at the estimate with its 95% interval, and the 90% one (low90, high90) if there is one.
 
-    An arrow shows where the 95 % interval leaves the axis. An estimate beyond the axis has no mark.
+    An arrow shows where the 95% interval leaves the axis. An estimate beyond the axis has no mark.
     """
     if math.isnan(effect["estimate"]):
         return

@@ -1,6 +1,7 @@
 """The style of every figure, and how it is saved so that the same numbers give the same bytes."""
 
 import math
+from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -145,6 +146,16 @@ def colors_by_setting(arms: Iterable[str], setting: str | None) -> dict[str, str
 def word(arm: str, setting: str) -> str:
     """`norm=batch` of `norm=batch steps=100`; "" where an arm's label does not say it."""
     return next((one for one in arm.split() if one.startswith(f"{setting}=")), "")
+
+
+def shortened(arms: Iterable[str]) -> dict[str, str]:
+    """Label of an arm -> what a legend says: the label without settings that are null, unless it is needed in full.
+
+    It is needed where two arms would read the same, or where nothing would be left.
+    """
+    short = {arm: " ".join(word for word in arm.split() if not word.endswith("=null")) for arm in arms}
+    times = Counter(short.values())
+    return {arm: text if text and times[text] == 1 else arm for arm, text in short.items()}
 
 
 def panels(

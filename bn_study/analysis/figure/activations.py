@@ -55,7 +55,7 @@ class Drawing:
     def data(self, tables: Tables) -> pd.DataFrame:
         """Every number in the figure, a row each.
 
-        series: `q5` to `q95` (value: mean of the quantile over n runs, with its 95 % t-interval) and `diverged` (where
+        series: `q5` to `q95` (value: mean of the quantile over n runs, with its 95% t-interval) and `diverged` (where
         a run ended; value: the last median it recorded).
         """
         rows = [

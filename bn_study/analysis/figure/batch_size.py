@@ -74,7 +74,7 @@ class Drawing:
     def data(self, tables: Tables) -> pd.DataFrame:
         """Every number in the figure, a row each.
 
-        series: `mean` (value: mean error in percent over n runs that finished, with its 95 % interval; lost: how many
+        series: `mean` (value: mean error in percent over n runs that finished, with its 95% interval; lost: how many
         diverged) at a size, without one for a normalizer that has none; `reference` (batch normalization with moving
         averages at the largest size); and at the smallest size the brackets of the left panel, each a series of its
         name.
@@ -88,7 +88,7 @@ class Drawing:
         """What is shown, from which runs, and by which rules."""
         text = [
             "Error at the end over the normalization batch size, the examples that share a mean and variance in "
-            "training: mean over seeds with its 95 % t-interval on the logit scale. Left, batch normalization: on test "
+            "training: mean over seeds with its 95% t-interval on the logit scale. Left, batch normalization: on test "
             "examples with statistics that are re-estimated on training data or are each batch's own, and on training "
             "examples with each batch's own; brackets at the smallest size. Right, on test examples: batch "
             "normalization with each kind of population statistics, Batch Renormalization (moving averages) and group "

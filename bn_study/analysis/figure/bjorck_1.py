@@ -96,7 +96,7 @@ def _rows(tables: Tables, runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
             line = {"panel": metric, "norm": norm, "rate": rate}
             found = []
             for row in arm.to_dict("records"):
-                curve = shown.on_the_way(shown.curve(tables, row["run"], metric), row)
+                curve = shown.on_the_way(shown.curve(tables, row["run"], metric), row, metric)
                 found.append(curve.assign(share=100 * curve["step"] / row["steps"], value=100 * curve["value"]))
                 for end in shown.end(row, curve):
                     share = 100 * end["step"] / row["steps"]

@@ -63,7 +63,7 @@ class Drawing:
     def data(self, tables: Tables) -> pd.DataFrame:
         """Every number in the figure, a row each.
 
-        series: `mean` (value: mean over n runs of what they recorded at a step, with its 95 % interval; of the
+        series: `mean` (value: mean over n runs of what they recorded at a step, with its 95% interval; of the
         interaction, the geometric mean) and `diverged` (where a run ended; value: the last one it recorded). Values
         that are not finite do not count, nor does an interaction of 0, which has no logarithm.
         """
@@ -86,7 +86,7 @@ class Drawing:
                 "the angle between the gradient of a layer's weights before and after all earlier layers took their "
                 f"step; 1: they do not disturb it; at {sites}. Below: |D - Σ D_l| / Σ |D_l|, where D is the change of "
                 "the loss when all layers take their step and D_l when layer l alone does; 0: the steps add up. Mean "
-                "over seeds (below: geometric mean) with its 95 % interval. Dashed: without normalization."
+                "over seeds (below: geometric mean) with its 95% interval. Dashed: without normalization."
             )
         if (data["series"] == "diverged").any():
             text.append("✕: a run diverged there; means go on without it.")

@@ -1,4 +1,4 @@
-"""A metric over training steps, a line for each arm of a grid: mean and 95 % t-interval over seeds.
+"""A metric over training steps, a line for each arm of a grid: mean and 95% t-interval over seeds.
 
 An arm is a combination of all settings that vary in the grid (or in all grids shown), but for the seed; the legend
 names it in words of the command line. Plain networks are dashed, normalized ones solid; the color stands for the other
@@ -61,7 +61,7 @@ class Drawing:
     def data(self, tables: Tables) -> pd.DataFrame:
         """Every number in the figure, a row each.
 
-        series: `mean` (value: mean over n runs of what they recorded at a step, with its 95 % interval) and `diverged`
+        series: `mean` (value: mean over n runs of what they recorded at a step, with its 95% interval) and `diverged`
         (where a run ended; value: the last one it recorded). Values that are not finite do not count.
         """
         rows = [{"panel": panel} | row for panel, arm in self._arms(tables) for row in self._rows(tables, arm)]
@@ -70,6 +70,7 @@ class Drawing:
     def caption(self, data: pd.DataFrame, tables: Tables) -> str:
         """What is shown, from which runs, and by which rules."""
         means = data[data["series"] == "mean"]
+        runs = of_grids(tables.runs, self._grids)
         text = [f"No run recorded {self.metric}."]
         if len(means):
             judged = (
@@ -79,11 +80,13 @@ class Drawing:
                 f"{self.metric} against training steps{judged}: mean over seeds and, where there are two or more, its "
                 f"{interval.words(self.metric)}. Dashed: without normalization."
             ]
+            if self.metric.startswith(("validation/", "test/")) and means["step"].max() < runs["steps"].max():
+                text.append("Of fixed examples; what the whole split gives at the end is not drawn.")
             if first := _first_of_log(means):
                 text.append(f"The axis of steps is logarithmic from step {first:,} on, linear before.")
         if (data["series"] == "diverged").any():
             text.append("✕: a run diverged there, counted in the legend; means go on without it.")
-        return " ".join([*text, described(of_grids(tables.runs, self._grids))])
+        return " ".join([*text, described(runs)])
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
         """The figure, drawn only from its data."""
@@ -130,7 +133,10 @@ class Drawing:
     def _rows(self, tables: Tables, arm: SweepArm) -> Iterator[dict[str, Any]]:
         """The mean curve of an arm, and the end of each diverged run."""
         (need,) = self.needs()
-        lines = [(row, shown.curve(tables, row["run"], need.name, need.site)) for row in arm.rows.to_dict("records")]
+        lines = [
+            (row, shown.on_the_way(shown.curve(tables, row["run"], need.name, need.site), row, self.metric))
+            for row in arm.rows.to_dict("records")
+        ]
         finite = (line[np.isfinite(line["value"])] for _, line in lines)
         for point in shown.mean_curve(shown.by_seed(arm.rows["seed"], finite), self.metric):
             yield {"arm": arm.label, "series": "mean"} | point
@@ -204,11 +210,11 @@ def _draw_line(axes: Axes, line: pd.DataFrame, arm: SweepArm, look: Look) -> Any
 def _labels(arms: Sequence[SweepArm]) -> dict[str, str]:
     """What the legend says of each arm: its name, and how many of its runs diverged."""
     found = {}
-    for label in dict.fromkeys(arm.label for arm in arms):
+    for label, text in _style.shortened(arm.label for arm in arms).items():
         runs = pd.concat([arm.rows["status"] for arm in arms if arm.label == label])
         lost = int((runs == "diverged").sum())
         words = f"(✕ {lost} of {len(runs)})" if lost else ""
-        found[label] = "\n".join(folded(" ".join(filter(None, [label, words])), _style.LETTERS))
+        found[label] = "\n".join(folded(" ".join(filter(None, [text, words])), _style.LETTERS))
     return found
 
 

@@ -93,8 +93,8 @@ class Drawing:
     def data(self, tables: Tables) -> pd.DataFrame:
         """Every number in the figure, a row each: a claim's context, or the claim itself where there are several.
 
-        estimate, low, high: the mean over n paired seeds and its 95 % t-interval, on the measure's scale. low90,
-        high90: of the 90 % one, which decides whether an effect is small; from the former, as both are of one
+        estimate, low, high: the mean over n paired seeds and its 95% t-interval, on the measure's scale. low90,
+        high90: of the 90% one, which decides whether an effect is small; from the former, as both are of one
         distribution.
         """
         verdicts = tables.verdicts.reindex(columns=sorted({*tables.verdicts.columns, *COLUMNS}))
@@ -110,7 +110,7 @@ class Drawing:
             seeds = sorted({int(one) for one in effects["n"]})
             text.append(
                 f"Dot: mean effect over {' or '.join(map(str, seeds))} paired seeds (n), on the scale below the axis; "
-                "thin line: its 95 % t-interval, thick line: the 90 % one; an arrow where it leaves the axis. Dashed: "
+                "thin line: its 95% t-interval, thick line: the 90% one; an arrow where it leaves the axis. Dashed: "
                 f"the margin that was stated before; shaded: effects within it. {_wanted()}."
             )
         if effects["replaced"].any():
@@ -126,7 +126,7 @@ class Drawing:
         height = HEAD + sum(one.height + one.foot + GAP for one in blocks) + (0 if blocks else 0.3)
         with style():
             figure = Figure(figsize=(PAGE, height))
-            _say(figure, NUMBER, height - 0.6 * HEAD, "effect [95 %]", ha="right", color="0.4")
+            _say(figure, NUMBER, height - 0.6 * HEAD, "effect [95%]", ha="right", color="0.4")
             _say(figure, SEEDS, height - 0.6 * HEAD, "n", ha="center", color="0.4")
             _say(figure, CHIP, height - 0.6 * HEAD, "verdict", ha="center", color="0.4")
             if not blocks:
@@ -144,7 +144,7 @@ class Drawing:
 
 
 def _narrow(row: dict[str, Any]) -> dict[str, float]:
-    """The 90 % interval that belongs to a 95 % one of the t-distribution."""
+    """The 90% interval that belongs to a 95% one of the t-distribution."""
     if missing(row["low"]) or row["n"] < 2:
         return {"low90": math.nan, "high90": math.nan}
     share, whole = (stats.t.ppf((1 + one) / 2, row["n"] - 1) for one in (NEGLIGIBLE_CONFIDENCE, CONFIDENCE))

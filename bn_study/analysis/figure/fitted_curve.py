@@ -1,6 +1,6 @@
 """How well nets fit a curve: test error over training, and the curve itself over the data; after Morvan's tutorial.
 
-A pair of panels for each grid: mean squared error on the test split, mean over seeds with its 95 % t-interval; and what
+A pair of panels for each grid: mean squared error on the test split, mean over seeds with its 95% t-interval; and what
 one run an arm predicts at its end, over the test points. The tutorial's colors stand for the arms.
 """
 
@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bn_study.analysis import shown
-from bn_study.analysis.described import described
+from bn_study.analysis.described import described, shown_of_several
 from bn_study.analysis.figure._style import PAGE, TUTORIAL, cross, dashes, say, step_ticks, style
 from bn_study.analysis.needed import Needed
 from bn_study.analysis.shown import Tables, select
@@ -45,15 +45,14 @@ class Drawing:
             drawn, _ = select(runs, grid, NORMS)
             for _, arm in drawn.groupby("norm"):
                 for place, run in enumerate(arm["run"]):
-                    found[run] = [Curve(LOSS, "")]
-                    if place == 0:
-                        found[run] += [Curve(f"predictions/{one}", "", EVERY, (-1,)) for one in PREDICTIONS]
+                    ends = [Curve(f"predictions/{one}", "", EVERY, (-1,)) for one in PREDICTIONS if place == 0]
+                    found[run] = list(dict.fromkeys([*found.get(run, []), Curve(LOSS, ""), *ends]))  # of several grids
         return found
 
     def data(self, tables: Tables) -> pd.DataFrame:
         """Every number in the figure, a row each.
 
-        series: `error` (value: mean over n runs, with its 95 % interval), `diverged` (where a run ended), `target` and
+        series: `error` (value: mean over n runs, with its 95% interval), `diverged` (where a run ended), `target` and
         `output` (at an input, of the test points and of what the arm's run with the smallest seed makes of it).
         """
         rows = [row for grid in self.grids for row in _rows(tables, grid)]
@@ -61,17 +60,18 @@ class Drawing:
 
     def caption(self, data: pd.DataFrame, tables: Tables) -> str:
         """What is shown, from which runs, and by which rules."""
-        found = [select(tables.runs, grid, NORMS)[0] for grid in self.grids]
-        runs = pd.concat(found) if found else tables.runs.iloc[:0]
+        found = [select(tables.runs, grid, NORMS) for grid in self.grids]
+        runs = pd.concat([drawn for drawn, _ in found]) if found else tables.runs.iloc[:0]
+        fixed = {name: value for _, chosen in found for name, value in chosen.items()}
         text = [
             f"For {' and '.join(self.grids)}: mean squared error on the test split over training steps, mean over "
-            "seeds with its 95 % t-interval, and what the run with the smallest seed predicts at its end, over the "
+            "seeds with its 95% t-interval, and what the run with the smallest seed predicts at its end, over the "
             "test points (red), statistics re-estimated on training data. Dashed, orange: without; blue: with batch "
             "normalization."
         ]
         if len(runs) and (runs["status"] == "diverged").any():
             text.append("✕: a run diverged there; means go on without it.")
-        return " ".join([*text, described(runs)])
+        return " ".join([*text, *shown_of_several(fixed), described(runs)])
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
         """The figure, drawn only from its data."""

@@ -1,6 +1,6 @@
 """Ioffe & Szegedy 2015, Fig. 1: faster training, and steadier inputs of a late layer.
 
-(a) test accuracy against training steps, mean and 95 % t-interval over seeds; (b, c) the {15, 50, 85}th percentiles of
+(a) test accuracy against training steps, mean and 95% t-interval over seeds; (b, c) the {15, 50, 85}th percentiles of
 what enters the nonlinearity of one unit of the last hidden layer, without and with batch normalization. The paper shows
 "one typical sigmoid"; here a rule chooses it: the unit of median path length in the arm's run with the smallest seed.
 """
@@ -63,7 +63,7 @@ class Drawing:
     def data(self, tables: Tables) -> pd.DataFrame:
         """Every number in the figure, a row each.
 
-        series: `accuracy` (value: mean over n runs, with its 95 % interval), `p15`, `p50`, `p85` (of one unit of one
+        series: `accuracy` (value: mean over n runs, with its 95% interval), `p15`, `p50`, `p85` (of one unit of one
         run), `diverged` (where a run ended; value: the last one it recorded), `path_length` (mean over n seeds), and
         `ratio` (path length without over path length with batch normalization, geometric mean over paired seeds).
         """
@@ -78,9 +78,9 @@ class Drawing:
         drawn, fixed = select(tables.runs, self.grid, NORMS)
         series = set(data["series"])
         text = [
-            "After Ioffe & Szegedy 2015, Fig. 1. (a) Test accuracy against training steps, statistics "
-            "re-estimated on training data: mean over seeds and, where there are two or more, its 95 % t-interval on "
-            "the logit scale."
+            "After Ioffe & Szegedy 2015, Fig. 1. (a) Test accuracy of fixed examples against training steps (what the "
+            "whole split gives at the end is not drawn), statistics re-estimated on training data: mean over seeds "
+            "and, where there are two or more, its 95% t-interval on the logit scale."
         ]
         if "p50" in series:
             text.append(
@@ -129,7 +129,8 @@ def _row(panel: str, norm: str, series: str, **numbers: Any) -> dict[str, Any]:
 
 def _accuracy(tables: Tables, arm: pd.DataFrame, norm: str) -> Iterator[dict[str, Any]]:
     """The mean curve of an arm, and the end of each diverged run."""
-    lines = [(row, shown.curve(tables, row["run"], ACCURACY)) for row in arm.to_dict("records")]
+    rows = arm.to_dict("records")
+    lines = [(row, shown.on_the_way(shown.curve(tables, row["run"], ACCURACY), row, ACCURACY)) for row in rows]
     if not lines:
         return
     for point in shown.mean_curve((line for _, line in lines), ACCURACY):

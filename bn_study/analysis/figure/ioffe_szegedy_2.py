@@ -1,4 +1,4 @@
-"""Ioffe & Szegedy 2015, Fig. 2 and 3: accuracy over training steps, and how many steps match the plain net's best.
+"""Ioffe & Szegedy 2015, Figs. 2 and 3: accuracy over training steps, and how many steps match the plain net's best.
 
 A line for each arm, its name the normalizer and its learning rate as a multiple of the plain net's base rate. A diamond
 is where an arm's mean first reaches the largest mean of the plain net at that rate; the table beside it says how many
@@ -47,7 +47,7 @@ class Drawing:
     def data(self, tables: Tables) -> pd.DataFrame:
         """Every number in the figure, a row each.
 
-        series: `mean` (value: mean over n runs, with its 95 % interval), `diverged` (where a run ended), `best` (an
+        series: `mean` (value: mean over n runs, with its 95% interval), `diverged` (where a run ended), `best` (an
         arm's largest mean, and where it is) and `match` (where an arm's mean first reaches that of the plain net at its
         base rate; no step where it does not).
         """
@@ -70,7 +70,7 @@ class Drawing:
         runs = shown.of_grids(tables.runs, self.grids)
         text = [
             "Test accuracy of fixed examples over training steps (what the whole split gives at the end is not "
-            "drawn), statistics re-estimated on training data: mean over seeds with its 95 % t-interval on the logit "
+            "drawn), statistics re-estimated on training data: mean over seeds with its 95% t-interval on the logit "
             f"scale. ×k: k times the base learning rate {_base(runs):g} of the plain net. Diamonds: where a "
             "mean first reaches the plain net's largest."
             if len(runs)
@@ -133,7 +133,7 @@ def _arms(runs: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 def _rows(tables: Tables, name: str, arm: pd.DataFrame) -> Iterator[dict[str, Any]]:
     about = {"arm": name, "norm": arm["norm"].iloc[0]}
     rows = arm.to_dict("records")
-    lines = [(row, shown.on_the_way(shown.curve(tables, row["run"], METRIC), row)) for row in rows]
+    lines = [(row, shown.on_the_way(shown.curve(tables, row["run"], METRIC), row, METRIC)) for row in rows]
     for point in shown.mean_curve((line[np.isfinite(line["value"])] for _, line in lines), METRIC):
         yield about | {"series": "mean"} | point
     for row, line in lines:

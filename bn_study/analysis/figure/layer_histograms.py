@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bn_study.analysis import shown
-from bn_study.analysis.described import described
+from bn_study.analysis.described import described, shown_of_several
 from bn_study.analysis.figure._style import PAGE, TUTORIAL, say, style
 from bn_study.analysis.needed import LAYERS, Needed
 from bn_study.analysis.shown import Tables, select
@@ -33,7 +33,7 @@ ROWS = (
 COLUMNS = ("norm", "kind", "layer", "series", "low", "high", "value", "n")
 HEIGHT = 3.3  # inches
 LEAST = 0.005
-"""Share of values outside the range from which on a panel states it; less would be 0 %."""
+"""Share of values outside the range from which on a panel states it; less would be 0%."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class Drawing:
         """Every number in the figure, a row each.
 
         series: `count` (value: values between low and high, of the arm's run with the smallest seed), `outside` (value:
-        the share of all values that are in no bar) and `saturated` (value: share of the activations beyond 0.9 of their
-        range, mean over n runs).
+        the share of all values that are in no bar) and `saturated` (value: share of the activations within a
+        twentieth of their range from either end, mean over n runs).
         """
         drawn, _ = select(tables.runs, self.grid, NORMS)
         rows = [
@@ -86,11 +86,10 @@ class Drawing:
         text = [
             f"Histograms of test examples {when}, of {seed}, over ranges that are the same in every net; a panel "
             "states the share outside if there is one. L0: the network's input. Wx+b: as it enters the normalizer, "
-            "which has re-estimated statistics. sat: share of activations beyond 0.9, mean over seeds. The colors are "
-            "the tutorial's: orange without, blue with batch normalization."
+            "which has re-estimated statistics. sat: share of activations within a twentieth of their range from "
+            "either end, mean over seeds. The colors are the tutorial's: orange without, blue with batch normalization."
         ]
-        text += [f"{name}={value}." for name, value in fixed.items()]
-        return " ".join([*text, described(drawn)])
+        return " ".join([*text, *shown_of_several(fixed), described(drawn)])
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
         """The figure, drawn only from its data."""

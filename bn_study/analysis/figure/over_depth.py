@@ -1,4 +1,4 @@
-"""Final values over the number of hidden layers, one panel per activation: mean and 95 % t-interval over seeds.
+"""Final values over the number of hidden layers, one panel per activation: mean and 95% t-interval over seeds.
 
 A line for each normalizer, over the runs of all grids together. What else varies, such as a tuned learning rate, is not
 told apart. The picture is that of `over_factor`.

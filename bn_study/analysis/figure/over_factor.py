@@ -1,4 +1,4 @@
-"""Final values over one swept factor, one panel per grid: mean and 95 % t-interval over seeds.
+"""Final values over one swept factor, one panel per grid: mean and 95% t-interval over seeds.
 
 A line for each arm (what else varies, but for the seed) and metric. Runs that diverged have no end value: they are
 counted at the foot of the panel, and the mean above them is of the other seeds alone.

@@ -1,4 +1,4 @@
-"""A record over the hidden layers, a line for each arm: mean of its decimal logarithm and 95 % t-interval over seeds.
+"""A record over the hidden layers, a line for each arm: mean of its decimal logarithm and 95% t-interval over seeds.
 
 The growth of gradients through depth (Yang et al. 2019), or of the moments of layers (Bjorck et al. 2018). BN is solid,
 a plain net dashed; colors tell records and what else varies apart. A panel for each value of one setting.
@@ -67,7 +67,7 @@ class Drawing:
     def data(self, tables: Tables) -> pd.DataFrame:
         """Every number in the figure, a row each.
 
-        series: `mean` (value: mean over n runs of the decimal logarithm of |record|^power, with its 95 % interval; what
+        series: `mean` (value: mean over n runs of the decimal logarithm of |record|^power, with its 95% interval; what
         is 0 or not finite has none) and `theory` (a line of the given growth from layer to layer toward the input,
         through the last layer of the arm that it is of).
         """
@@ -84,7 +84,7 @@ class Drawing:
         when = "at the last step" if self.step is None else f"after {self.step:,} steps"
         text = [
             f"{quantity[:1].upper()}{quantity[1:]} ({' and '.join(self.records)} at layer<i>/{self.site}), {when}, "
-            "over the hidden layers: mean over seeds of its decimal logarithm, with its 95 % t-interval. "
+            "over the hidden layers: mean over seeds of its decimal logarithm, with its 95% t-interval. "
             "Dashed: no normalization."
         ]
         if (data["series"] == "theory").any():

@@ -1,6 +1,6 @@
 """Where batch normalization stands, by activation: a dot for each arm, and what placing it before gains over after.
 
-A row for each activation and placement; mean over seeds and its 95 % t-interval. Beside it the difference that seeds
+A row for each activation and placement; mean over seeds and its 95% t-interval. Beside it the difference that seeds
 have in pairs, on an axis of its own.
 """
 
@@ -54,7 +54,7 @@ class Drawing:
     def data(self, tables: Tables) -> pd.DataFrame:
         """Every number in the figure, a row each.
 
-        series: `mean` (value: mean of the first metric over n runs that finished, with its 95 % interval; lost: how
+        series: `mean` (value: mean of the first metric over n runs that finished, with its 95% interval; lost: how
         many diverged) and `difference` (before - after, of the n seeds that finished with both).
         """
         rows = [row for grid in self.grids for row in _rows(of_grid(tables.runs, grid), grid, self.metrics[0])]
@@ -65,7 +65,7 @@ class Drawing:
         text = [
             f"{self.metrics[0]} at the end, statistics re-estimated on training data, by activation and placement: "
             f"mean over seeds with its {interval.words(self.metrics[0])}; right, the difference of before and after, "
-            "paired by seed, with its 95 % t-interval. "
+            "paired by seed, with its 95% t-interval. "
             "Each arm has the learning rate in its row."
         ]
         if (data["lost"] > 0).any():

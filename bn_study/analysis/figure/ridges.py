@@ -62,7 +62,7 @@ class Drawing:
     def data(self, tables: Tables) -> pd.DataFrame:
         """Every number in the figure, a row each.
 
-        series: `mean` (value: mean over n runs of the metric, with its 95 % interval), `density` (value: of the unit's
+        series: `mean` (value: mean over n runs of the metric, with its 95% interval), `density` (value: of the unit's
         values at x, of one run) and `diverged` (where a run ended; value: the last one it recorded).
         """
         drawn, _ = select(tables.runs, self.grid, NORMS)
@@ -84,7 +84,7 @@ class Drawing:
             text.append(
                 "(b) Values of one fixed unit or feature map of a layer for fixed test examples, as training sees "
                 "them: a density for each measuring point, the start of training in front. Every ridge is drawn "
-                f"equally high; a layer's axis shows the central {100 * (CENTRAL[1] - CENTRAL[0]):.0f} % of all its "
+                f"equally high; a layer's axis shows the central {100 * (CENTRAL[1] - CENTRAL[0]):.0f}% of all its "
                 f"values. Run shown: {', '.join(_seeds(drawn, data))}, the smallest of the arm."
             )
         if "diverged" in series:

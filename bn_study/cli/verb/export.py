@@ -58,13 +58,18 @@ def _mirror(name: str, folder: Path, study: Any, tables: Any, settings: Any) -> 
     from bn_study.analysis.mirror._sweep import Sweep
     from bn_study.plan import parts
     from bn_study.plan.call_settings import chosen_mirror
+    from bn_study.store.stored_run import DamagedRun
 
     part = settings.mirror
     if part is None or part.name != name:
         part = chosen_mirror(study.home, {"mirror": name})
     sweep = Sweep.of(tables.experiment)
     for stored in tables.stored.values():
-        run = _run.of(stored, sweep)
+        try:
+            run = _run.of(stored, sweep)
+        except DamagedRun as error:
+            moved = study.store.set_aside(stored.id)
+            raise UsageError(f"{error}; {moved}; `bn-study run` trains it again") from None
         try:
             written = parts.call("mirror", part, run, folder)
         except UsageError:

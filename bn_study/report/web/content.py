@@ -11,11 +11,11 @@ from bn_study.analysis import interval
 from bn_study.analysis.arms import by_settings, varying
 from bn_study.analysis.selection import is_selection
 from bn_study.analysis.settings import comparable, missing, option, setting_names, written
+from bn_study.analysis.shown import FULL
 
 POINTS = 60  # at most, per curve
 DIGITS = 5  # significant digits of a number
 STEPS = 24  # histograms at most, per site
-FULL = "probe.curves.full"
 PROVENANCE = ("status", "diverged_at", "grids", "commit", "dirty", "stated")
 
 

@@ -1,9 +1,9 @@
-// Arms: runs with the same values of the grouping settings; and the mean and 95 % interval over their seeds.
+// Arms: runs with the same values of the grouping settings; and the mean and 95% interval over their seeds.
 
 const T = [
   12.7062, 4.30265, 3.18245, 2.77645, 2.57058, 2.44691, 2.36462, 2.306, 2.26216, 2.22814, 2.20099, 2.17881, 2.16037,
   2.14479, 2.13145, 2.11991, 2.10982, 2.10092, 2.09302, 2.08596,
-]; // Student's t, 97.5 %, by degrees of freedom from 1
+]; // Student's t, 97.5%, by degrees of freedom from 1
 
 const grouping = () => state.group ?? factors();
 const visible = (place) => state.selection || !(content.selection ?? [])[place];

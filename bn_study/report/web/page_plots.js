@@ -47,7 +47,7 @@ function draw(id, traces, layout) {
 }
 
 function robust(groups) {
-  // groups: {label, values} each. The middle group's 5 to 95 % range decides how far the axis may reach
+  // groups: {label, values} each. The middle group's 5 to 95% range decides how far the axis may reach
   const own = groups.map(({ label, values }) => ({
     label, values: values.filter((one) => typeof one === "number").sort((a, b) => a - b),
   })).filter(({ values }) => values.length);

@@ -40,7 +40,7 @@ class Submission:
 
     def save(self, **changes: Any) -> "Submission":
         about = dict(self.about) | changes
-        beside = self.folder / ".call.json"
+        beside = self.folder / f".call.{os.getpid()}.json"
         beside.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         os.replace(beside, self.folder / "call.json")
         return replace(self, about=about)
@@ -115,7 +115,7 @@ def cancel(job: Submission) -> None:
     (job.folder / "canceled").touch()
     for one in job.ids:
         if _ask(["scancel", "--quiet", one]) is None:
-            raise UsageError(f"scancel {one} failed; try again, or ask the cluster's people")
+            raise UsageError(f"scancel {one} failed; try again, or ask the administrators")
 
 
 def _ask(command: Sequence[str]) -> str | None:

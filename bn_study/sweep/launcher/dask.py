@@ -154,7 +154,7 @@ class _Crew:
         self.numbers.discard(number)
         if code == DONE and not self.stopping:  # it found nothing left: those that still wait for room are not needed
             self.numbers.clear()
-        elif code != STOPPED:
+        elif code not in (DONE, STOPPED):
             self.remarks.append(f"a worker on the cluster gave up: {said}")
 
     def _failed(self, number: int, error: BaseException) -> None:

@@ -140,6 +140,8 @@ def run(
                 continue
             looked = clock.monotonic()
             queue = queued()
+            # another terminal that watches the call may have submitted for it
+            job = next((one for one in submissions(store) if one.call == job.call), job)
             if queue is None or any(one.job in job.ids and one.lives for one in queue):
                 seen = looked
             if looked - seen < GONE:

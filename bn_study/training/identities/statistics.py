@@ -9,7 +9,7 @@ from bn_study.training.identities.case import Case, Fact, Values, flat, inferenc
 FACTORS = (0.1, 0.3, 3.0, 10.0)
 """Factors on the weights, to which batch normalization is invariant."""
 VALUES = 1_600_000
-"""Values in all batches of an expectation; the root of the mean variance of two has a standard error of 0.08 %."""
+"""Values in all batches of an expectation; the root of the mean variance of two has a standard error of 0.08%."""
 
 
 def per_unit(case: Case) -> Fact:

@@ -66,7 +66,9 @@ def record(
         yield "discrepancy/estimate_spread", site, (difference.std(axis=0, dtype=np.float64) / unit).mean()
         calls = np.split(np.asarray(shown[layer.name][0]), len(layer.statistics))
         moving = np.concatenate([variance for _, variance in layer.statistics]) + layer.epsilon
-        real = np.concatenate([unit_moments(one)[1] for one in calls]) + layer.epsilon
+        each = len(layer.statistics[0][1].shape) > 1  # of pixels apart
+        variances = [one.var(axis=0, dtype=np.float64) if each else unit_moments(one)[1] for one in calls]
+        real = np.concatenate(variances) + layer.epsilon
         yield "discrepancy/variance_ratio", site, np.maximum(moving / real, real / moving).mean()
 
 

@@ -72,7 +72,7 @@ def record(network: Network, evaluation: Evaluation) -> Iterator[tuple[str, str,
     Statistics: `map_statistics`* and `map_count` (entries too many) of feature maps, `unit_...` of units;
     `shift_equivariance`* of feature maps (sites `training`, `inference`); `undone`* by gamma and beta; `scale_output`*
     and `scale_gradient`* for weights a tenth to ten times as large (ask for a small epsilon); `moving_variance`* at
-    `m=2`, `m=4`, `m=16` against (m-1)/m of the true one (statistical error below 0.5 %).
+    `m=2`, `m=4`, `m=16` against (m-1)/m of the true one (statistical error below 0.5%).
     Standard normal values: `tanh_saturation`, `tanh_derivative`, `sigmoid_derivative`, as `saturation` reports them.
 
     And numbers that are no errors, which show what is not so: `bimodal_kurtosis_gap`, about 2 (|excess kurtosis| of

@@ -272,3 +272,20 @@ def test_the_same_tables_give_the_same_bytes(tmp_path):
         drawn(tables_of(sweep(rates=(0.03, 0.3), seeds=3)), tmp_path / name)
         found.append([(tmp_path / name / f"accuracy.{kind}").read_bytes() for kind in ("svg", "png")])
     assert found[0] == found[1]
+
+
+def test_the_last_step_is_not_drawn_where_it_is_of_the_whole_split():
+    """Drawn as one curve with what fixed examples gave before, it would look as if training had changed something."""
+    full = {"probe.curves.full": '["reestimated"]'}
+    for metric, settings, last in (
+        ("test/accuracy", {}, 300), ("test/accuracy", full, 220), ("test/loss", full, 220),
+        ("test/accuracy_batch", full, 300), ("train/accuracy", full, 300),
+    ):  # fmt: skip
+        tables = tables_of(sweep(norms=("batch",), **settings))
+        tables.curves["name"] = tables.curves["name"].replace({"test/accuracy": metric})
+        options = OPTIONS | {"metric": metric}
+        found = data_of(figure, tables, **options)
+        assert found["step"].max() == last, (metric, settings)
+        assert ("whole split" in caption_of(figure, tables, **options)) == (last < 300)
+    short = tables_of(sweep(norms=("batch",), **full), steps=[0, 300])
+    assert data_of(figure, short, **OPTIONS)["step"].max() == 300  # a line needs two points

@@ -52,7 +52,7 @@ def texts(picture):
 
 
 def intervals(axes):
-    """Height -> the ends of the intervals drawn there, the 95 % one first."""
+    """Height -> the ends of the intervals drawn there, the 95% one first."""
     found = {}
     for line in axes.lines:
         x, y = (np.asarray(one, float).tolist() for one in (line.get_xdata(), line.get_ydata()))
@@ -219,7 +219,7 @@ def test_claims_can_be_chosen():
 
 def test_the_caption_tells_seeds_data_and_what_lines_mean():
     text = caption_of(figure, tables_of(MANY), **ALL)
-    assert "3 claims" in text and "2 or 3 or 4 paired seeds" in text and "95 % t-interval" in text
+    assert "3 claims" in text and "2 or 3 or 4 paired seeds" in text and "95% t-interval" in text
     assert "not MNIST" in text and "8-6 relu units" in text and "Missing: runs are not there yet." in text
 
 

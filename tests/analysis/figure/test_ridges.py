@@ -156,7 +156,7 @@ def test_a_diverged_run_is_marked_and_its_ridges_end():
 def test_the_caption_names_the_run_shown():
     runs = [a_run(norm, seed) for norm in NORMS for seed in (3, 5)]
     text = caption_of(figure, tables_of(runs, shown=lambda run: run["seed"] == 3), **OPTIONS)
-    assert "Standard seed 3, Standard + BatchNorm seed 3" in text and "98 %" in text and "2 seeds" in text
+    assert "Standard seed 3, Standard + BatchNorm seed 3" in text and "98%" in text and "2 seeds" in text
 
 
 def test_two_runs_and_none_at_all(tmp_path):

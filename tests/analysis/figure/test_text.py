@@ -14,7 +14,7 @@ TITLES = [
     "model.widths=[100,100,100,100,100,100,100,100] norm=batch",
     "cnn norm.placement=before (cifar10_jpeg, 16 seeds)",
     "final test/accuracy: norm=batch_renorm − 0.5 norm=ghost_batch − 0.5 norm=batch",
-    "reaches 95 % accuracy in 2.3 times fewer steps, by -1.5 points or 1,000 steps",
+    "reaches 95% accuracy in 2.3 times fewer steps, by -1.5 points or 1,000 steps",
     "0.31622776601683794",
 ]
 
@@ -33,7 +33,7 @@ def test_no_number_is_broken_or_torn_from_what_it_counts(title, letters):
 
 
 def test_lines_of_inches_keep_numbers_too():
-    lines = wrapped("a plain net reaches 95 % accuracy in 2.3 times fewer steps", 1.0, 7)
+    lines = wrapped("a plain net reaches 95% accuracy in 2.3 times fewer steps", 1.0, 7)
     assert not any(re.search(r"\d$", line) for line in lines) and "\xa0" not in "".join(lines)
     assert all(breadth(line, 7) <= 1.0 for line in lines)
 
