@@ -50,8 +50,9 @@ def a_run(number, norm="none", seed=0, grid="deep", rate=0.1, lost=False, **sett
         "dataset": "digits", "dataset.binarize": None, "model": "mlp", "model.widths": "[8,6]",
         "model.activation": "tanh", "norm": norm, "norm.placement": None if norm == "none" else "before",
         "norm.group_size": None, "optimizer.learning_rate": rate, "optimizer.decay_at": "[]", "batch_size": 60,
-        "steps": 100, "probe.curves.full": '["reestimated"]', "probe.histograms.input_range": "[-2,2]", "probe.histograms.linear_range": "[-4,4]",
-        "probe.histograms.post_range": "[-1,1]", "final(metric=test/accuracy)": accuracy,
+        "steps": 100, "probe.curves.full": '["reestimated"]', "probe.histograms.input_range": "[-2,2]",
+        "probe.histograms.linear_range": "[-4,4]", "probe.histograms.post_range": "[-1,1]",
+        "final(metric=test/accuracy)": accuracy,
     } | settings  # fmt: skip
 
 
