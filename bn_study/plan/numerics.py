@@ -9,7 +9,7 @@ numerics limit all libraries to AVX2 and avoid instructions that differ between 
 * 1/sqrt: see `training/roots.py`.
 
 Eigen still splits some products by the size of the first-level data cache, which changes how gradients of some wide
-layers are rounded (docs/running-sweeps.md says which); no setting of XLA or TensorFlow fixes that size.
+layers are rounded (docs/running-sweeps.md says which). We know of no setting that fixes that size.
 
 TensorFlow reads all this when it is imported, so it is set in a worker's environment.
 """
