@@ -1,4 +1,4 @@
-"""Contrasts: the paired differences between arms. Which rows form an arm is said in `arms`.
+"""Contrasts: the paired differences between arms. `arms` says which rows form an arm.
 
 Tables and the comparison of values are those of `analysis/settings.py`.
 """
