@@ -12,6 +12,7 @@ import pandas as pd
 
 from bn_study.analysis.settings import missing
 from bn_study.errors import UsageError
+from bn_study.store.replacing import replacing
 
 TEXT = (
     *("run", "grids", "status", "commit", "numerics", "device", "stated", "attached_later", "measured"),
@@ -22,9 +23,8 @@ TEXT = (
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write each number as its shortest exact text, and end lines with a line feed. The file is replaced at once."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    table.to_csv(beside, index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
-    os.replace(beside, path)
+    with replacing(path) as beside:
+        table.to_csv(beside, index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ enters here, with its commit, what it sees for the first time.
 """
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bn_study.errors import UsageError
 from bn_study.plan.moment import Moment
+from bn_study.store.replacing import replacing
 
 FILE = "stated.json"
 
@@ -78,9 +78,8 @@ class Ledger(BaseModel):
         """Write one entry per line, so that a diff shows exactly what was appended."""
         sections = [f'"{name}": [{_lines(getattr(self, name))}]' for name in type(self).model_fields]
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        beside.write_text("{" + ",\n".join(sections) + "}\n", encoding="utf-8")
-        os.replace(beside, path)
+        with replacing(path) as beside:
+            beside.write_text("{" + ",\n".join(sections) + "}\n", encoding="utf-8")
 
     def extended(
         self, claims: Iterable[Stated], attached: Iterable[Attached], trained: Iterable[tuple[str, Moment]]

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from bn_study.plan.spec import RunSpec
+from bn_study.store.replacing import replacing
 
 State = Mapping[str, np.ndarray]
 _SPEC, _HISTORY = "spec", "history"
@@ -45,13 +46,11 @@ def save(path: Path, spec: RunSpec, checkpoint: Checkpoint) -> None:
     content = io.BytesIO()
     texts = {_SPEC: np.array(spec.canonical()), _HISTORY: np.array(json.dumps(checkpoint.history))}
     np.savez(content, allow_pickle=False, **texts, **(checkpoint.state or {}))
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(beside, "wb") as file:
+    with replacing(path) as beside, open(beside, "wb") as file:
         file.write(content.getbuffer())
         file.write(hashlib.sha256(content.getbuffer()).digest())
         file.flush()
         os.fsync(file.fileno())
-    os.replace(beside, path)
 
 
 def load(path: Path, spec: RunSpec | None) -> Checkpoint:

@@ -10,8 +10,8 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from bn_study.analysis import interval
 from bn_study.analysis.arms import by_settings, varying
 from bn_study.analysis.selection import is_selection
-from bn_study.analysis.settings import comparable, missing, option, setting_names, written
-from bn_study.analysis.shown import FULL
+from bn_study.analysis.settings import comparable, missing, setting_names, written
+from bn_study.analysis.shown import on_the_way
 
 POINTS = 60  # at most, per curve
 DIGITS = 5  # significant digits of a number
@@ -43,8 +43,8 @@ def of_runs(
     shown = [*sorted((name for name in different if name in varied), key=lambda name: (name != "norm", name)), "seed"]
     steps: list[list[int]] = []
     results = {name: _numbers(runs[name]) for name in runs if "(" in name and runs[name].notna().any()}
-    kept, cut = _comparable(runs, records)
-    curves = dict(_curves(runs, kept, steps))
+    cut: set[str] = set()
+    curves = dict(_curves(runs, records, steps, cut))
     return {
         "ids": list(runs["run"]),
         "selection": is_selection(runs, tuning),
@@ -84,30 +84,23 @@ def _provenance(runs: pd.DataFrame, more: Mapping[str, Mapping[str, Any]]) -> di
     return columns
 
 
-def _comparable(runs: pd.DataFrame, records: pd.DataFrame) -> tuple[pd.DataFrame, set[str]]:
-    """The records without those of the whole split at a run's end, and the names of these.
+def _curves(
+    runs: pd.DataFrame, records: pd.DataFrame, steps: list[list[int]], cut: set[str]
+) -> Iterator[tuple[str, Any]]:
+    """Curves by metric, of records without a site. Two arguments collect what is found.
 
-    Those before are of some fixed examples (the probe `curves`), so a curve with both would end in a jump.
+    steps: the distinct series of steps. cut: the metrics whose curves lost their last step (`shown.on_the_way`).
     """
-    if not {"steps", FULL} <= set(runs):
-        return records, set()
-    steps = records["run"].map(dict(zip(runs["run"], runs["steps"], strict=True)))
-    full = {run: option(value) or [] for run, value in zip(runs["run"], runs[FULL], strict=True)}
-    whole = ((records["step"] == steps) & records["name"].str.startswith(("validation/", "test/"))).to_numpy(copy=True)
-    for at in np.flatnonzero(whole):
-        source = records["name"].iloc[at].partition("/")[2].partition("_")[2]
-        whole[at] = (source or "reestimated") in full[records["run"].iloc[at]]
-    return records[~whole], set(records["name"][whole])
-
-
-def _curves(runs: pd.DataFrame, records: pd.DataFrame, steps: list[list[int]]) -> Iterator[tuple[str, Any]]:
-    """Curves by metric, of records without a site. `steps` collects the distinct series of steps."""
-    indices = {run: index for index, run in enumerate(runs["run"])}
+    rows = {row["run"]: row for row in runs.to_dict("records")}
+    indices = {run: index for index, run in enumerate(rows)}
     known: dict[tuple[int, ...], int] = {}
     own = records[(records["site"] == "") & records["run"].isin(indices)].sort_values("step", kind="stable")
     for name, metric in own.groupby("name"):
         curves = {}
-        for run, curve in metric.groupby("run", sort=False):
+        for run, line in metric.groupby("run", sort=False):
+            curve = on_the_way(line, rows[run], str(name))
+            if len(curve) < len(line):
+                cut.add(str(name))
             if len(curve) > 1:
                 kept = np.unique(np.linspace(0, len(curve) - 1, min(len(curve), POINTS)).round().astype(int))
                 at = tuple(curve["step"].to_numpy()[kept].tolist())

@@ -11,6 +11,7 @@ from typing import Any
 
 from bn_study.errors import UsageError
 from bn_study.plan.experiment import Experiment
+from bn_study.store.replacing import replacing
 from bn_study.store.store import Store
 
 _ENDED = (
@@ -40,9 +41,8 @@ class Submission:
 
     def save(self, **changes: Any) -> "Submission":
         about = dict(self.about) | changes
-        beside = self.folder / f".call.{os.getpid()}.json"
-        beside.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-        os.replace(beside, self.folder / "call.json")
+        with replacing(self.folder / "call.json") as beside:
+            beside.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         return replace(self, about=about)
 
 
