@@ -28,7 +28,7 @@ def locate() -> Study:
     in the current folder. Raises UsageError if BN_STUDY_HOME is no study.
     """
     if given := os.environ.get("BN_STUDY_HOME"):
-        home = Path(given).expanduser().resolve()
+        home = _folder("BN_STUDY_HOME", given)
         if not places.is_study(home):
             raise UsageError(
                 f"BN_STUDY_HOME={home} has no experiments/ with parts/ or conf/; `bn-study new FOLDER` makes a study"
@@ -38,4 +38,11 @@ def locate() -> Study:
         home = next(filter(places.is_study, (here, *here.parents)), places.HOME)
     parts.look_in(home / places.PARTS)
     beside = Path.cwd() if home.is_relative_to(places.PACKAGE) else home
-    return Study(home, Path(os.environ.get("BN_STUDY_RESULTS") or beside / "results").expanduser().resolve())
+    return Study(home, _folder("BN_STUDY_RESULTS", os.environ.get("BN_STUDY_RESULTS") or str(beside / "results")))
+
+
+def _folder(variable: str, path: str) -> Path:
+    try:
+        return Path(path).expanduser().resolve()
+    except RuntimeError:
+        raise UsageError(f"{variable}={path}: the home folder at its start is not known; give the whole path") from None

@@ -5,7 +5,7 @@
 #   scripts/install.sh --dev    and what is needed to develop (requirements-dev.lock); an environment keeps it from then on
 #
 #   VENV=folder         where the environment is, instead of .venv
-#   PYTHON=program      the interpreter: Python 3.11 or later with venv and pip
+#   PYTHON=program      the interpreter: Python 3.11 to 3.13 with venv and pip
 #   WHEELHOUSE=folder   installs from files that scripts/wheelhouse.sh downloaded, without a network
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
@@ -23,7 +23,7 @@ find_python() {
     if [ -n "${PYTHON:-}" ]; then set -- "$PYTHON"; fi
     for candidate; do
         # Debian's Python lacks ensurepip without the package python3-venv
-        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
             echo "$candidate"
             return
         fi
@@ -52,7 +52,7 @@ case "${1:-}" in
 *) fail "usage: scripts/install.sh [--dev]" ;;
 esac
 interpreter=$(find_python) || fail \
-    "no Python 3.11 or later with venv and pip was found (tried ${PYTHON:-python3.11, python3, ...})." \
+    "no Python 3.11 to 3.13 with venv and pip was found (tried ${PYTHON:-python3.11, python3, ...})." \
     "Install one (Debian, Ubuntu: apt install python3.11-venv) or set PYTHON to its path."
 to_run=$(describe requirements.lock)
 wanted=$to_run

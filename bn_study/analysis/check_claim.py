@@ -146,6 +146,8 @@ def _check_contexts(
 def _check_over(over: Over, claim: Claim, table: pd.DataFrame, arms: list[Arm]) -> None:
     factor = over.factor
     known_factor(factor, table)
+    if factor == "seed":
+        raise UsageError("over: seed: an effect is taken for each seed; name a setting")
     if factor in claim.at or factor in claim.contexts:
         raise UsageError(f"over: {factor} is held in `at` or `contexts`; it has to have several values")
     for arm in arms:

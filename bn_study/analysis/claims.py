@@ -5,7 +5,7 @@ verdict; verdict.py combines them.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -19,6 +19,9 @@ from bn_study.analysis.stated import UNKNOWN, Firsts, attached_later, stated
 from bn_study.analysis.stats import RULE
 from bn_study.analysis.verdict import Row, Verdict, combined
 from bn_study.plan.experiment import Claim, Experiment, Factors, Tuned
+
+_Tuning = tuple[str, str, str | None]
+"""A factor, the name of its tuning, and the grid that takes its values from there; None: the claim does."""
 
 
 def verdicts(
@@ -58,13 +61,14 @@ def verdict(
     gates = {one: verdict(one, experiment, runs, tuned, sanity) for one in claim.gates}
     absent = [arm.selector for arm in planned if arm.rows.empty]
     places, tails = contexts(planned, claim.contexts), not experiment.sanity_check
+    tunings = _tunings(claim, experiment)
     if absent or not places:
         what = absent or claim.contexts
         rows: tuple[Row, ...] = (Row("", "missing", f"no run of the plan has {' or '.join(what)}"),)
     else:
         judged = [
             _opened(claim, measure, experiment, planned, one)
-            or _context(claim, measure, planned, found, one, _gate(gates, one, sanity), tuned, tails=tails)
+            or _context(claim, measure, planned, found, one, _gate(gates, one, sanity), tuned, tunings, tails=tails)
             for one in places
         ]
         rows = context.rows(claim, judged)
@@ -77,6 +81,18 @@ def verdict(
     when, rule = stated(name, tested, used, firsts), firsts.rules.get(tested, RULE)
     whole = _verdict(name, claim, words, rows, when, later, rule)
     return replace(whole, statements=tuple(key for key in attached if ":" not in key))
+
+
+def _tunings(claim: Claim, experiment: Experiment) -> list[_Tuning]:
+    """The tunings whose values the claim's runs have: those that it names, and those that its grids name."""
+    named = [(factor, value, None) for factor, value in claim.at.items() if value in list(experiment.tune)]
+    of_grids = [
+        (factor, name, grid)
+        for grid in claim.grids
+        for cell in experiment.grids[grid].cells
+        for factor, name in cell.waits.items()
+    ]
+    return [*named, *dict.fromkeys(of_grids)]
 
 
 def _tuned(claim: Claim, experiment: Experiment, tuned: Mapping[str, Tuned]) -> bool:
@@ -112,6 +128,7 @@ def _context(
     place: Factors,
     gate: str,
     tuned: Mapping[str, Tuned],
+    tunings: Sequence[_Tuning],
     *,
     tails: bool,
 ) -> Context:
@@ -132,7 +149,7 @@ def _context(
             named = ", ".join(map(str, sorted({seed for seed, _ in lost})))
             seeds = f" (seed {named})" if len(lost) < len(wanted) else ""
             absent.append(f"{len(lost)} of {len(wanted)} runs of {arm.selector}{seeds}")
-        edges += [one for one in _edges(claim, arm.selector, rows, tuned) if one not in edges]
+        edges += [one for one in _edges(arm.selector, rows, tuned, tunings) if one not in edges]
         values.append(contrast.values(arm, rows, measure, claim.level))
     return context.measured(
         name, claim, values,
@@ -142,17 +159,20 @@ def _context(
     )  # fmt: skip
 
 
-def _edges(claim: Claim, selector: str, rows: pd.DataFrame, tuned: Mapping[str, Tuned]) -> list[str]:
+def _edges(
+    selector: str, rows: pd.DataFrame, tuned: Mapping[str, Tuned], tunings: Sequence[_Tuning]
+) -> list[str]:  # fmt: skip
     """The tuned values of an arm that lie at an edge of the tuning grid, in words."""
     reasons = []
-    for factor, value in claim.at.items():
-        if isinstance(value, str) and value in tuned and len(rows):
-            entry = tuned[value]
+    for factor, name, grid in tunings:
+        own = rows if grid is None else rows_of_grids(rows, [grid])
+        if name in tuned and len(own):
+            entry = tuned[name]
             edges = {tuple(comparable(one) for one in key) for key in entry.at_edge}
-            marked = rows[[key in edges for key in tuning_keys(rows, entry)]]
+            marked = own[[key in edges for key in tuning_keys(own, entry)]]
             for chosen in dict.fromkeys(map(written, marked[factor] if len(marked) else ())):
                 reasons.append(f"the tuned {factor}={chosen} of {selector} is at the edge of its grid")
-    return reasons
+    return list(dict.fromkeys(reasons))
 
 
 def _verdict(

@@ -1,10 +1,6 @@
 """Write tables as CSV files and read them back exactly."""
 
 import csv
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +21,6 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write each number as its shortest exact text, and end lines with a line feed. The file is replaced at once."""
     with replacing(path) as beside:
         table.to_csv(beside, index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
-
-
-@contextmanager
-def changing(path: Path) -> Iterator[None]:
-    """Hold off other processes that would change a table in the same folder, from reading it to writing it.
-
-    The folder is locked, because a lock of the file would not outlive its replacement. It is made if it is not there.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
 
 
 def read_csv(path: Path) -> pd.DataFrame:

@@ -137,7 +137,7 @@ def check_foregone(claim: Claim, measure: Measure, arms: Sequence[Arm], cells: S
         measured = union(Reach() if spec is None else _reach(measure, spec) for spec in specs)
         if measure.over is not None:
             factor = [place(measure.over.factor, one) for one in arm.rows[measure.over.factor]]
-            measured = measure.over.reach(factor, measured)
+            measured = measure.over.reach(sorted(set(factor)), measured)
         reaches.append(measured.scaled(SCALES[measure.scale] if measure.scale else None))
     effect = weighted({arm.selector: arm.weight for arm in arms}, reaches, claim.contrast.get(CONSTANT, 0.0))
     found = foregone(parts.declared("test", claim.test, "AGAINST"), effect, claim.margin)

@@ -118,6 +118,11 @@ def on_the_way(line: pd.DataFrame, row: Mapping[str, Any], metric: str) -> pd.Da
     return before if (before["step"] > 0).any() else line
 
 
+def whole_at_end(runs: pd.DataFrame) -> bool:
+    """Whether the last step of test accuracy is of the whole split in any of these runs (see `on_the_way`)."""
+    return any("reestimated" in (option(value) or []) for value in runs.get(FULL, ()))
+
+
 def mean_curve(lines: Iterable[pd.DataFrame], metric: str) -> Iterator[dict[str, Any]]:
     """The mean of curves of a metric (see `by_seed`), one point per step: step, value, low and high of its interval, n.
 

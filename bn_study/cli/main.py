@@ -7,6 +7,7 @@ import importlib
 import io
 import os
 import pkgutil
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if rest:  # settings that stood behind a flag
         options.request += rest
     command: Callable[[argparse.Namespace], int] = options.command
+    code = 128 + signal.SIGPIPE
     try:
         code = command(options)
         sys.stdout.flush()
@@ -50,8 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 3
     except BrokenPipeError:  # `bn-study plan | head`
         _drop_output()
-        return 0
+        return code
     except OSError as error:
+        if not options.debug and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            print(f"bn-study: {error.filename}: {error.strerror}; change its permissions", file=sys.stderr)
+            return 2
         if options.debug or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
             raise
         print(f"bn-study: cannot write: {error.strerror}; make room", file=sys.stderr)

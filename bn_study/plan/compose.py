@@ -161,7 +161,10 @@ def _values(override: Override, text: str) -> list[Any]:
         raise UsageError(f"{text} is a sweep, and the name of a file; for the file write {_quoted(key, whole)}")
     if not override.is_discrete_sweep() or "glob(" in text:
         raise UsageError(f"{text}: only a,b,c and choice() and range() make a sweep here")
-    values = [_swept(key, value) for value in override.sweep_iterator()]
+    try:
+        values = [_swept(key, value) for value in override.sweep_iterator()]
+    except (ValueError, HydraException) as error:
+        raise UsageError(f"{text}: {error}") from None
     if not values:
         raise UsageError(f"{text}: the list is empty; give at least one value")
     return values

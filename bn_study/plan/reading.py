@@ -61,7 +61,7 @@ def load(path: Path, where: str) -> dict[str, Any]:
     """A YAML file, read through OmegaConf, which takes `1e-3` for a number (plain YAML 1.1 takes it for text)."""
     try:
         content: Any = OmegaConf.to_container(_parsed(_File(path.read_text(encoding="utf-8"), path)), resolve=True)
-    except (OmegaConfBaseException, OSError, ValueError, YAMLError) as error:
+    except (OmegaConfBaseException, OSError, RecursionError, ValueError, YAMLError) as error:
         raise UsageError(f"{where}: {unreadable(error)}") from None
     if not isinstance(content, dict):
         raise UsageError(f"{where}: expected `key: value` lines")

@@ -34,6 +34,7 @@ class _Schedule(BaseModel):
 _OPTIMIZER_RANGES = {
     "learning_rate": types.Positive,
     "momentum": types.BelowOne,
+    "nesterov": bool,
     "beta_1": types.BelowOne,
     "beta_2": types.BelowOne,
     "epsilon": types.Positive,

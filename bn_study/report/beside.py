@@ -15,6 +15,9 @@ from bn_study.analysis.verdict import VARIES, Row, Verdict
 from bn_study.plan.experiment import Claim, Experiment, Tuned
 from bn_study.report import words
 
+NULL: tuple[Hashable, ...] = (None,)
+"""The values of a setting that has no column, because it is null in every run."""
+
 
 @dataclass(frozen=True)
 class Judgment:
@@ -70,10 +73,11 @@ def _settings(here: Judgment, there: Judgment) -> Iterator[str]:
     """`steps=3000 instead of 15000` for each setting that differs; of another part its name only, not its options."""
     ours, theirs = (_values(one) for one in (here, there))
     tuned = {name for one in here.tuned.values() for choice in one.chosen.values() for name in choice}
-    changed = [name for name in ours | theirs if ours.get(name) != theirs.get(name) and name not in tuned]
-    for name in changed:
-        if not any(name.startswith(f"{part}.") for part in changed) and name in ours and name in theirs:
-            yield f"{name}={_set(ours[name])} instead of {_set(theirs[name])}"
+    pairs = {name: (ours.get(name, NULL), theirs.get(name, NULL)) for name in ours | theirs if name not in tuned}
+    changed = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    for name, (own, other) in changed.items():
+        if not any(name.startswith(f"{part}.") for part in changed):
+            yield f"{name}={_set(own)} instead of {_set(other)}"
 
 
 def _values(one: Judgment) -> dict[str, tuple[Hashable, ...]]:

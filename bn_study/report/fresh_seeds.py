@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from bn_study.analysis import csv_files
+from bn_study.store.replacing import changing
 
 FILE = Path("replications") / "fresh_seeds.csv"
 KEYS = ["experiment", "claim", "context"]
@@ -55,7 +56,7 @@ def keep(results: Path, experiment: str, earlier: Earlier | None, runs: pd.DataF
         return
     first = earlier.verdicts[["claim", "context", *FIRST]].rename(columns={name: f"first_{name}" for name in FIRST})
     first.insert(0, "experiment", experiment)
-    with csv_files.changing(results / FILE):  # experiments are reported in parallel, and all of them write this table
+    with changing(results / FILE):  # experiments are reported in parallel, and all of them write this table
         known = _read(results)
         if experiment not in set(known["experiment"]):
             _write(results, pd.concat([known, first]) if len(known) else first)

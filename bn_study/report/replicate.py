@@ -28,6 +28,7 @@ from bn_study.plan.experiment import Experiment
 from bn_study.plan.renamed import EXPERIMENTS
 from bn_study.report import sanity_checks
 from bn_study.store import provenance
+from bn_study.store.replacing import changing
 from bn_study.store.store import Store
 from bn_study.study import Study
 from bn_study.sweep import cost, placement
@@ -130,6 +131,16 @@ def train(request: Request, sample: Sample) -> sweep.Outcome:
     return sweep.run(replica)
 
 
+def lacks_data(request: Request, sample: Sample) -> str:
+    """Why the data of the sample's rows cannot be used here, in a line; "" if they can."""
+    replica = replica_of(request, sample)
+    try:
+        sweep.check_data(plan_status(replica.experiment, replica.study.store).missing)
+    except UsageError as error:
+        return str(error)
+    return ""
+
+
 def compare(request: Request, sample: Sample) -> Replicated:
     """Compare the trained rows of the sample with the committed ones. Raises UsageError if none is trained."""
     study, experiment, replica = request.study, request.experiment, replica_of(request, sample)
@@ -185,7 +196,7 @@ def write(study: Study, replicated: list[Replicated]) -> Path:
     """
     path = study.results / FOLDER / f"{replicated[0].processor.stem}.csv"
     rows = pd.DataFrame([_row(one) for one in replicated])
-    with csv_files.changing(path):  # two calls that end together must not lose each other's rows
+    with changing(path):  # two calls that end together must not lose each other's rows
         if path.is_file() and path.stat().st_size:
             before = csv_files.read_csv(path).replace({"experiment": EXPERIMENTS})
             keys = set(zip(rows["experiment"], rows["numerics"], strict=True))

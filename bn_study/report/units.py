@@ -73,12 +73,18 @@ def unit(claim: Claim) -> Unit:
 def _ratio(claim: Claim, measure: Measure) -> str:
     """Of a measure on a logarithmic scale."""
     steps = measure.replacement == "length" and measure.over is None
-    other = next((selector for selector, weight in claim.contrast.items() if weight == -1.0), "")
-    if len(claim.contrast) != 2 or CONSTANT in claim.contrast or not other:
-        return "times as many steps as halfway between the others" if steps else f"times the {_noun(measure)}"
-    if steps:
-        return "times fewer steps (below 1: more)"
-    return f"{_noun(measure)}: times that of {_arm(claim, other)}"
+    noun = "steps" if steps else _noun(measure)
+    weights = sorted(claim.contrast.values()) if CONSTANT not in claim.contrast else []
+    if weights == [-0.5, -0.5, 1]:
+        middle = "halfway between the others"
+        return f"times as many steps as {middle}" if steps else f"{noun}: times that {middle}"
+    if weights == [-1, 0.5, 0.5]:
+        less, more = ("fewer steps", "more") if steps else (f"smaller {noun}", "larger")
+        return f"times {less} than halfway between the others (below 1: {more})"
+    if weights == [-1, 1]:
+        other = next(selector for selector, weight in claim.contrast.items() if weight == -1)
+        return "times fewer steps (below 1: more)" if steps else f"{noun}: times that of {_arm(claim, other)}"
+    return f"ratio of ratios of {noun}" if weights == [-1, -1, 1, 1] else f"times the {noun}"
 
 
 def _arm(claim: Claim, selector: str) -> str:

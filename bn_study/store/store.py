@@ -250,6 +250,10 @@ class Failure:
     usage: bool
     path: Path
 
+    def told(self, run_id: str) -> str:
+        """Two lines for the terminal."""
+        return f"{self.kind}: {run_id}: {self.line}\n        {self.path}"
+
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")

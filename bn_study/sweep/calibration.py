@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from bn_study.errors import UsageError
 from bn_study.plan.spec import Part, RunSpec
 from bn_study.store import provenance
 from bn_study.store.store import Store
@@ -58,4 +59,7 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except UsageError as error:  # the parent shows the last line
+        sys.exit(" ".join(str(error).splitlines()))

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from bn_study.analysis.mirror import _run
 from bn_study.analysis.mirror._sweep import Sweep
+from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.experiment import PlannedRun
 from bn_study.store import checkpoint
@@ -58,7 +59,10 @@ def main(arguments: list[str]) -> int:
             if news is not None:
                 parts.call("mirror", mirror, news, folder)
         if last:
-            return 0
+            done = plan_status(experiment, study.store).done
+            unread = [run_id for run_id in done if exported.get(run_id) != math.inf]
+            print(*(f"{run_id} cannot be read" for run_id in unread), sep="\n", file=sys.stderr)
+            return 1 if unread else 0
         last = over.wait(POLL)
 
 
@@ -72,8 +76,9 @@ def _news(
     try:
         if store.done(run_id):
             stored = store.read(run_id)
+            news = _run.of(stored, sweep) if _written(stored.folder / "provenance.json") >= since else None
             exported[run_id] = math.inf
-            return _run.of(stored, sweep) if _written(stored.folder / "provenance.json") >= since else None
+            return news
         path = store.checkpoint(run_id)
         written = _written(path)
         if written < since or written == exported.get(run_id):
@@ -90,4 +95,7 @@ def _written(path: Path) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except UsageError as error:  # the parent shows the last line
+        sys.exit(" ".join(str(error).splitlines()))

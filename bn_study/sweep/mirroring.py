@@ -58,9 +58,9 @@ def _ended(process: "subprocess.Popen[bytes]", wait: float) -> str:
         process.stdin.close()
     try:
         code = process.wait(wait)
-    except subprocess.TimeoutExpired:
+    except (subprocess.TimeoutExpired, KeyboardInterrupt) as error:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        return f"did not finish in {wait:g} seconds"
+        return "was interrupted" if isinstance(error, KeyboardInterrupt) else f"did not finish in {wait:g} seconds"
     return f"ended with exit code {code}" if code else ""

@@ -8,6 +8,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from bn_study.errors import UsageError
 from bn_study.plan.spec import RunSpec
 from bn_study.store.lease import Holder
 from bn_study.sweep import cost, timings
@@ -47,7 +48,11 @@ class Progress:
         self.known: list[timings.Known] = []
         self.known = timings.stored(self.store, self._look(), call.threads, call.device)
         later = self._look()
-        self.price = cost.price(later, self.known, call.workers(len(later)))
+        try:
+            workers = call.workers(len(later))
+        except UsageError:  # no GPU is seen, as from afar
+            workers = call.settings.workers or 1
+        self.price = cost.price(later, self.known, workers)
         self.steps_at_start, self.first_work = self._done(self.leases.holders())
         self.started = self.said = self.first_seen = time.monotonic()
 

@@ -32,6 +32,11 @@ class PlanStatus:
     def missing(self) -> list[PlannedRun]:
         return [run for run in self.runs if run.spec.id not in self.done]
 
+    @property
+    def left(self) -> int:
+        """How many runs are still to be trained, those that wait for tuning included."""
+        return len(self.missing) + len(self.waiting)
+
     def has_more(self, store: Store) -> bool:
         """Whether a plan made now would have more runs, because a value can be tuned that could not be."""
         return any(all(store.done(run) for run in arm) for arm in self.awaited)

@@ -1,5 +1,6 @@
 """The command line as a user meets it: in processes of its own, with folders of its own."""
 
+import errno
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bn_study.cli.main import main
 from bn_study.store.store import Store
 
 SWEEP = ["dataset=digits", "norm=none,batch", "optimizer.learning_rate=0.03,0.3", "seed=range(2)", "steps=300"]
@@ -414,3 +416,28 @@ def test_two_calls_at_once_share_the_work(bn_study, home):
     assert [call.returncode for call in calls] == [0, 0], said
     assert len(stored(bn_study.results)) == 8
     assert not list((bn_study.results / "runs" / ".failed").iterdir())
+
+
+def test_a_reader_that_leaves_is_told_apart_from_success(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bn_study", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b"" and process.wait() == 128 + signal.SIGPIPE
+
+
+def test_a_folder_of_nobodys_home_is_bad_input(monkeypatch, capsys):
+    monkeypatch.setenv("BN_STUDY_RESULTS", "~nobody-has-this-name/results")
+    assert main(["list"]) == 2
+    assert capsys.readouterr().err.startswith(
+        "bn-study: BN_STUDY_RESULTS=~nobody-has-this-name/results: the home folder"
+    )
+
+
+def test_what_may_not_be_read_is_bad_input(monkeypatch, capsys):
+    def closed():
+        raise PermissionError(errno.EACCES, "Permission denied", "/closed/runs")
+
+    monkeypatch.setattr("bn_study.study.locate", closed)
+    assert main(["list"]) == 2
+    assert capsys.readouterr().err == "bn-study: /closed/runs: Permission denied; change its permissions\n"

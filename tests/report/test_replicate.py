@@ -9,13 +9,15 @@ import pytest
 
 from bn_study.analysis import csv_files
 from bn_study.cli.main import main
+from bn_study.errors import UsageError
 from bn_study.plan.compose import compose
 from bn_study.report import evidence, replicate, seen
+from bn_study.store.store import Failure
 from bn_study.study import Study
 from bn_study.sweep import run as sweep
 from bn_study.sweep.request import Request
 from bn_study.sweep.sample import Sample, split_sample
-from bn_study.sweep.status import plan_status
+from bn_study.sweep.status import PlanStatus, plan_status
 
 QUESTION = """
 question: Does it learn?
@@ -39,6 +41,7 @@ claims:
 
 
 WORDS = ["small", "launcher=inline"]
+ALL = ["replicate", "--all", "--rows", "1", "launcher=inline"]
 
 
 def store_of_replicas(study):
@@ -221,3 +224,23 @@ def test_rows_of_evidence_that_was_replaced_do_not_count(here):
     assert "1 kind" in seen.sentence([native, portable])
     shutil.rmtree(here.results / "small")
     assert not seen.kinds(seen.read(here.results))
+
+
+def test_all_leaves_out_what_has_no_data_here(here, monkeypatch, capsys):
+    def missing(runs):
+        raise UsageError("there is no such file")
+
+    monkeypatch.setattr(sweep, "check_data", missing)
+    assert main(ALL) == 2
+    assert "warning: small is left out: there is no such file" in capsys.readouterr().err
+
+
+def test_an_experiment_none_of_whose_runs_could_be_trained_is_no_bad_input(here, monkeypatch, capsys):
+    def failing(request, sample):
+        failure = Failure("failed", "out of memory", False, here.results / "log.txt")
+        return sweep.Outcome(PlanStatus([], [], frozenset()), failed={"batch-1": failure})
+
+    monkeypatch.setattr(replicate, "train", failing)
+    assert main(ALL) == 1
+    said = capsys.readouterr()
+    assert "failed: batch-1: out of memory" in said.out and said.err == ""

@@ -88,6 +88,7 @@ def counts(plan):
 def test_each_tuning_that_is_done_brings_new_runs_until_there_are_none(experiment, store):
     plan = plan_status(experiment, store)
     assert counts(plan) == (6, 6, 4 + 4 + 12)  # the rates; plain, best and select wait
+    assert plan.left == 6 + 20  # workers are started for all of them
     for run in plan.missing:
         train(run, store)
     plan = plan_status(experiment, store)

@@ -101,7 +101,9 @@ class Ends:
             text.append(f"What normalizes: {judged}.")
         if means["place"].isna().any():
             text.append(f"Horizontal, with a band: arms without {factor}.")
-        if (means["lost"] > 0).any():
+        if levels := int(means.loc[means["place"].isna(), ["grid", "arm", "lost"]].drop_duplicates()["lost"].sum()):
+            text.append(f"Runs without {factor} that diverged, and are in no mean: {levels}.")
+        if (means.loc[means["place"].notna(), "lost"] > 0).any():
             text.append("✕: runs that diverged, and how many; the mean is of the others, unlike in verdicts.")
         if (data["series"] == "usable").any():
             text.append(f"Vertical dashes: the largest {factor} at which a line reaches {self.usable:g} of its best.")

@@ -55,11 +55,11 @@ class Drawing:
     def caption(self, data: pd.DataFrame, tables: Tables) -> str:
         """What is shown, from which runs, and by which rules."""
         runs = shown.of_grids(tables.runs, self.grids)
+        cut = "; what the whole test split gives at the end is not drawn" if shown.whole_at_end(runs) else ""
         text = [
             "Training (left) and test accuracy (right) against the share of training, of fixed examples of each "
-            "split, with statistics re-estimated on training data; what the whole test split gives at the end is not "
-            "drawn. Mean over seeds and, as in the original, one standard deviation around it. Dashed: without "
-            "normalization."
+            f"split, with statistics re-estimated on training data{cut}. Mean over seeds and, as in the original, one "
+            "standard deviation around it. Dashed: without normalization."
         ]
         drops = {str(one) for one in runs.get("optimizer.decay_at", []) if str(one) not in ("[]", "nan")}
         if drops:

@@ -77,10 +77,11 @@ class Drawing:
         """What is shown, from which runs, and by which rules."""
         drawn, fixed = select(tables.runs, self.grid, NORMS)
         series = set(data["series"])
+        cut = " (what the whole split gives at the end is not drawn)" if shown.whole_at_end(drawn) else ""
         text = [
-            "After Ioffe & Szegedy 2015, Fig. 1. (a) Test accuracy of fixed examples against training steps (what the "
-            "whole split gives at the end is not drawn), statistics re-estimated on training data: mean over seeds "
-            "and, where there are two or more, its 95% t-interval on the logit scale."
+            f"After Ioffe & Szegedy 2015, Fig. 1. (a) Test accuracy of fixed examples against training steps{cut}, "
+            "statistics re-estimated on training data: mean over seeds and, where there are two or more, its 95% "
+            "t-interval on the logit scale."
         ]
         if "p50" in series:
             text.append(

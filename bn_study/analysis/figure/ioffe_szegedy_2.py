@@ -68,11 +68,11 @@ class Drawing:
     def caption(self, data: pd.DataFrame, tables: Tables) -> str:
         """What is shown, from which runs, and by which rules."""
         runs = shown.of_grids(tables.runs, self.grids)
+        cut = " (what the whole split gives at the end is not drawn)" if shown.whole_at_end(runs) else ""
         text = [
-            "Test accuracy of fixed examples over training steps (what the whole split gives at the end is not "
-            "drawn), statistics re-estimated on training data: mean over seeds with its 95% t-interval on the logit "
-            f"scale. ×k: k times the base learning rate {_base(runs):g} of the plain net. Diamonds: where a "
-            "mean first reaches the plain net's largest."
+            f"Test accuracy of fixed examples over training steps{cut}, statistics re-estimated on training data: "
+            "mean over seeds with its 95% t-interval on the logit scale. ×k: k times the base learning rate "
+            f"{_base(runs):g} of the plain net. Diamonds: where a mean first reaches the plain net's largest."
             if len(runs)
             else "Test accuracy over training steps."
         ]

@@ -81,7 +81,9 @@ class Drawing:
     def caption(self, data: pd.DataFrame, tables: Tables) -> str:
         """What is shown, from which runs, and by which rules."""
         drawn, fixed = select(tables.runs, self.grid, NORMS)
-        seed = f"seed {int(drawn['seed'].min())}" if len(drawn) else "one seed"
+        seeds = drawn.groupby("norm", sort=False)["seed"].first().astype(int)
+        each = f"seed {' and '.join(f'{one} (norm={norm})' for norm, one in seeds.items())}"
+        seed = each if seeds.nunique() > 1 else f"seed {seeds.iloc[0]}" if len(seeds) else "one seed"
         when = "at the last step" if self.step is None else f"after {self.step:,} steps"
         text = [
             f"Histograms of test examples {when}, of {seed}, over ranges that are the same in every net; a panel "
@@ -127,7 +129,8 @@ def _rows(tables: Tables, norm: str, arm: pd.DataFrame, step: int | None) -> Ite
                 yield about | {"series": "count", "low": low, "high": high, "value": value, "n": 1}
             for share in beyond.loc[beyond["site"] == site, "value"]:
                 yield about | {"series": "outside", "value": share, "n": 1}
-    shares = _at(tables, list(arm["run"]), "saturation/share", step)
+    finished = arm if step is not None else arm[arm["status"] != "diverged"]  # whose last step is that of the others
+    shares = _at(tables, list(finished["run"]), "saturation/share", step)
     for layer in layers:
         found = shares.loc[shares["site"] == f"layer{layer}/post", "value"]
         if len(found):

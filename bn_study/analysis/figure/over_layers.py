@@ -25,7 +25,7 @@ from bn_study.analysis.figure._text import folded
 from bn_study.analysis.needed import LAYERS, Needed
 from bn_study.analysis.shown import Tables
 from bn_study.analysis.tables import HASH, Curve
-from bn_study.plan.types import Natural, Number, Positive
+from bn_study.plan.types import Natural, Positive
 
 COLUMNS = ("grid", "panel", "arm", "norm", "name", "series", "layer", "value", "low", "high", "n")
 ACROSS = 3  # panels in a row at most
@@ -48,7 +48,7 @@ class Drawing:
     site: str
     step: Natural | None
     power: Positive
-    growth: Number | None
+    growth: Positive | None
     growth_of: str | None
     by: list[str] | None = None
     color: str | None = None
@@ -92,6 +92,8 @@ class Drawing:
                 f"Thin black line: growth by {self.growth:g} with each layer toward the input, for {self.growth_of}."
             )
         panels = [runs for _, _, runs in shown.panels(tables.runs, self.grids, self.panels)]
+        if self.step is None and any((runs["status"] == "diverged").any() for runs in panels):
+            text.append("Runs that diverged are left out.")
         return " ".join([*text, described(pd.concat(panels) if panels else tables.runs.iloc[:0])])
 
     def draw(self, data: pd.DataFrame, tables: Tables) -> Figure:
@@ -123,6 +125,8 @@ class Drawing:
         return figure
 
     def _rows(self, tables: Tables, runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
+        if self.step is None:  # the last step of a run that diverged is not that of the others
+            runs = runs[runs["status"] != "diverged"]
         for arm in by_settings(runs, self.by):
             seeds = dict(zip((run[-HASH:] for run in arm.rows["run"]), arm.rows["seed"], strict=True))
             for name in self.records:

@@ -166,8 +166,11 @@ def _draw_means(axes: Axes, data: pd.DataFrame) -> dict[str, float]:
 def _limit(axes: Axes, means: pd.DataFrame, heights: Iterable[float]) -> None:
     """The axis from the normalized arms; a plain one that would dwarf them is written at the edge with its value."""
     means = means.assign(low=means["low"].fillna(means["value"]), high=means["high"].fillna(means["value"]))
-    normalized = means[means["place"] != "none"]
-    drawn = normalized if len(normalized) else means
+    drawn = means[(means["place"] != "none") & means["value"].notna()]
+    if drawn.empty:  # every normalized run diverged
+        drawn = means[means["value"].notna()]
+    if drawn.empty:
+        return
     low, high = drawn["value"].min(), drawn["value"].max()
     reach = REACH * ((high - low) or 0.05)
     low, high = (

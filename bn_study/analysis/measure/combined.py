@@ -6,6 +6,7 @@ from typing import Any
 from bn_study.analysis.needed import Needed
 from bn_study.analysis.reach import Reach, weighted
 from bn_study.analysis.recorded import last
+from bn_study.errors import UsageError
 from bn_study.plan.types import Number
 from bn_study.store.stored_run import StoredRun
 
@@ -16,7 +17,9 @@ def measure(run: StoredRun, *, metrics: dict[str, Number]) -> float:
 
 
 def needs(*, metrics: dict[str, Number]) -> list[Needed]:
-    """The metrics."""
+    """The metrics. Raises UsageError if there is none."""
+    if not metrics:
+        raise UsageError("combined: metrics: name at least one")
     return [Needed(metric) for metric in metrics]
 
 

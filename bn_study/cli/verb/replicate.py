@@ -41,6 +41,9 @@ def command(options: argparse.Namespace) -> int:
     replications, code = [], 0
     for request in requests:
         sample = _drawn(request, rows)
+        if options.all and (reason := replicate.lacks_data(request, sample)):
+            print(f"warning: {request.experiment.name} is left out: {reason}", file=sys.stderr)
+            continue
         if options.dry_run:
             for what, words in replicate.told(request, sample, options.calibrate):
                 print(f"  {what:16} {words}")
@@ -49,6 +52,9 @@ def command(options: argparse.Namespace) -> int:
         if ended == 3:
             print("continue with the same command: trained runs are kept", file=sys.stderr)
             return 3
+        if one is None:
+            code = max(code, ended)
+            continue
         replications.append(one)
         console().print(replicated.exceptions(one.rows, one.verdicts))
         path = replicate.write(study, [one])
@@ -56,6 +62,8 @@ def command(options: argparse.Namespace) -> int:
     if replications:
         console().print(replicated.summary([(one.experiment, one.rows, one.verdicts) for one in replications]))
         print(path)
+    elif not options.dry_run:
+        code = code or 2  # no experiment's data are here, as was said
     return code
 
 
@@ -91,14 +99,16 @@ def _drawn(request: "Request", rows: int | None) -> Any:
 
 
 def _replicated(request: "Request", sample: Any) -> tuple[Any, int]:
-    """The replication of one experiment, and the exit code of its training."""
+    """The replication of one experiment, None if it has no run, and the exit code of its training."""
     from bn_study.report import replicate
 
     outcome = replicate.train(request, sample)
     for run_id, failure in outcome.failed.items():
-        print(f"{failure.kind}: {run_id}: {failure.line}\n        {failure.path}")
+        print(failure.told(run_id))
     for line in outcome.remarks:
         print(line, file=sys.stderr)
     if outcome.interrupted:
         return None, 3
+    if outcome.failed and not outcome.status.done:
+        return None, outcome.code
     return replicate.compare(request, sample), outcome.code

@@ -71,10 +71,10 @@ def _tell(request: Any, before: Any, outcome: Any) -> None:
     new = map(store.read, after.done - before.done)
     trained = [run.provenance for run in new if run.status() != "damaged"]
     if trained and not outcome.left:
-        workers = Call("", request).workers(len(before.missing))
+        workers = Call("", request).workers(before.left)
         print(shares.line(shares.shares(trained, workers, provenance.age())))
     for run_id, failure in outcome.failed.items():
-        print(f"{failure.kind}: {run_id}: {failure.line}\n        {failure.path}")
+        print(failure.told(run_id))
     for line in outcome.remarks:
         print(line)
     if outcome.left:

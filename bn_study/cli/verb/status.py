@@ -29,7 +29,7 @@ def command(options: argparse.Namespace) -> int:
     for job in jobs(request):
         print(f"{job.name}, {job.submitted}: {job.states or 'no longer in the queue'}; {job.folder}")
         for run_id, failure in study.store.failures(job.call).items():
-            print(f"{failure.kind}: {run_id}: {failure.line}\n        {failure.path}")
+            print(failure.told(run_id))
     if len(plan.done) < len(plan.runs) or plan.waiting:
         print(f"continue with: {request.command('run')}")
     return 0

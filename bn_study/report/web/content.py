@@ -58,7 +58,7 @@ def of_runs(
         "curves": curves,
         "cut": sorted(cut & set(curves)),
         "shares": [name for name in (*results, *curves) if interval.is_share(_metric(name))],
-        "histograms": list(_histograms(runs, vectors)),
+        "histograms": list(_histograms(runs, vectors, tuning)),
     }
 
 
@@ -112,13 +112,18 @@ def _curves(
             yield str(name), curves
 
 
-def _histograms(runs: pd.DataFrame, vectors: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """For the first run of each arm with histograms: its index, label, and steps, edges and counts by kind and site."""
+def firsts(runs: pd.DataFrame, tuning: Collection[str]) -> dict[str, str]:
+    """The run that stands for each arm -> the arm's label: its first one that does not only choose tuned values."""
+    reported_first = runs.iloc[np.argsort(is_selection(runs, tuning), kind="stable")]
+    return {run: arm.label or run for arm in by_settings(reported_first) for run in arm.rows["run"].iloc[:1]}
+
+
+def _histograms(runs: pd.DataFrame, vectors: pd.DataFrame, tuning: Collection[str]) -> Iterator[dict[str, Any]]:
+    """For a run of each arm with histograms: its index, label, and steps, edges and counts by kind and site."""
     names = {name for name in set(vectors["name"]) if name.endswith("/histogram")}
     if not names or runs.empty:
         return
-    for arm in by_settings(runs):
-        run = arm.rows["run"].iloc[0]
+    for run, label in firsts(runs, tuning).items():
         own = vectors[vectors["run"] == run]
         sites: dict[str, Any] = {}
         for name in sorted(names):
@@ -137,7 +142,7 @@ def _histograms(runs: pd.DataFrame, vectors: pd.DataFrame) -> Iterator[dict[str,
                     "edges": [_numbers(one) for one in ends.loc[kept].to_numpy()],
                 }
         if sites:
-            yield {"run": int(np.flatnonzero(runs["run"] == run)[0]), "label": arm.label or run, "sites": sites}
+            yield {"run": int(np.flatnonzero(runs["run"] == run)[0]), "label": label, "sites": sites}
 
 
 def _wide(vectors: pd.DataFrame, site: str) -> pd.DataFrame:

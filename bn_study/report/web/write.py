@@ -56,7 +56,7 @@ def data(study: Study, experiment: Experiment, judged: evidence.Judged) -> dict[
     named = [*([] if experiment.name == ADHOC else [experiment.name]), *experiment.changed]
     return {
         **content.of_runs(judged.runs, frames.records, frames.vectors, more, experiment.tuning_grids),
-        "quantiles": distributions.quantiles(judged.runs, frames.records),
+        "quantiles": distributions.quantiles(judged.runs, frames.records, experiment.tuning_grids),
         "claims": [_claim(experiment, name, judged) for name in judged.verdicts],
         "command": f"bn-study run {shlex.join(named)}",
     }

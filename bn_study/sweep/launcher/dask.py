@@ -49,7 +49,7 @@ def run(call: Call, progress: Progress, *, address: str | None, tasks: Count, pa
     Raises UsageError if no scheduler answers at first.
     """
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is said here, in a line
-    count = call.workers(len(progress.plan.missing))
+    count = call.workers(progress.plan.left)
     if address is None and call.settings.workers is None:
         count = min(count, cores() // call.threads or 1)
     with _cluster(address, count) as cluster, progress, interrupts() as asked:

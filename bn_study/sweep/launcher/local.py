@@ -41,7 +41,7 @@ _LOG = 1 << 14
 
 def run(call: Call, progress: Progress, *, per_gpu: Count | None, gpu_memory: Positive) -> Ending:
     """As many workers as the call wants, which knows the options; Ctrl-C stops them."""
-    workers = call.workers(len(progress.plan.missing))
+    workers = call.workers(progress.plan.left)
     if call.gpus:
         names = ", ".join(map(str, call.gpus))
         print(f"workers: {workers}, with native numerics, on {names}", file=sys.stderr, flush=True)
@@ -146,6 +146,10 @@ class _Worker:
             self.over = self.ending
         elif self.ending:
             self.over = True
+            if code in (0, STOPPED, -signal.SIGTERM, -signal.SIGKILL):
+                self.log.unlink(missing_ok=True)
+            else:
+                self._remark(code)
         elif run is not None:
             self.idle_deaths = 0
             said = [first or second for first, second in _CAUSE.findall(_end(self.log))]
@@ -157,8 +161,7 @@ class _Worker:
             self.idle_deaths += 1
             self.over = code in (CANNOT_WRITE, USAGE) or self.idle_deaths == IDLE_DEATHS
             if self.over:
-                said = _end(self.log).strip().splitlines()
-                self.remarks.append(f"a worker {_how(code)}{f': {said[-1]}' if said else ''}; its log is {self.log}")
+                self._remark(code)
         if not self.over:
             self.start()
         return not self.over
@@ -188,6 +191,10 @@ class _Worker:
         if not self.store.done(run):
             self._fail(run, "timeout", f"it took longer than timeout={limit:g} seconds")
         return True
+
+    def _remark(self, code: int) -> None:
+        said = _end(self.log).strip().splitlines()
+        self.remarks.append(f"a worker {_how(code)}{f': {said[-1]}' if said else ''}; its log is {self.log}")
 
     def _fail(self, run: str, kind: Kind, reason: str) -> None:
         self.store.fail(run, self.call.id, kind, f"{_end(self.log)}\n{reason}\n")

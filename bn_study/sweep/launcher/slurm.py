@@ -25,6 +25,7 @@ from bn_study.errors import UsageError
 from bn_study.plan.experiment import Experiment
 from bn_study.plan.secrets import without_credentials
 from bn_study.plan.types import Count, Natural, Positive
+from bn_study.store.replacing import changing
 from bn_study.store.store import Store
 from bn_study.sweep import child
 from bn_study.sweep.call import Call, Ending, interrupts
@@ -156,7 +157,10 @@ def run(
             if len(store.ids()) == done:
                 return Ending(remarks=[f"Slurm job {job.ids[-1]} ended early; see what it printed in {job.folder}"])
             done = len(store.ids())
-            job, seen = submit(call, job), clock.monotonic()
+            with changing(job.folder / "call.json"):
+                newest = next((one for one in submissions(store) if one.call == job.call), job)
+                job = submit(call, job) if newest.ids == job.ids else newest
+            seen = clock.monotonic()
 
 
 def submit(call: Call, before: Submission | None = None) -> Submission:
@@ -171,7 +175,7 @@ def submit(call: Call, before: Submission | None = None) -> Submission:
         folder.mkdir(parents=True, exist_ok=True)
         job = before or Submission(folder, _about(call)).save()
     task = Task(call.id, call.request.words, call.max_failures, call.places)
-    count = call.workers(len(plan_status(call.experiment, store).missing))
+    count = call.workers(plan_status(call.experiment, store).left)
     chosen = {name: options[name] for name in ("partition", "account") if options[name] is not None}
     gres = {"gres": options["gres"]} if call.settings.device == "gpu" else {}
     try:
