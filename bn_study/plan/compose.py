@@ -142,9 +142,8 @@ def _override(text: str) -> Override:
     except HydraException as error:
         key, _, value = text.partition("=")
         hint = f", or put the value in quotes: {_quoted(key, value)}" if key and value else ""
-        raise UsageError(
-            f"cannot read {text!r}: {str(error).splitlines()[0]}; write setting=value or setting=a,b,c{hint}"
-        ) from None
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"cannot read {text!r}: {reason}; write setting=value or setting=a,b,c{hint}") from None
 
 
 def _quoted(key: str, value: str) -> str:
@@ -155,8 +154,7 @@ def _quoted(key: str, value: str) -> str:
 def _values(override: Override, text: str) -> list[Any]:
     if not override.is_sweep_override():
         return [override.value()]
-    key = override.key_or_group
-    whole = text.partition("=")[2]
+    key, whole = override.key_or_group, text.partition("=")[2]
     if os.path.isfile(os.path.expanduser(whole)):
         raise UsageError(f"{text} is a sweep, and the name of a file; for the file write {_quoted(key, whole)}")
     if not override.is_discrete_sweep() or "glob(" in text:
@@ -194,9 +192,8 @@ def _call_settings(composer: "_Composer", asked: Axes) -> CallSettings:
         if len(axis) > 1:
             raise UsageError(f"{key}={_text(axis)}: give one value, not a sweep")
     given = {key: axis[0] for key, axis in asked.items()}
-    return call_settings.checked(
-        composer.home, given, composer({key: given[key] for key in given if key == "launcher"})
-    )
+    launcher = {key: given[key] for key in given if key == "launcher"}
+    return call_settings.checked(composer.home, given, composer(launcher))
 
 
 def _profile(home: Path, names: list[Any]) -> Axes:

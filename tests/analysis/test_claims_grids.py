@@ -329,7 +329,7 @@ def test_a_level_reaches_what_is_taken_over_the_factor():
             "dataset is digits, neither a number nor a list",
         ),
         ({"measure": LOSS | {"over": {"factor": "steps", "take": "area"}}}, "has one value of steps"),
-        ({"measure": LOSS | {"over": {"factor": "seed", "take": "area"}}}, "takes the logarithm of seed"),
+        ({"measure": LOSS | {"over": {"factor": "seed", "take": "area"}}}, "over: seed: an effect is taken for each"),
     ],
 )
 def test_what_is_wrong_with_a_factor_is_said_beforehand(changes, message):
@@ -456,3 +456,19 @@ def test_an_option_that_came_later_makes_nothing_post_hoc():
     assert verdict("it", experiment({"it": claim(margin=0.4)}, later), runs, {}).stated == "post hoc"
     used = {name: [one | {"classes_per_batch": 5} for one in cells] for name, cells in TWO.items()}
     assert verdict("it", experiment({"it": claim()}, used), runs, {}).stated == "post hoc"
+
+
+def test_a_value_at_an_edge_blocks_where_only_the_grid_takes_it_from_its_tuning():
+    one = experiment({"it": claim()}, {"one": both(), "other": both()}, tune={
+        "rate": {"grid": "other", "per": ["norm"], "factors": ["optimizer.learning_rate"], "score": LOSS, "best": "min"}
+    })  # fmt: skip
+    waits = {"optimizer.learning_rate": "rate"}
+    waiting = Grid("one", {}, tuple(Cell(cell.config, waits) for cell in one.grids["one"].cells))
+    one = replace(one, grids=one.grids | {"one": waiting})
+    rates = {(norm,): {"optimizer.learning_rate": 0.1} for norm in ("none", "batch")}
+    reasons = {
+        edge: verdict("it", one, table(one, loss), {"rate": Tuned(("norm",), rates, frozenset(edge))}).reason
+        for edge in ((), (("batch",),))
+    }
+    assert "edge" not in reasons[()]
+    assert "the tuned optimizer.learning_rate=0.1 of norm=batch is at the edge of its grid" in reasons[("batch",),]

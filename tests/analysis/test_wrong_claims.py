@@ -83,6 +83,11 @@ WRONG = {
          "at": {}, "margin": 0.6},
         "lies between -0.5 and 0.5",
     ),
+    "a number over seeds": (
+        {"measure": {"final": {"metric": "test/accuracy"}, "over": {"factor": "seed", "take": "deviation"}}},
+        "over: seed: an effect is taken for each seed",
+    ),
+    "a sum of nothing": ({"measure": {"combined": {"metrics": {}}}}, "combined: metrics: name at least one"),
     "a threshold in per cent": ({"contrast": {"norm=batch": 1, "constant": -90}}, "lies between -90 and -89"),
     "a threshold that all reach": ({"contrast": {"norm=batch": 1, "constant": 0.5}}, "would always be supported"),
     # weights

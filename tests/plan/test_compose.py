@@ -148,6 +148,8 @@ def test_a_claim_hash_follows_the_claim_and_its_runs_only(study):
         (["dataset=arrays"], ["dataset.path has no value"]),
         (["dataset=arrays", "dataset.path=/nowhere.npz"], ["no file at /nowhere.npz"]),
         (["seed=range(0)"], ["the list is empty"]),
+        (["seed=range(0,8,0)"], ["seed=range(0,8,0)"]),
+        (["optimizer=momentum", "optimizer.nesterov=2"], ["optimizer.nesterov=2", "valid boolean"]),
         (["seed="], ["seed="]),
         (["seed=choice()"], ["cannot read 'seed=choice()'"]),
         (["+seed=1"], ["only `setting=value`"]),

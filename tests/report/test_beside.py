@@ -1,5 +1,7 @@
 """Three sentences set a verdict beside that of the evidence: from hand-made verdicts, and by the command line."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -159,3 +161,9 @@ def test_report_redraws_elsewhere_and_leaves_results_alone(call, tmp_path):
     }
     assert not (place.results / "first" / "report.md").exists()
     assert "--to writes" in said("report", "--all", "--to", "x", code=2).err
+
+
+def test_a_setting_that_is_null_in_all_evidence_has_no_column_and_is_told_all_the_same():
+    there = judgment("supported", 3, 4, 5, "digits", 3000, 0.3, none=10, batch=6)
+    here = replace(there, runs=there.runs.assign(**{"optimizer.weight_decay": 0.1}))
+    assert "optimizer.weight_decay=0.1 instead of null" in sentences(Tuning, here, there)[2]

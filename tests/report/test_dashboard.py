@@ -381,3 +381,13 @@ def test_runs_without_records_have_no_quantiles():
     """As the identities of a layer, which are measured once and drawn by no figure."""
     runs = pd.DataFrame({"run": ["some-run-s0-0123456789"], "seed": [0], "norm": ["batch"]})
     assert distributions.quantiles(runs, pd.DataFrame(columns=["run", "step", "name", "site", "value"])) == {}
+
+
+def test_a_reported_run_stands_for_an_arm_that_has_selection_runs_too():
+    rows = [("run0", 0, "select"), ("run1", 1, "main select"), ("run2", 2, "main")]
+    runs = pd.DataFrame([
+        {"run": run, "seed": seed, "grids": grids, "norm": "none", "model.widths": "[8]", "status": "complete"}
+        for run, seed, grids in rows
+    ])  # fmt: skip
+    assert list(content.firsts(runs, {"select"})) == ["run1"]
+    assert list(content.firsts(runs, ())) == ["run0"]

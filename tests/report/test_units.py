@@ -60,5 +60,10 @@ def test_no_sign_of_zero_and_no_exponent():
 def test_contrasts_of_three_arms_and_unknown_records_have_words_too():
     three = claim(STEPS, {"norm=noisy_batch": 1.0, "norm=none": -0.5, "norm=batch": -0.5})
     assert units.unit(three).label == "times as many steps as halfway between the others"
+    mirrored = {selector: -weight for selector, weight in three.contrast.items()}
+    label = "times fewer steps than halfway between the others (below 1: more)"
+    assert units.unit(claim(STEPS, mirrored)).label == label
+    four = {"norm=a": 1.0, "norm=b": -1.0, "norm=c": -1.0, "norm=d": 1.0}
+    assert units.unit(claim(STEPS, four)).label == "ratio of ratios of steps"
     record = claim({"value": {"name": "a/new_thing", "site": "", "step": 0}}, {"norm=batch": 1.0})
     assert units.unit(record).label == "new thing"

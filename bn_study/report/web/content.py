@@ -114,8 +114,12 @@ def _curves(
 
 def firsts(runs: pd.DataFrame, tuning: Collection[str]) -> dict[str, str]:
     """The run that stands for each arm -> the arm's label: its first one that does not only choose tuned values."""
-    reported_first = runs.iloc[np.argsort(is_selection(runs, tuning), kind="stable")]
-    return {run: arm.label or run for arm in by_settings(reported_first) for run in arm.rows["run"].iloc[:1]}
+    found = {}
+    for arm in by_settings(runs):
+        selection = is_selection(arm.rows, tuning)
+        run = arm.rows["run"].iloc[selection.index(False) if False in selection else 0]
+        found[run] = arm.label or run
+    return found
 
 
 def _histograms(runs: pd.DataFrame, vectors: pd.DataFrame, tuning: Collection[str]) -> Iterator[dict[str, Any]]:

@@ -324,3 +324,19 @@ def test_an_arm_at_chance_is_said():
     ]
     caption = caption_of(placement, tables_of(runs), grids=["deep"], metrics=["test/accuracy"])
     assert "At chance" in caption and "tanh, without BN, lr=30 (0.1, with 10 classes). " in caption
+
+
+def test_placements_can_be_drawn_where_every_normalized_run_diverged():
+    runs = pd.DataFrame([a_run(0), a_run(1, "batch", lost=True), a_run(2, "batch", seed=1, lost=True)])
+    drawn_of(placement, Tables(runs, pd.DataFrame(columns=CURVES)), grids=["deep"], metrics=["test/accuracy"])
+
+
+def test_the_last_step_of_a_run_that_diverged_is_not_that_of_others():
+    runs = pd.DataFrame([a_run(0), a_run(1, seed=1, lost=True)])
+    rows = [(run[-10:], step, "gradient/delta", "layer1/linear", -1, value)
+            for run, step, value in ((runs["run"][0], 100, 10.0), (runs["run"][1], 6, 1e5))]  # fmt: skip
+    tables = Tables(runs, pd.DataFrame(rows, columns=CURVES))
+    options = LAYERS | {"step": None, "power": 1.0, "growth": None, "growth_of": None}
+    data = data_of(over_layers, tables, **options)
+    assert list(data["value"]) == [pytest.approx(1.0)] and list(data["n"]) == [1]
+    assert "Runs that diverged are left out." in caption_of(over_layers, tables, **options)
