@@ -84,17 +84,25 @@ def divided(runs: pd.DataFrame, setting: str | None) -> Iterator[tuple[str, pd.D
 def select(runs: pd.DataFrame, grid: str, norms: tuple[str, ...]) -> tuple[pd.DataFrame, dict[str, str]]:
     """The runs of a grid that a figure of these normalizers shows, one a seed and normalizer, in order of both.
 
-    Where the grid has more, because another setting varies as well, those with its first value are shown; the second
-    result says which value that is.
+    Where the grid has more, because another setting varies as well, those with its first value are shown: the first
+    that all of them have, or else that each has. The second result says which value that is.
     """
     rows = of_grid(runs, grid)
     arms = {norm: where(rows, {"norm": norm}) for norm in norms}
     fixed: dict[str, str] = {}
     while left := [factor for arm in arms.values() for factor in left_open(arm)]:
         factor = left[0]
-        first = min((one for arm in arms.values() for one in arm[factor] if comparable(one) is not None), key=rank)
-        arms = {norm: arm if lacks(arm, factor) else where(arm, {factor: first}) for norm, arm in arms.items()}
-        fixed[factor] = written(first)
+        offered = {
+            norm: {comparable(one): one for one in arm[factor] if comparable(one) is not None}
+            for norm, arm in arms.items()
+            if not lacks(arm, factor)
+        }
+        common = set.intersection(*(set(one) for one in offered.values()))
+        first = {norm: one[min(common or one, key=rank)] for norm, one in offered.items()}
+        arms = {norm: where(arm, {factor: first[norm]}) if norm in first else arm for norm, arm in arms.items()}
+        words = dict.fromkeys(map(written, first.values()))
+        each = [f"{written(value)} (norm={norm})" for norm, value in first.items()]
+        fixed[factor] = ", ".join(words if len(words) == 1 else each)
     found = [arm.sort_values("seed") for arm in arms.values() if len(arm)]
     return (pd.concat(found) if found else pd.DataFrame(columns=[*RESULTS, "norm", "steps"])), fixed
 

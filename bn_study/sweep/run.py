@@ -83,6 +83,12 @@ class Outcome:
         return 1 if self.failed or self.status.missing or self.status.waiting else 0
 
 
+def check_detach(launcher: str, detach: bool) -> None:
+    """Raises UsageError if workers of this launcher cannot be left to themselves, but are to be."""
+    if detach and launcher not in detaching():
+        raise UsageError(f"--detach: only launcher={' or '.join(detaching())} has workers that go on by themselves")
+
+
 def run(request: Request, max_failures: int | None = None, detach: bool = False) -> Outcome:
     """Train what is missing. Raises CannotWrite where the results cannot be written.
 
@@ -91,8 +97,7 @@ def run(request: Request, max_failures: int | None = None, detach: bool = False)
     """
     study, experiment, settings = request.study, request.experiment, request.settings
     launcher = settings.launcher.name
-    if detach and launcher not in detaching():
-        raise UsageError(f"--detach: only launcher={' or '.join(detaching())} has workers that go on by themselves")
+    check_detach(launcher, detach)
     todo = plan_status(experiment, study.store)
     if not todo.missing and not todo.waiting:
         return Outcome(todo)

@@ -35,6 +35,7 @@ def command(options: argparse.Namespace) -> int:
     from bn_study.sweep import run as sweep
     from bn_study.sweep.status import plan_status
 
+    sweep.check_detach(request.settings.launcher.name, options.detach)
     if request.settings.numerics == "portable" and not numerics.supported():
         print(f"warning: numerics=portable: {numerics.UNSUPPORTED}, and are recorded as native", file=sys.stderr)
     study.store.prepare()

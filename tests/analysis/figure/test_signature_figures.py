@@ -20,7 +20,7 @@ from bn_study.analysis.figure import (
     over_layers,
     placement,
 )
-from bn_study.analysis.shown import Tables
+from bn_study.analysis.shown import Tables, select
 
 CURVES = ["run", "step", "name", "site", "unit", "value"]
 LAYERS = {
@@ -340,3 +340,15 @@ def test_the_last_step_of_a_run_that_diverged_is_not_that_of_others():
     data = data_of(over_layers, tables, **options)
     assert list(data["value"]) == [pytest.approx(1.0)] and list(data["n"]) == [1]
     assert "Runs that diverged are left out." in caption_of(over_layers, tables, **options)
+
+
+def test_no_arm_is_lost_where_a_setting_has_other_values_in_each():
+    """As a rate that is tuned for each momentum, of which only the normalized arm has two."""
+    cells = [("none", 0.1, 1), ("batch", 0.3, 2), ("batch", 1.0, 3)]
+    runs = pd.DataFrame([a_run(at, norm, rate=rate) for norm, rate, at in cells])
+    drawn, fixed = select(runs, "deep", ("none", "batch"))
+    assert list(zip(drawn["norm"], drawn["optimizer.learning_rate"], strict=True)) == [("none", 0.1), ("batch", 0.3)]
+    assert fixed == {"optimizer.learning_rate": "0.1 (norm=none), 0.3 (norm=batch)"}
+    shared = pd.concat([runs, pd.DataFrame([a_run(4, "none", rate=1.0)])])
+    drawn, fixed = select(shared, "deep", ("none", "batch"))
+    assert set(drawn["optimizer.learning_rate"]) == {1.0} and fixed == {"optimizer.learning_rate": "1"}
