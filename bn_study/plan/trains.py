@@ -18,7 +18,7 @@ def check(optimizer: Part, model: Part, norm: Part) -> None:
             f"optimizer.trains={choice}: optimizer.weight_decay={optimizer.args['weight_decay']} would move what is "
             "not trained; set optimizer.weight_decay=null"
         )
-    learns = any(norm.args.get(option) for option in ("center", "scale"))
+    learns = any(norm.args.get(option) for option in ("center", "scale", "alpha"))
     if not learns and not parts.is_own("norm", norm.name):  # the network shows what a normalizer of the study's learns
         raise UsageError(nothing_learned(choice, norm.name))
     if choice != "as_many_weights":
@@ -26,6 +26,8 @@ def check(optimizer: Part, model: Part, norm: Part) -> None:
     if model.args.get("normalize_input"):
         given = str(model.args["normalize_input"]).lower()
         raise UsageError(no_weights(f"model.normalize_input={given}", "set model.normalize_input=false"))
+    if model.args.get("normalize") == "hidden_to_hidden":
+        raise UsageError(no_weights("model.normalize=hidden_to_hidden", "normalize what comes from the input"))
     if optimizer.args["keras"] not in ENTRYWISE:
         raise UsageError(
             f"optimizer.trains={choice}: Keras' {optimizer.args['keras']} may move weights whose gradient is zero; "

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from bn_study.plan import activations
 
@@ -18,6 +18,12 @@ from bn_study.plan import activations
 def _whole(value: Any) -> Any:
     """YAML reads `1e3` as a float; as a count it means 1000."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _ascending(value: list[float]) -> list[float]:
+    if value[0] >= value[1]:
+        raise ValueError(f"{value[0]:g} is not below {value[1]:g}; give the lower end first")
+    return value
 
 
 LARGEST = 2**31 - 1  # largest whole number: it fits a 32-bit step counter
@@ -29,6 +35,10 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=LARGEST)]
 Natural = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=LARGEST)]
+Counts = Annotated[list[Count], Field(min_length=1)]
+Positives = Annotated[list[Positive], Field(min_length=1)]
+Range = Annotated[list[Number], Field(min_length=2, max_length=2), AfterValidator(_ascending)]
+"""Two ends, the lower one first."""
 Quantiles = Annotated[list[Annotated[float, Field(ge=0, le=100)]], Field(min_length=1)]
 """Percentiles, 0 to 100, as in the names of the records: 15 is `activation/unit_q15`."""
 Source = Literal["reestimated", "moving", "moving_unbiased", "batch"]
@@ -64,6 +74,7 @@ __all__ = [
     "AtLeastOne",
     "BelowOne",
     "Count",
+    "Counts",
     "File",
     "FileContent",
     "Fraction",
@@ -72,6 +83,8 @@ __all__ = [
     "NonNegative",
     "Number",
     "Positive",
+    "Positives",
     "Quantiles",
+    "Range",
     "Source",
 ]

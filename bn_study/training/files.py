@@ -157,6 +157,8 @@ def checked(arrays: Arrays, path: Path) -> Arrays:
     if arrays.x_train.shape[1:] != arrays.x_test.shape[1:] or arrays.x_train.dtype != arrays.x_test.dtype:
         kinds = " and ".join(f"{pixels.dtype} {pixels.shape[1:]}" for pixels in (arrays.x_train, arrays.x_test))
         raise UsageError(f"{path}: inputs of x_train and x_test differ: {kinds}")
+    if (arrays.y_train == 0).all():
+        raise UsageError(f"{path}: y_train holds the class 0 alone, so there is nothing to learn")
     unknown = np.setdiff1d(arrays.y_test, arrays.y_train)
     if len(unknown):
         raise UsageError(f"{path}: y_test holds the class {unknown[0]:.0f}, which y_train lacks")

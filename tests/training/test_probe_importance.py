@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bn_study.errors import UsageError
 from bn_study.training.probe import importance
 
 DATA = ("dataset=digits", "dataset.factors=[0.01,100]", "model.widths=[]", "batch_size=20")
@@ -69,3 +70,9 @@ def test_a_network_that_does_not_see_a_group_loses_nothing_by_its_permutation(lo
 
 def test_data_without_factors_yield_nothing(looked_at):
     assert look(*looked_at("dataset=digits", "steps=0", "model.widths=[8]")) == {}
+
+
+def test_a_share_of_no_feature_is_refused(looked_at):
+    network, evaluation = looked_at(*DATA, "steps=0")
+    with pytest.raises(UsageError, match=r"share=0\.001 of 64 features is none"):
+        list(look(network, evaluation, share=0.001))

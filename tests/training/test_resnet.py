@@ -171,6 +171,7 @@ def test_three_stages_have_six_times_the_blocks_and_two_layers(specify):
     [
         (("model.filters=[8,4]", "model.shortcut=padding"), r"model.filters=\[8, 4\]: padding cannot make fewer"),
         (("norm=none", "model.branch=zero_gamma"), "model.branch=zero_gamma needs a normalizer that learns gamma"),
+        (("norm=batch", "norm.placement=after", "model.branch=zero_gamma"), "zero_gamma: set norm.placement=before"),
         (("dataset=toy_regression",), "model=resnet needs images"),
     ],
 )

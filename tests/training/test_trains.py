@@ -294,6 +294,10 @@ REFUSED = {
     "neither": (("normalizers", "norm.center=false", "norm.scale=false"), "norm=batch learns neither gamma nor beta"),
     "input": (("as_many_weights", "model.normalize_input=true"), "normalize_input=true: no linear layer .* set model"),
     "input only": (("as_many_weights", "model.normalize_input=only"), "normalize_input=only: no linear layer"),
+    "state": (
+        ("as_many_weights", "model=recurrent", "model.normalize=hidden_to_hidden"),
+        "normalize=hidden_to_hidden: no linear layer",
+    ),
     "value": (("gamma",), "optimizer.trains=gamma: should be 'normalizers' or 'as_many_weights'"),
     "typing error": (("normalizer",), "did you mean normalizers"),
 }

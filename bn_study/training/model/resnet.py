@@ -9,7 +9,7 @@ from keras import ops
 
 from bn_study.errors import UsageError
 from bn_study.plan.declared import layer_sites
-from bn_study.plan.types import Activation, BelowOne, Count, Number, Positive
+from bn_study.plan.types import Activation, BelowOne, Count, Counts, Number, Positive
 from bn_study.training.data import Data
 from bn_study.training.layers import Scalar
 from bn_study.training.network import Chain, Network
@@ -17,7 +17,7 @@ from bn_study.training.network import Chain, Network
 CONVOLUTIONAL = True
 
 
-def sites(*, filters: list[Count], blocks: Count, preactivated: bool, shortcut: str, **others: object) -> list[str]:
+def sites(*, filters: Counts, blocks: Count, preactivated: bool, shortcut: str, **others: object) -> list[str]:
     """The sites of the first convolution, of the two of each block, and of the projections that change the size."""
     ends = [3 + 2 * blocks * stage for stage in range(1, len(filters))]
     return layer_sites(1 + 2 * blocks * len(filters), ends if shortcut == "projection" else (), not preactivated)
@@ -28,7 +28,7 @@ def build(
     norm,
     seed: int,
     *,
-    filters: list[Count],
+    filters: Counts,
     blocks: Count,
     preactivated: bool,
     shortcut: Literal["projection", "padding"],
@@ -68,7 +68,7 @@ def build(
         for block in range(blocks):
             _block(chain, width, bool(stage) and not block, preactivated, shortcut, start)
             if branch == "zero_gamma":
-                _zero_gamma(chain, chain.length - preactivated)
+                _zero_gamma(chain, chain.length - preactivated, preactivated)
     chain.reshape(keras.layers.GlobalAveragePooling2D())
     return chain.output(data.outputs, xla=False, kernel_scale=0.0 if branch == "fixup" else 1.0)
 
@@ -91,10 +91,13 @@ def _start(branch: str | None, branches: int) -> _Start:
     return _Start(1.0, 1.0, None)
 
 
-def _zero_gamma(chain: Chain, layer: int) -> None:
-    gamma = getattr(chain.normalizers.get(f"layer{layer}"), "gamma", None)
-    if gamma is None:
+def _zero_gamma(chain: Chain, layer: int, preactivated: bool) -> None:
+    normalizer = chain.normalizers.get(f"layer{layer}")
+    gamma = getattr(normalizer, "gamma", None)
+    if normalizer is None or gamma is None:
         raise UsageError("model.branch=zero_gamma needs a normalizer that learns gamma, such as norm=batch")
+    if normalizer.placement == "after" and not preactivated:  # it stands on the sum, which would be 0, and stay so
+        raise UsageError("model.branch=zero_gamma: set norm.placement=before or model.preactivated=true")
     gamma.assign(ops.zeros_like(gamma))
 
 

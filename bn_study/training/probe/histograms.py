@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from bn_study.plan.declared import Observed, Record
-from bn_study.plan.types import Count, Number
+from bn_study.plan.types import Count, Range
 from bn_study.training.distribution import histogram
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
@@ -16,9 +16,9 @@ def records(
     *,
     images: Count,
     bins: Count,
-    input_range: list[Number],
-    linear_range: list[Number],
-    post_range: list[Number],
+    input_range: Range,
+    linear_range: Range,
+    post_range: Range,
 ) -> Iterator[Record]:
     """Counts and the share outside, at the input and at two sites of each hidden layer."""
     for site in ("input", *(one for one in seen.sites if one.endswith(("/linear", "/post")))):
@@ -32,9 +32,9 @@ def record(
     *,
     images: Count,
     bins: Count,
-    input_range: list[Number],
-    linear_range: list[Number],
-    post_range: list[Number],
+    input_range: Range,
+    linear_range: Range,
+    post_range: Range,
 ) -> Iterator[tuple[str, str, float | np.ndarray]]:
     """Yield the vector `histograms/counts`, of `bins` equal parts of a range, and the share `histograms/outside` of it.
 

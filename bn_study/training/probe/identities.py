@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from bn_study.errors import UsageError
 from bn_study.plan.declared import Observed, Record
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.identities import bias, elsewhere, standardization, statistics
@@ -82,6 +83,8 @@ def record(network: Network, evaluation: Evaluation) -> Iterator[tuple[str, str,
     and `sample_mlp_rank`, 3, of classifiers that should have 2.
     """
     case = Case(network, evaluation)
+    if case.has_layer and evaluation.batch_size < 2:
+        raise UsageError("probe=identities needs a batch_size of at least 2: one example has no deviation")
     for fact in (*(OF_NORMALIZER if case.has_layer else ()), *OF_ANYTHING):
         for name, site, value in fact(case):
             yield f"identity/{name}", site, value

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bn_study.errors import UsageError
 from bn_study.plan.declared import Observed, Record
 from bn_study.plan.types import Count, Fraction
 from bn_study.training import loss
@@ -50,6 +51,8 @@ def record(
     value, right, slopes = look(inputs, part.targets, statistics)
     parts = np.abs(slopes).mean(axis=0, dtype=np.float64) * inputs.std(axis=0, dtype=np.float64)
     order, count = np.argsort(factors, axis=None), round(share * factors.size)
+    if count == 0:
+        raise UsageError(f"probe.importance.share={share:g} of {factors.size} features is none; give a larger share")
     shuffled = inputs[np.random.Generator(np.random.PCG64(3)).permutation(len(inputs))]
     for group, places in zip(GROUPS, (order[factors.size - count :], order[:count]), strict=True):
         chosen = np.isin(np.arange(factors.size), places).reshape(factors.shape)

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from bn_study.plan.declared import Observed, Record
-from bn_study.plan.types import Positive
+from bn_study.plan.types import Positives
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
 from bn_study.training.surface import Surface
 
 
-def records(seen: Observed, *, step_sizes: list[Positive], displacements: list[Positive]) -> Iterator[Record]:
+def records(seen: Observed, *, step_sizes: Positives, displacements: Positives) -> Iterator[Record]:
     """Six numbers for each way of measuring a step: by step size and by relative displacement."""
     for kind in ("", "relative_"):
         for name in (
@@ -21,7 +21,7 @@ def records(seen: Observed, *, step_sizes: list[Positive], displacements: list[P
 
 
 def record(
-    network: Network, evaluation: Evaluation, *, step_sizes: list[Positive], displacements: list[Positive]
+    network: Network, evaluation: Evaluation, *, step_sizes: Positives, displacements: Positives
 ) -> Iterator[tuple[str, str, float]]:
     """Evaluate loss and gradient at θ - ηg for the parameters θ, their gradient g and several step sizes η.
 

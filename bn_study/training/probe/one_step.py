@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from bn_study.plan.declared import Observed, Record
-from bn_study.plan.types import Positive
+from bn_study.plan.types import Positive, Positives
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.network import Network
 from bn_study.training.surface import Surface
@@ -16,14 +16,14 @@ TINIEST = 1e-37
 """Replaces a loss of 0 before the step."""
 
 
-def records(seen: Observed, *, rates: list[Positive], limit: Positive) -> Iterator[Record]:
+def records(seen: Observed, *, rates: Positives, limit: Positive) -> Iterator[Record]:
     """The ratio at each rate, and one rate."""
     yield Record("one_step/relative_loss", vector=True)
     yield Record("one_step/largest_rate", low=min(rates) / 10, high=max(rates))
 
 
 def record(
-    network: Network, evaluation: Evaluation, *, rates: list[Positive], limit: Positive
+    network: Network, evaluation: Evaluation, *, rates: Positives, limit: Positive
 ) -> Iterator[tuple[str, str, float | np.ndarray]]:
     """Take a step of plain gradient descent at each rate from the same parameters, and evaluate the same batch again.
 

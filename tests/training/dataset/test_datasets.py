@@ -272,6 +272,7 @@ WRONG = {
     "negative": ({"y_train": labels(40).astype(int) - 1}, ["y_train holds the label -1"]),
     "huge label": ({"y_test": np.full(20, 10**12)}, ["y_test holds the label 1000000000000"]),
     "unknown class": ({"y_test": np.full(20, 11)}, ["y_test holds the class 11"]),
+    "one class": ({"y_train": labels(40) * 0, "y_test": labels(20) * 0}, ["y_train holds the class 0 alone"]),
     "other shape": ({"x_test": images(20, 5, 5)}, ["(4, 4) and uint8 (5, 5)"]),
     "other type": ({"x_test": np.zeros((20, 4, 4))}, ["uint8 (4, 4) and float64 (4, 4)"]),
 }
