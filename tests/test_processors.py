@@ -54,9 +54,8 @@ def copied(home, target, *names):
     return target
 
 
-@pytest.mark.parametrize(
-    "level", [pytest.param(one, marks=[] if one == LEVELS[-1] else pytest.mark.slow) for one in LEVELS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("level", LEVELS)
 def test_the_evidence_of_an_experiment_is_the_same(home, tmp_path, level):
     name = FOUND[len(level) % len(FOUND)]
     answer = checked(home, copied(home, tmp_path, name), level, "Nehalem" if level == LEVELS[-1] else "Haswell", name)

@@ -71,6 +71,7 @@ def test_outcomes_are_counted_and_explained(results):
     assert set(table["first_stated"]) == {"post hoc"}
 
 
+@pytest.mark.slow
 def test_experiments_that_are_reported_at_once_all_keep_their_first_evidence(results):
     earlier = fresh_seeds.verdicts_of(results / "depth")
     names = [f"depth{number}" for number in range(8)]

@@ -67,10 +67,8 @@ def test_a_process_that_was_to_train_on_a_gpu_never_trains_on_the_cpu():
     )
 
 
-@pytest.mark.parametrize(
-    "name", ["cnn before", pytest.param("mlp after, adam, dropout", marks=pytest.mark.slow),
-             pytest.param("mlp noisy", marks=pytest.mark.slow)],
-)  # fmt: skip
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cnn before", "mlp after, adam, dropout", "mlp noisy"])
 def test_xla_takes_everything_there_and_operations_are_exact_and_repeatable(name):
     cpu, there = trained(None, name), trained(NONE, name, AS_IF + TRAIN)
     assert (there["xla"], there["deterministic"], there["tf32"]) == (True, True, False)
