@@ -8,11 +8,13 @@ from bn_study.analysis import check_claim, sense
 from bn_study.analysis.arms import left_open
 from bn_study.analysis.measures import parse
 from bn_study.analysis.planned_records import check_needed, planned
-from bn_study.analysis.settings import GRID, cells_table, comparable
+from bn_study.analysis.settings import GRID, as_selector, cells_table, comparable
 from bn_study.analysis.shown import named, named_grids
 from bn_study.analysis.tabled import grids_table, known_factor
+from bn_study.analysis.tune import supposed
 from bn_study.errors import Faults, UsageError
 from bn_study.plan import parts, promised
+from bn_study.plan.expand import arm_of
 from bn_study.plan.experiment import Experiment, Factors, Tune
 
 
@@ -118,14 +120,16 @@ def _check_tune(
     with faults.at(*place):
         if measure.over is not None:
             raise UsageError("the score of a tuning is a number of one run; it takes no `over`")
-        tested = [value for value in measure.args.values() if isinstance(value, str) and value.startswith("test/")]
-        if tested:
-            raise UsageError(f"the score looks at {tested[0]}; tuning may only see validation data")
+        seen = [one.name for one in measure.needs() if not one.name.startswith(("train/", "validation/"))]
+        if seen:  # most probes look at test images
+            raise UsageError(f"the score looks at {seen[0]}; tuning may only see train/ and validation/ metrics")
     with faults.at(*place):
         sense.check_levels(measure, entry.level, table)
     if strict:
         with faults.at(*place):
             _check_factors(entry, table)
+        with faults.at(*place):
+            _check_arms(name, experiment)
     with faults.at(*place):
         check_claim.check_records(measure, entry.grids, experiment, strict=strict)
         runs = promised.distinct(cell for grid in entry.grids for cell in experiment.grids[grid].cells)
@@ -145,6 +149,19 @@ def _check_factors(entry: Tune, table: pd.DataFrame) -> None:
             names = " or ".join(left)
             grids = " and ".join(entry.grids)
             raise UsageError(f"the grid {grids} has several runs of one arm and seed; name {names} in `per`")
+
+
+def _check_arms(name: str, experiment: Experiment) -> None:
+    """Raises UsageError for cells that would wait forever, because the tuning does not have their arm."""
+    entry, offered = experiment.tune[name], supposed(experiment)[name].chosen
+    for grid in experiment.grids.values():
+        for cell in grid.cells:
+            if name in cell.waits.values() and (arm := arm_of(entry, cell.settings)) not in offered:
+                what = as_selector(zip(entry.per, arm, strict=True)) or "any value"
+                raise UsageError(
+                    f"the grid {grid.name} waits for {what}, which {' and '.join(entry.grids)} does not train; add it "
+                    "there, spelled alike, or leave it out of `per`"
+                )
 
 
 def _check_waits(name: str, experiment: Experiment, path: list[str]) -> None:

@@ -134,28 +134,36 @@ def curves_table(
 
 def _from_store(run: PlannedRun, store: Store, wanted: Mapping[str, Asked]) -> dict[str, Any] | None:
     def results(stored: StoredRun) -> dict[str, Any]:
-        found = stored.provenance
-        stated = found.get("stated") or {}
-        study = found.get("study") or found  # a run of before the package and the study were told apart
+        found, attempts = stored.provenance, stored.attempts
+        # the study of each attempt; runs of before the package and the study were told apart have none
+        studies = [one.get("study") or one for one in attempts]
         return {
             "status": found["status"],
             "diverged_at": found.get("diverged_at"),
             "classes": found["classes"],
-            "commit": study.get("commit") or "",
-            "dirty": bool(found.get("dirty") or study.get("dirty")),
-            "numerics": found.get("numerics") or "",
-            "device": _device(found),
-            "stated": " ".join(f"{claim}:{stated[claim]}" for claim in sorted(stated)),
+            "commit": studies[0].get("commit") or "",
+            "dirty": any(one.get("dirty") for one in attempts + studies),
+            "numerics": " + ".join(dict.fromkeys(filter(None, (one.get("numerics") for one in attempts)))),
+            "device": _device(attempts),
+            "stated": " ".join(sorted(_stated(attempts))),
             "measured": " ".join(sorted(wanted)),
         } | {label: value(one, run, stored) for label, one in wanted.items()}
 
     return _read(run, store, results)
 
 
-def _device(provenance: Mapping[str, Any]) -> str:
+def _stated(attempts: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The claims that were stated, as they are tested now, when a run's first attempt began.
+
+    Attempts before the last one have not always listed them.
+    """
+    listed = [one["stated"] or {} for one in attempts if "stated" in one]
+    return set.intersection(*({f"{name}:{tested}" for name, tested in one.items()} for one in listed or [{}]))
+
+
+def _device(attempts: Sequence[Mapping[str, Any]]) -> str:
     """The GPUs that trained a run, and the CPU if it did so in turns with one; "" if only the CPU did."""
-    parts = [*provenance.get("earlier", []), provenance]
-    names = dict.fromkeys(one.get("device", {"name": CPU})["name"] for one in parts)
+    names = dict.fromkeys(one.get("device", {"name": CPU})["name"] for one in attempts)
     return "" if list(names) == [CPU] else " + ".join(names)
 
 

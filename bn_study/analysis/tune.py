@@ -9,7 +9,8 @@ import pandas as pd
 from bn_study.analysis.measures import Measure, parse
 from bn_study.analysis.rounding import rounded
 from bn_study.analysis.settings import comparable, rank
-from bn_study.plan.experiment import Experiment, Factors, Grid, Tune, Tuned, flatten, plain
+from bn_study.plan.expand import arm_of
+from bn_study.plan.experiment import Experiment, Factors, Grid, Tune, Tuned, flatten
 
 Key = tuple[Hashable, ...]
 
@@ -34,7 +35,7 @@ def supposed(experiment: Experiment) -> dict[str, Tuned]:
         chosen: dict[tuple[Any, ...], Factors] = {}
         for cell in (cell for grid in entry.grids for cell in experiment.grids[grid].cells):
             flat = flatten(cell.config)
-            arm = tuple(plain(flat.get(one)) for one in entry.per)
+            arm = arm_of(entry, flat)
             chosen.setdefault(arm, {factor: flat.get(factor) for factor in entry.factors})
         answer[name] = Tuned(tuple(entry.per), chosen, frozenset())
     return answer
@@ -46,7 +47,7 @@ def _choose(entry: Tune, grids: Sequence[Grid], runs: pd.DataFrame) -> Tuned:
     seeds: dict[tuple[Any, ...], set[tuple[Key, int]]] = {}
     for cell in (cell for grid in grids for cell in grid.cells):
         flat = cell.settings
-        arm = tuple(plain(flat.get(one)) for one in entry.per)
+        arm = arm_of(entry, flat)
         values = {factor: flat.get(factor) for factor in entry.factors}
         candidate = tuple(comparable(one) for one in values.values())
         arms.setdefault(arm, {})[candidate] = values

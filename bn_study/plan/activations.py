@@ -13,7 +13,7 @@ Name = Literal[
     "tanh_shrink",
 ]  # fmt: skip
 ALIASES = {"hard_swish": "hard_silu", "swish": "silu"}
-"""Keras' second names; a run is described by the first."""
+"""Keras' second names, which are refused: a run, a claim and a tuning name a nonlinearity by the first."""
 RANGES = {
     "hard_sigmoid": (0.0, 1.0), "hard_tanh": (-1.0, 1.0), "relu6": (0.0, 6.0), "sigmoid": (0.0, 1.0),
     "softsign": (-1.0, 1.0), "sparse_sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0),

@@ -1,9 +1,10 @@
 """An experiment and its tuned values -> the runs to train, and the cells that wait for tuning."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from bn_study.plan import specify
-from bn_study.plan.experiment import Cell, Experiment, PlannedRun, Tuned, plain
+from bn_study.plan.experiment import Cell, Experiment, Factors, PlannedRun, Tune, Tuned, plain
 from bn_study.plan.grids import set_value
 from bn_study.plan.spec import RunSpec
 
@@ -31,10 +32,15 @@ def expand(experiment: Experiment, tuned: Mapping[str, Tuned]) -> tuple[list[Pla
     return [PlannedRun(spec, tuple(grids[run_id])) for run_id, spec in specs.items()], waiting
 
 
+def arm_of(entry: Tune, settings: Factors) -> tuple[Any, ...]:
+    """The arm of a tuning that a cell with these settings belongs to: the values of `per`, as a table has them."""
+    return tuple(plain(settings.get(one)) for one in entry.per)
+
+
 def _filled(cell: Cell, experiment: Experiment, tuned: Mapping[str, Tuned]) -> RunSpec | None:
     config, settings = dict(cell.config), cell.settings
     for factor, entry in cell.waits.items():
-        arm = tuple(plain(settings.get(key)) for key in experiment.tune[entry].per)
+        arm = arm_of(experiment.tune[entry], settings)
         if entry not in tuned or arm not in tuned[entry].chosen:
             return None
         set_value(config, factor, tuned[entry].chosen[arm][factor])

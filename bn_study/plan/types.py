@@ -43,7 +43,15 @@ Quantiles = Annotated[list[Annotated[float, Field(ge=0, le=100)]], Field(min_len
 """Percentiles, 0 to 100, as in the names of the records: 15 is `activation/unit_q15`."""
 Source = Literal["reestimated", "moving", "moving_unbiased", "batch"]
 """Where a normalizer's statistics come from at inference; training/evaluation.py explains each."""
-Activation = Annotated[activations.Name, BeforeValidator(lambda name: activations.ALIASES.get(str(name), name))]
+
+
+def _first_name(name: Any) -> Any:
+    if first := activations.ALIASES.get(str(name)):
+        raise ValueError(f"the name used here is {first}")
+    return name
+
+
+Activation = Annotated[activations.Name, BeforeValidator(_first_name)]
 """A nonlinearity of hidden layers: any name of plan/activations.py."""
 
 
@@ -58,8 +66,8 @@ class FileContent:
 def _read(value: Any) -> FileContent:
     if isinstance(value, FileContent):
         return value
-    path = Path(str(value)).expanduser()
-    if not path.is_file():
+    path = Path(os.path.expanduser(str(value)))  # Path.expanduser raises for an unknown user
+    if not os.path.isfile(path):
         raise ValueError(f"no file at {path}; give the path of an existing file")
     if not os.access(path, os.R_OK):
         raise ValueError(f"{path} cannot be read; check its permissions")

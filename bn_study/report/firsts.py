@@ -106,11 +106,11 @@ def _moments(study: Study, identities: Mapping[str, str], runs: pd.DataFrame) ->
 
 
 def _of_stored(study: Study, run: str) -> Moment | None:
-    """The moment in the run's provenance: its commit's, or when training began if that has no known date."""
+    """When the first attempt at a stored run was made: its commit's moment, or its own if that has no known date."""
     if not study.store.done(run):
         return None
     try:
-        provenance = study.store.read(run).provenance
+        provenance = study.store.read(run).attempts[0]
     except DamagedRun:
         return None
     source = provenance.get("study") or provenance

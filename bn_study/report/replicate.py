@@ -126,7 +126,7 @@ def train(request: Request, sample: Sample) -> sweep.Outcome:
     store.prepare()
     store.tidy()
     damaged = sweep.set_damaged_aside(plan_status(replica.experiment, store).runs, store)
-    for warning in damaged + sweep.check_data(plan_status(replica.experiment, store).missing):
+    for warning in damaged + _check_data(replica):
         print(f"warning: {warning}", file=sys.stderr)
     return sweep.run(replica)
 
@@ -135,10 +135,14 @@ def lacks_data(request: Request, sample: Sample) -> str:
     """Why the data of the sample's rows cannot be used here, in a line; "" if they can."""
     replica = replica_of(request, sample)
     try:
-        sweep.check_data(plan_status(replica.experiment, replica.study.store).missing)
+        _check_data(replica)
     except UsageError as error:
         return str(error)
     return ""
+
+
+def _check_data(replica: Request) -> list[str]:
+    return sweep.check_data(cost.to_train(replica.experiment, plan_status(replica.experiment, replica.study.store)))
 
 
 def compare(request: Request, sample: Sample) -> Replicated:

@@ -20,7 +20,7 @@ LIBRARIES = ("bn-study", "tensorflow", "keras", "numpy", "scipy", "pandas", "pya
 PACKAGE = Path(__file__).resolve().parents[2]
 CODE = (
     *(f"bn_study/{name}" for name in ("training", "plan", "store")),
-    *(f"bn_study/sweep/{name}" for name in ("launcher", "child.py", "worker.py")),
+    *(f"bn_study/sweep/{name}" for name in ("launcher", "call.py", "child.py", "placement.py", "worker.py")),
     "requirements.lock",
 )
 """The code that decides the numbers of a run's records: it plans the run, sets up its process, trains it and writes the
@@ -31,7 +31,8 @@ THREADS = "TF_NUM_INTRAOP_THREADS"
 ENVIRONMENT = (
     *("BN_STUDY_HOME", "BN_STUDY_RESULTS", "BN_STUDY_DATA"),
     *(THREADS, "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
-    *("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES"),
+    *("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "OPENBLAS_CORETYPE"),
+    "NPY_DISABLE_CPU_FEATURES",
     *("TF_XLA_FLAGS", "XLA_FLAGS", "KERAS_BACKEND", "CUDA_VISIBLE_DEVICES", "PYTHONHASHSEED"),
     *("NVIDIA_TF32_OVERRIDE", "TF_DETERMINISTIC_OPS", "TF_CUDNN_USE_AUTOTUNE", "CUBLAS_WORKSPACE_CONFIG"),
     *("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_JOB_PARTITION", "SLURM_CPUS_PER_TASK"),

@@ -56,6 +56,14 @@ class StoredRun:
             raise DamagedRun(f"{self.folder / 'provenance.json'}: the checksum does not match")
         return content
 
+    @property
+    def attempts(self) -> list[dict[str, Any]]:
+        """What provenance says of each attempt that trained a part of the run, in their order.
+
+        All have commit, dirty, study, stated, device, numerics and started; the last, which published it, has the rest.
+        """
+        return [*self.provenance.get("earlier", []), self.provenance]
+
     def status(self) -> str:
         """complete or diverged; damaged if the provenance cannot be read."""
         try:

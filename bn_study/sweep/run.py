@@ -1,12 +1,13 @@
 """Plan -> workers -> summary."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.experiment import PlannedRun
+from bn_study.plan.spec import RunSpec
 from bn_study.store import checkpoint
 from bn_study.store.store import Failure, Store
 from bn_study.store.stored_run import DamagedRun
@@ -19,21 +20,21 @@ from bn_study.sweep.status import PlanStatus, plan_status
 from bn_study.training import batches
 
 
-def check_data(runs: Sequence[PlannedRun]) -> list[str]:
-    """Load every data set of a plan once, so that nothing starts on data that are missing or wrong.
+def check_data(specs: Iterable[RunSpec]) -> list[str]:
+    """Load every data set of these runs once, so that nothing starts on data that are missing or wrong.
 
     Returns warnings. Raises UsageError for data that cannot be used, and for batches that cannot be made of them.
     """
     warnings: list[str] = []
     known: dict[str, batches.Contents] = {}
-    for run in runs:
-        dataset = run.spec.dataset
+    for spec in specs:
+        dataset = spec.dataset
         key = repr(dataset)
         if key not in known:
             data = parts.call("dataset", dataset)
             known[key] = batches.contents(data)
             warnings += [one for one in data.warnings if one not in warnings]
-        batches.check(run.spec, known[key])
+        batches.check(spec, known[key])
     return warnings
 
 

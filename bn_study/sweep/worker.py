@@ -232,7 +232,7 @@ class Worker:
 
     def _chunk(self, step: int, started: datetime, clock: float) -> dict[str, Any]:
         """What provenance records of the part of a run that ends with a checkpoint."""
-        names = ("commit", "dirty", "study", "versions", "machine", "device", "threads", "numerics")
+        names = ("commit", "dirty", "study", "stated", "versions", "machine", "device", "threads", "numerics")
         kept = {name: self.circumstances[name] for name in names}
         seconds = round(time.monotonic() - clock, 3)
         return kept | {"until_step": step, "started": started.isoformat(timespec="seconds"), "seconds": seconds}

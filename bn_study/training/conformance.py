@@ -162,6 +162,7 @@ def looks_and_changes_nothing(
     _hold(len(looks[0]) == len(looks[1]), f"probe={probe} yields something else when it looks again")
     for (name, site, value), again in zip(*looks, strict=True):
         _hold("/" in name and isinstance(site, str), f"probe={probe}: {name!r} at {site!r}: name it `kind/what`")
+        _hold(np.ndim(value) < 2, f"probe={probe}: {name} at {site!r} is neither a number nor a vector")
         _hold(np.isfinite(value).all(), f"probe={probe}: {name} at {site!r} is not finite")
         _hold(np.array_equal(value, again[2]), f"probe={probe}: {name} at {site!r} differs when it looks again")
     for variable, value in zip(variables, before, strict=True):

@@ -48,10 +48,16 @@ def _without(part: Part, options: tuple[str, ...]) -> Part:
 
 
 def _optimizer(part: Part) -> keras.Optimizer:
-    """An optimizer of Keras, whose rate the loop sets in each step. Weight decay is Keras': rate × decay × variable."""
+    """An optimizer of Keras, whose rate the loop sets in each step. Weight decay is Keras': rate × decay × variable.
+
+    Raises UsageError where Keras has no such optimizer or option.
+    """
     ours = ("keras", "weight_decay_on", "trains", *RATE_OPTIONS)
     options = {key: value for key, value in part.args.items() if key not in ours}
-    return getattr(keras.optimizers, part.args["keras"])(learning_rate=1.0, **options)
+    try:
+        return getattr(keras.optimizers, part.args["keras"])(learning_rate=1.0, **options)
+    except (AttributeError, TypeError, ValueError) as error:  # only a study's own file can be wrong in this
+        raise UsageError(f"optimizer={part.name}: Keras refuses what its file says: {error}") from error
 
 
 def build_network(spec: RunSpec, data: Data) -> Network:

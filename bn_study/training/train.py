@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.schedule import measuring_points
 from bn_study.plan.spec import Part, RunSpec
@@ -134,7 +135,14 @@ class _Book:
     vectors: list[tuple[int, str, str, np.ndarray]] = field(default_factory=list)
 
     def write(self, step: int, name: str, site: str, value: Any) -> None:
+        """Add a record. Raises UsageError for one that the table of vectors cannot hold."""
         if np.ndim(value):
+            before = next((one for _, *of, one in reversed(self.vectors) if of == [name, site]), value)
+            if np.ndim(value) > 1 or len(value) != len(before):
+                raise UsageError(
+                    f"{name} at {site!r} has shape {np.shape(value)} at step {step}; a probe records numbers, and "
+                    "vectors whose length stays the same"
+                )
             self.vectors.append((step, name, site, np.asarray(value, np.float32)))
         else:
             self.scalars.append((step, name, site, float(value)))

@@ -483,6 +483,11 @@ def test_a_seed_that_tunes_is_not_reported():
     ("changes", "message"),
     [
         ({"score": {"steps_to": {"metric": "test/accuracy"}}}, "the score looks at test/accuracy"),
+        ({"score": {"combined": {"metrics": {"test/loss": 1}}}}, "the score looks at test/loss"),
+        (
+            {"score": {"value": {"name": "saturation/share", "site": "layer1/post", "step": None}}},
+            "at saturation/share",
+        ),
         ({"level": {}}, "no level for digits"),
         ({"grid": "slect"}, "did you mean select"),
         ({"factors": ["optimizer.learning_rat"]}, "did you mean optimizer.learning_rate"),

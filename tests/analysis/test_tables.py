@@ -66,6 +66,18 @@ def test_a_row_per_stored_run_with_every_setting_and_measure(store):
     assert pd.isna(none["norm.placement"]) and batch["norm.center"] and batch["norm.groups"] == 4
 
 
+def test_a_resumed_run_is_what_all_its_attempts_were(store):
+    """It counts from the first one, and claims that were stated meanwhile came too late."""
+    run = planned("none", 0)
+    study = {"commit": "first", "dirty": True, "date": "2026-01-01"}
+    first = {"dirty": False, "study": study, "stated": {"a": "123", "faster": "xyz"}, "numerics": "native"}
+    later = {"study": study | {"commit": "second", "dirty": False}, "numerics": "portable"}
+    publish(store, run, earlier=[first, {"dirty": False, "numerics": "native"}], **later)
+    row = runs_table([run], store, [LAST]).iloc[0]
+    assert (row["commit"], row["dirty"], row["stated"]) == ("first", True, "a:123")
+    assert row["numerics"] == "native + portable"
+
+
 def test_the_tables_come_back_bit_for_bit(store, tmp_path):
     runs = [planned("none", 0), planned("batch", 0), planned("batch", 1)]
     publish(store, runs[0])

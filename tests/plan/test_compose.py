@@ -147,6 +147,8 @@ def test_a_claim_hash_follows_the_claim_and_its_runs_only(study):
         (["optimizer.learning_rate=nan"], ["optimizer.learning_rate=nan"]),
         (["dataset=arrays"], ["dataset.path has no value"]),
         (["dataset=arrays", "dataset.path=/nowhere.npz"], ["no file at /nowhere.npz"]),
+        (["dataset=arrays", 'dataset.path="~nobody-of-that-name/x.npz"'], ["no file at ~nobody-of-that-name/x.npz"]),
+        (["dataset=arrays", f"dataset.path=/{300 * 'x'}"], ["no file at /xxx"]),
         (["seed=range(0)"], ["the list is empty"]),
         (["seed=range(0,8,0)"], ["seed=range(0,8,0)"]),
         (["model=resnet", "model.filters=[]"], ["model.filters=[]", "at least 1 item"]),

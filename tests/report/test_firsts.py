@@ -92,8 +92,11 @@ class Studied:
     def experiment(self, name="tiny", *overrides):
         return compose(self.place.home, name, overrides)[0]
 
-    def train(self, name="tiny", again=False, **changes):
-        """Publish what is missing of an experiment, as a worker would, or all `again`; changes: of every spec."""
+    def train(self, name="tiny", again=False, earlier=(), **changes):
+        """Publish what is missing of an experiment, as a worker would, or all `again`; changes: of every spec.
+
+        earlier: attempts that were interrupted.
+        """
         experiment, store = self.experiment(name), self.place.store
         store.prepare()
         for run in expand(experiment, {})[0]:
@@ -104,9 +107,13 @@ class Studied:
                 value = 0.5 + 0.1 * (spec.norm.name == "batch") + 0.001 * spec.seed
                 records = pd.DataFrame([(30, "test/accuracy", "", value)], columns=["step", "name", "site", "value"])
                 facts = {"status": "complete", "classes": 10, "commit": "the package's", "dirty": False}
-                facts |= {"study": provenance.source(self.place.home, ["conf"]), "started": now().date}
-                facts |= {"stated": history.committed(self.place.home, experiment)}
+                facts |= self.attempt(name) | {"earlier": list(earlier)}
                 store.publish(spec, records, records.iloc[:0], facts)
+
+    def attempt(self, name="tiny"):
+        """What an attempt at training that begins now notes of the study."""
+        stated = history.committed(self.place.home, self.experiment(name))
+        return {"study": provenance.source(self.place.home, ["conf"]), "started": now().date, "stated": stated}
 
     def report(self, name="tiny"):
         """Report; what was stated, by claim. The ledger only grew, and a check finds nothing to change."""
@@ -205,6 +212,14 @@ def test_fresh_seeds_make_a_changed_claim_a_stated_one(studied):
     changed = studied.commit(tiny=TINY.replace("range(3)", "[3, 4, 5]").replace("margin: 0.01", "margin: 0.02"))
     studied.train()
     assert set(studied.report().values()) == {changed[:10]}
+
+
+def test_a_resumed_run_counts_from_its_first_attempt(studied):
+    interrupted = studied.attempt()
+    studied.commit(tiny=TINY.replace(BETTER, f"{BETTER}    says: always\n"))  # its curves may have been looked at
+    studied.train(earlier=[interrupted])
+    found = studied.report()
+    assert found["better"] == "post hoc" and found["learns"] != "post hoc"
 
 
 @pytest.mark.parametrize("how", ["recipe", "probe", "schedule"])

@@ -14,6 +14,7 @@ from bn_study.plan.compose import compose
 from bn_study.plan.expand import expand
 from bn_study.store.store import Store
 from bn_study.sweep.cost import to_train
+from bn_study.sweep.run import check_data
 from bn_study.sweep.status import plan_status, planned
 
 EXPERIMENT = """
@@ -55,6 +56,37 @@ def test_tunings_that_wait_for_each_other_are_refused(tmp_path, make_study, chan
     make_study(tmp_path, chain=EXPERIMENT.replace(*changes))
     with pytest.raises(UsageError, match=rf"chain.yaml: tune.rate: .* in a circle: {circle}(\n|$)"):
         check(compose(tmp_path, "chain", [])[0])
+
+
+@pytest.mark.parametrize(
+    ("per", "grid", "main", "asks"),
+    [
+        ("norm, model.activation", "model.activation: relu", "model.activation: [relu, tanh]", "model.activation=tanh"),
+        ("norm, model.widths", "model.widths: [[8, 8.0]]", "model.widths: [[8, 8]]", r"model.widths=\[8,8\]"),
+    ],
+)
+def test_what_would_wait_forever_is_refused(tmp_path, make_study, per, grid, main, asks):
+    text = EXPERIMENT.replace("per: [norm]", f"per: [{per}]").replace(
+        "{norm: [none, batch], model", f"{{{main}, norm: [none, batch], model"
+    )
+    text = text.replace(
+        "{like: plain, optimizer.learning_rate: [", f"{{like: plain, {grid}, optimizer.learning_rate: ["
+    )
+    make_study(tmp_path, chain=text)
+    with pytest.raises(UsageError, match=rf"chain.yaml: tune.rate: the grid plain waits for norm=none {asks}, which "):
+        check(compose(tmp_path, "chain", [])[0])
+
+
+def test_data_are_checked_for_runs_that_wait_for_tuning(tmp_path, make_study):
+    text = EXPERIMENT.replace("plain: {norm", "plain: {batch_size: 5000, norm").replace(
+        "plain, optim", "plain, batch_size: 60, optim"
+    )
+    make_study(tmp_path, chain=text)
+    experiment = compose(tmp_path, "chain", [])[0]
+    plan = plan_status(experiment, Store(tmp_path / "runs"))
+    assert {run.spec.batch_size for run in plan.missing} == {60}
+    with pytest.raises(UsageError, match="batch_size=5000: dataset=digits has"):
+        check_data(to_train(experiment, plan))
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ def command(options: argparse.Namespace) -> int:
     request = parsed(options.request)
     study, experiment = request.study, request.experiment
     from bn_study.plan import numerics
-    from bn_study.sweep import placement
+    from bn_study.sweep import cost, placement
     from bn_study.sweep import run as sweep
     from bn_study.sweep.status import plan_status
 
@@ -48,7 +48,7 @@ def command(options: argparse.Namespace) -> int:
     before = plan_status(experiment, study.store)
     if before.missing or before.waiting:
         request = placement.settled(request)
-    for warning in _unreadable(study.store) + damaged + sweep.check_data(before.missing):
+    for warning in _unreadable(study.store) + damaged + sweep.check_data(cost.to_train(experiment, before)):
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{experiment.name}: {len(before.runs)} runs, {len(before.missing)} to train", flush=True)
     outcome = sweep.run(request, options.max_failures, options.detach)

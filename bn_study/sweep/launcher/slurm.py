@@ -148,7 +148,7 @@ def run(
             if looked - seen < GONE:
                 continue
             assert queue is not None
-            canceled = {one.state for one in queue if one.job == job.ids[-1]} == {"CANCELLED"}
+            canceled = was_canceled({one.state for one in queue if one.job == job.ids[-1]})
             progress.update()
             if not left(call):
                 return Ending()
@@ -161,6 +161,14 @@ def run(
                 newest = next((one for one in submissions(store) if one.call == job.call), job)
                 job = submit(call, job) if newest.ids == job.ids else newest
             seen = clock.monotonic()
+
+
+def was_canceled(states: set[str]) -> bool:
+    """Whether somebody canceled an array whose tasks ended so, rather than its time, its partition or a node ending it.
+
+    Tasks that ended by themselves before that are listed for some minutes, too.
+    """
+    return "CANCELLED" in states <= {"CANCELLED", "COMPLETED", "FAILED"}
 
 
 def submit(call: Call, before: Submission | None = None) -> Submission:
