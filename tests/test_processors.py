@@ -98,7 +98,9 @@ def shaken(monkeypatch):
     return noisy
 
 
-@pytest.mark.parametrize("name", ["steps_to_match", "placement", "nothing_to_tune", "noise_regularizes"])
+@pytest.mark.parametrize(
+    "name", ["steps_to_match", "placement", "nothing_to_tune", "noise_regularizes", "rates_by_depth"]
+)
 def test_numbers_shaken_in_their_last_places_change_nothing(home, shaken, name):
     assert len({shaken(0.1) for _ in range(20)}) > 1 and np.isclose(shaken(0.1), 0.1, rtol=1e-15, atol=0)
     assert evidence.differences(Study(home, home / "results"), compose(home, name, [])[0], "") == []

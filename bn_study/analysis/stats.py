@@ -120,8 +120,10 @@ def sign_flip(differences: np.ndarray) -> float:
     if len(values) <= EXACT_SEEDS:
         size = ROUNDING * np.abs(values).sum()  # equal sums differ by the rounding of their order
         return float((np.abs(_all_signs(len(values)) @ values) >= abs(values.sum()) - size).mean())
+    # whole numbers, whose sums are exact: sums that are equal stay equal, whatever the order and the last places
+    whole = np.rint(values / max(np.abs(values).max(), np.finfo(float).tiny) * 2.0**40)
     result = stats.permutation_test(
-        (values,),
+        (whole,),
         np.mean,
         permutation_type="samples",
         vectorized=True,
