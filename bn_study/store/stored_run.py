@@ -60,7 +60,7 @@ class StoredRun:
     def attempts(self) -> list[dict[str, Any]]:
         """What provenance says of each attempt that trained a part of the run, in their order.
 
-        All have commit, dirty, study, stated, device, numerics and started; the last, which published it, has the rest.
+        All have commit, dirty, study, device, numerics and started, and since 0.2.0 stated; the last one has the rest.
         """
         return [*self.provenance.get("earlier", []), self.provenance]
 
