@@ -6,15 +6,14 @@ It writes short runs to a store in FOLDER; only their timings are used. It is a 
 TensorFlow, whose threads must be set before that.
 """
 
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
-from bn_study.errors import UsageError
 from bn_study.plan.spec import Part, RunSpec
 from bn_study.store import provenance
 from bn_study.store.store import Store
+from bn_study.sweep import child
 from bn_study.sweep.cost import to_train, unpriced
 from bn_study.sweep.request import Request
 from bn_study.sweep.status import plan_status
@@ -59,7 +58,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except UsageError as error:  # the parent shows the last line
-        sys.exit(" ".join(str(error).splitlines()))
+    child.run(main)

@@ -19,12 +19,12 @@ from pathlib import Path
 
 from bn_study.analysis.mirror import _run
 from bn_study.analysis.mirror._sweep import Sweep
-from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.experiment import PlannedRun
 from bn_study.store import checkpoint
 from bn_study.store.store import Store
 from bn_study.store.stored_run import DamagedRun
+from bn_study.sweep import child
 from bn_study.sweep.request import Request
 from bn_study.sweep.status import plan_status
 
@@ -95,7 +95,4 @@ def _written(path: Path) -> float:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except UsageError as error:  # the parent shows the last line
-        sys.exit(" ".join(str(error).splitlines()))
+    child.run(main)

@@ -30,7 +30,7 @@ class Evaluator:
     def __init__(self, network: Network, data: Data) -> None:
         self.network = network
         self.data = data
-        self.variables = [variable for pair in network.statistics for variable in pair]
+        self.variables = network.averages
         inputs = tf.TensorSpec((None, *data.shape), tf.float32)
         statistics = [tf.TensorSpec(variable.shape, tf.float32) for variable in self.variables]
         # XLA draws different random numbers, and this noise must be the noise that the training loop draws

@@ -79,6 +79,11 @@ class Network:
         return [pair for layer in self.normalizers for pair in layer.statistics]
 
     @property
+    def averages(self) -> list[keras.Variable]:
+        """The statistics one after another: the first mean, its variance, the second mean, ..."""
+        return [variable for pair in self.statistics for variable in pair]
+
+    @property
     def group_size(self) -> int:
         """How many consecutive examples of a training batch the normalizers need at least, or a multiple of it."""
         return math.lcm(*(layer.group_size or 1 for layer in self.every_normalizer))

@@ -120,6 +120,16 @@ class BatchNormalization(Normalizer):
         moving.assign(before * self.momentum + value * (1.0 - self.momentum))
 
 
+class CountedBatchNormalization(BatchNormalization):
+    """Batch normalization that counts its training steps, so that what it does can depend on them."""
+
+    averages_calls = separates_time_steps = False  # the number of steps is that of a single call
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        super().build(shape)
+        self.steps = self.add_weight(name="steps", shape=(), dtype="int64", initializer="zeros", trainable=False)
+
+
 def in_groups(inputs: Any, group_size: int | None) -> tuple[Any, Any, Any]:
     """Consecutive examples in groups, with the moments of each feature in each group.
 

@@ -38,7 +38,7 @@ class Scorer:
         """part: fixed examples of a split, by their number; None for all."""
         self._network, self._data, self._part = network, data, part
         self._widened = widening(data)
-        self._averages = [variable for pair in network.statistics for variable in pair]
+        self._averages = network.averages
         self._examples: dict[object, _Examples] = {}
         self._walks: dict[object, tf.types.experimental.PolymorphicFunction] = {}
 

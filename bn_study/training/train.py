@@ -6,7 +6,7 @@ were gathered by index (program.py). Python runs only between chunks. Runs of on
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.schedule import measuring_points
 from bn_study.plan.spec import Part, RunSpec
+from bn_study.store.book import Book, read
 from bn_study.store.checkpoint import State, Unusable
 from bn_study.training import batches, gpu
 from bn_study.training.batches import learning_rates
@@ -27,7 +27,6 @@ from bn_study.training.program import Program, shared
 from bn_study.training.stopwatch import Stopwatch
 
 Between = Callable[[int, Callable[[], State]], None]
-_COLUMNS = ["step", "name", "site", "value"]
 
 
 @dataclass
@@ -100,7 +99,7 @@ def train(spec: RunSpec, programs: Programs, between: Between, state: State | No
         program, evaluator = programs.start(spec)
     data = programs.data(spec.dataset)
     order, augmentation = batches.of_run(spec, data.train), data.augmentation
-    step, diverged_at, book = 0, None, _Book()
+    step, diverged_at, book = 0, None, Book()
     if state is not None:
         step, diverged_at, book = _restored(state, program)
     for point, probes in measuring_points(spec):
@@ -127,59 +126,17 @@ def train(spec: RunSpec, programs: Programs, between: Between, state: State | No
     return Trained(*book.tables(), diverged_at, watch.timing())
 
 
-@dataclass
-class _Book:
-    """The records so far."""
-
-    scalars: list[tuple[int, str, str, float]] = field(default_factory=list)
-    vectors: list[tuple[int, str, str, np.ndarray]] = field(default_factory=list)
-
-    def write(self, step: int, name: str, site: str, value: Any) -> None:
-        """Add a record. Raises UsageError for one that the table of vectors cannot hold."""
-        if np.ndim(value):
-            before = next((one for _, *of, one in reversed(self.vectors) if of == [name, site]), value)
-            if np.ndim(value) > 1 or len(value) != len(before):
-                raise UsageError(
-                    f"{name} at {site!r} has shape {np.shape(value)} at step {step}; a probe records numbers, and "
-                    "vectors whose length stays the same"
-                )
-            self.vectors.append((step, name, site, np.asarray(value, np.float32)))
-        else:
-            self.scalars.append((step, name, site, float(value)))
-
-    def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        return pd.DataFrame(self.scalars, columns=_COLUMNS), pd.DataFrame(self.vectors, columns=_COLUMNS)
-
-
-def _state(step: int, diverged_at: int | None, book: _Book, program: Program) -> State:
+def _state(step: int, diverged_at: int | None, book: Book, program: Program) -> State:
     """All that the loop carries from one chunk to the next, as plain arrays."""
-    columns: dict[str, list[Any]] = {}
-    for kind, rows in (("scalars", book.scalars), ("vectors", book.vectors)):
-        for index, name in enumerate(_COLUMNS):
-            columns[f"{kind}/{name}"] = [row[index] for row in rows]
-    values = columns.pop("vectors/value")
-    return program.state() | {
-        "step": np.array(step),
-        "diverged_at": np.array(-1 if diverged_at is None else diverged_at),
-        "vectors/length": np.array([len(value) for value in values], np.int64),
-        "vectors/value": np.concatenate([np.zeros(0, np.float32), *values]),
-    } | {name: np.array(column) for name, column in columns.items()}  # fmt: skip
+    loop = {"step": np.array(step), "diverged_at": np.array(-1 if diverged_at is None else diverged_at)}
+    return program.state() | loop | dict(book.arrays())
 
 
-def _restored(state: State, program: Program) -> tuple[int, int | None, _Book]:
+def _restored(state: State, program: Program) -> tuple[int, int | None, Book]:
     """Load a state into the program. Returns its step, diverged_at and book."""
     try:
         program.restore(state)
-        ends = np.cumsum(state["vectors/length"])[:-1]
-        values = {
-            "scalars": state["scalars/value"].tolist(),
-            "vectors": np.split(state["vectors/value"], ends) if len(state["vectors/length"]) else [],
-        }
-        rows = {
-            kind: list(zip(*(state[f"{kind}/{name}"].tolist() for name in _COLUMNS[:-1]), values[kind], strict=True))
-            for kind in values
-        }
         diverged_at = int(state["diverged_at"])
-        return int(state["step"]), None if diverged_at < 0 else diverged_at, _Book(**rows)
+        return int(state["step"]), None if diverged_at < 0 else diverged_at, read(state)
     except (KeyError, ValueError, TypeError) as error:
         raise Unusable(f"a checkpoint that does not fit the run: {error}") from error

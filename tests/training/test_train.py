@@ -13,7 +13,7 @@ from bn_study.training import train as loop
 from bn_study.training.batches import Batches, ClassBatches, learning_rates, of_run
 from bn_study.training.evaluation import Evaluation
 from bn_study.training.program import build_network
-from bn_study.training.train import Programs, _Book, train
+from bn_study.training.train import Programs, train
 
 MLP = (
     "dataset=digits", "model=mlp", "model.activation=relu", "model.initializer=he", "model.initializer_scale=1",
@@ -340,17 +340,6 @@ def test_learning_rate_drops_at_fractions_of_the_run(specify):
     rates = learning_rates(spec, 0, 100)
     np.testing.assert_allclose(rates[[0, 49, 50, 74, 75, 99]], [0.4, 0.4, 0.04, 0.04, 0.004, 0.004], rtol=1e-6)
     np.testing.assert_array_equal(learning_rates(spec, 40, 20), rates[40:60])
-
-
-def test_a_record_that_no_table_can_hold_is_refused():
-    book = _Book()
-    book.write(0, "own/sizes", "layer1", np.zeros(2))
-    book.write(1, "own/sizes", "layer2", np.zeros(3))
-    for value in (np.zeros(3), np.zeros((2, 2))):
-        with pytest.raises(UsageError, match=r"own/sizes at 'layer1' has shape .* at step 1"):
-            book.write(1, "own/sizes", "layer1", value)
-    book.write(1, "own/sizes", "layer1", np.ones(2))
-    assert len(book.tables()[1]) == 3
 
 
 def test_learning_rate_rises_and_falls_as_half_a_cosine(specify):

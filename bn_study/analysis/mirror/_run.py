@@ -8,10 +8,9 @@ import numpy as np
 
 from bn_study.analysis.mirror._sweep import Sweep
 from bn_study.plan.spec import RunSpec
+from bn_study.store.book import Row, read
 from bn_study.store.stored_run import StoredRun
 
-Row = tuple[int, str, str, Any]
-"""Step, name, site and value of a record."""
 Histograms = Literal["none", "few", "all"]
 """Which runs' histograms a mirror exports."""
 
@@ -77,16 +76,8 @@ def of(stored: StoredRun, sweep: Sweep) -> Run:
 
 def under_way(spec: RunSpec, state: Mapping[str, np.ndarray], sweep: Sweep) -> Run:
     """A run from its checkpoint (store/checkpoint.py). Its status is `running`."""
-    ends = np.cumsum(state["vectors/length"])[:-1]
-    values = {
-        "scalars": state["scalars/value"].tolist(),
-        "vectors": np.split(state["vectors/value"], ends) if len(state["vectors/length"]) else [],
-    }
-    scalars, vectors = (
-        zip(*(state[f"{kind}/{name}"].tolist() for name in ("step", "name", "site")), values[kind], strict=True)
-        for kind in ("scalars", "vectors")
-    )
-    recorded = _scalars(scalars), _histograms(vectors)
+    book = read(state)
+    recorded = _scalars(book.scalars), _histograms(book.vectors)
     return Run(spec.id, sweep, sweep.ordered(spec.settings), *recorded, "running", None)
 
 

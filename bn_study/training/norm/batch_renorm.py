@@ -5,14 +5,14 @@ from typing import Literal
 from keras import ops
 
 from bn_study.plan.types import AtLeastOne, Count, Fraction, Natural, NonNegative, Positive
-from bn_study.training.normalization import BatchNormalization, in_groups
+from bn_study.training.normalization import CountedBatchNormalization, in_groups
 from bn_study.training.normalizer import Normalizer
 
 STATISTICS = True
 """Whether it keeps moving averages, so that inference has a choice of statistics."""
 
 
-class BatchRenormalization(BatchNormalization):
+class BatchRenormalization(CountedBatchNormalization):
     """Batch normalization whose training outputs are corrected toward the outputs of inference.
 
     Alg. 1: x_hat = (x - mu_B) / sigma_B * r + d, with r = sigma_B / sigma within 1/r_max .. r_max and
@@ -21,10 +21,8 @@ class BatchRenormalization(BatchNormalization):
     moving variance stores sigma^2 - epsilon, so that inference is the same as in batch normalization.
 
     The bounds on r and d start at 1 and 0, which is batch normalization, and rise linearly from step `warm_up` to their
-    final values at `r_steps` and `d_steps`. The layer counts its training steps itself.
+    final values at `r_steps` and `d_steps`.
     """
-
-    averages_calls = separates_time_steps = False  # r, d and the number of steps are those of a single call
 
     def __init__(
         self, *, group_size: int | None, r_max: float, d_max: float, warm_up: int, r_steps: int, d_steps: int, **options
@@ -33,10 +31,6 @@ class BatchRenormalization(BatchNormalization):
         self.group_size = group_size
         self.r_max, self.d_max = r_max, d_max
         self.warm_up, self.r_steps, self.d_steps = warm_up, r_steps, d_steps
-
-    def build(self, shape: tuple[int | None, ...]) -> None:
-        super().build(shape)
-        self.steps = self.add_weight(name="steps", shape=(), dtype="int64", initializer="zeros", trainable=False)
 
     def _train(self, inputs, moving_mean, moving_variance):
         grouped, mean, variance = in_groups(inputs, self.group_size)

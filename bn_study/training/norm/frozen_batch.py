@@ -5,30 +5,23 @@ from typing import Literal
 from keras import ops
 
 from bn_study.plan.types import Fraction, Natural, Positive
-from bn_study.training.normalization import BatchNormalization
+from bn_study.training.normalization import CountedBatchNormalization
 from bn_study.training.normalizer import Normalizer
 
 STATISTICS = True
 """Whether it keeps moving averages, so that inference has a choice of statistics."""
 
 
-class FrozenBatchNormalization(BatchNormalization):
+class FrozenBatchNormalization(CountedBatchNormalization):
     """Batch normalization for `warm_up` steps; then the moving averages of that step normalize, in training, too.
 
     From then on a step has no noise from its batch, and no gradient flows through statistics, because they do not
-    depend on the batch: each feature is multiplied and shifted by constants, while gamma and beta go on learning. The
-    layer counts its training steps itself.
+    depend on the batch: each feature is multiplied and shifted by constants, while gamma and beta go on learning.
     """
-
-    averages_calls = separates_time_steps = False  # the number of steps is that of a single call
 
     def __init__(self, *, warm_up: int, **options) -> None:
         super().__init__(**options)
         self.warm_up = warm_up
-
-    def build(self, shape: tuple[int | None, ...]) -> None:
-        super().build(shape)
-        self.steps = self.add_weight(name="steps", shape=(), dtype="int64", initializer="zeros", trainable=False)
 
     def _train(self, inputs, moving_mean, moving_variance):
         frozen = self.steps >= self.warm_up

@@ -65,7 +65,7 @@ def record(
 
 def _looked(network: Network, data: Data) -> Compiled:
     """(inputs, targets, statistics) -> mean loss, accuracy (0 for a regression), and the loss's slope by each input."""
-    averages = [variable for pair in network.statistics for variable in pair]
+    averages = network.averages
 
     def look(inputs, targets, statistics):
         mapping = list(zip(averages, statistics, strict=True))
