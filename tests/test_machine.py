@@ -150,20 +150,6 @@ def test_python_without_assertions_is_refused_by_name(bn_study):
     assert "PYTHONOPTIMIZE" in said and len(said.splitlines()) == 1
 
 
-@pytest.mark.parametrize(
-    ("states", "canceled"),
-    [
-        ({"CANCELLED"}, True),
-        ({"CANCELLED", "FAILED", "COMPLETED"}, True),  # one had ended before somebody canceled the rest
-        ({"CANCELLED", "TIMEOUT"}, False),  # one was canceled, and time ended the rest
-        ({"FAILED"}, False),
-        (set(), False),
-    ],
-)
-def test_an_array_that_somebody_canceled_is_told_from_one_that_ended(states, canceled):
-    assert slurm.was_canceled(states) == canceled
-
-
 def test_slurm_starts_its_tasks_like_other_children(make_study, tmp_path, monkeypatch):
     (tmp_path / "bin").mkdir()
     for name in ("sbatch", "srun"):

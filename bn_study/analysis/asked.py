@@ -8,7 +8,7 @@ import pandas as pd
 
 from bn_study.analysis.arms import CONSTANT
 from bn_study.analysis.measures import Measure, parse
-from bn_study.analysis.recorded import NotMeasured, NotRecorded
+from bn_study.analysis.recorded import NotMeasured, NotRecorded, diverged
 from bn_study.analysis.settings import parse_selector, where
 from bn_study.plan.experiment import Experiment, PlannedRun
 from bn_study.store.stored_run import StoredRun
@@ -86,8 +86,12 @@ def on_these(grids: Sequence[str], stated: str, measures: Sequence[Asked]) -> st
 
 def value(one: Asked, run: PlannedRun, stored: StoredRun) -> float:
     """The measure of a run; NaN if it has none and need not have one."""
-    if one.metric and (one.metric, "") not in stored.scalars:
-        return math.nan
+    if one.metric:
+        name, _, site = one.metric.partition("@")
+        if (name, site) not in stored.scalars:
+            return math.nan
+        if site:  # a figure may draw what belongs to a layer
+            return math.nan if diverged(stored) else float(stored.scalars[name, site][1][-1])
     try:
         return one.measure.of(stored, one.level.get(run.spec.dataset.name))
     except NotMeasured:

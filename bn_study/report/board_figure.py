@@ -18,6 +18,7 @@ from bn_study.analysis.figure.effects import COLORS, LIGHT
 from bn_study.analysis.stats import Outcome
 from bn_study.report import words
 from bn_study.report.answers import Answered, Question
+from bn_study.store.replacing import write_text
 
 NAME = "board"
 COLUMNS = (
@@ -136,7 +137,7 @@ def write(folder: Path, answered: Sequence[Answered], asked: Sequence[Question],
     paths = _style.save(draw(asked), folder, NAME, letters=True, png=png)
     numbers, text = folder / f"{NAME}.csv", folder / f"{NAME}.json"
     csv_files.write_csv(data, numbers)
-    text.write_text(json.dumps({"caption": caption(data)}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(text, json.dumps({"caption": caption(data)}, indent=1, ensure_ascii=False) + "\n")
     return [*paths, numbers, text]
 
 

@@ -23,6 +23,7 @@ from bn_study.plan.experiment import ADHOC, Experiment, PlannedRun, Tuned
 from bn_study.report import answers, firsts, fresh_seeds, same, sanity_checks
 from bn_study.report.beside import Judgment, sentences
 from bn_study.report.ledger import FILE, Ledger
+from bn_study.store.replacing import write_text
 from bn_study.study import Study
 from bn_study.sweep.status import planned
 
@@ -144,7 +145,7 @@ def _write_board(study: Study, results: Path, home: Path, png: bool = True) -> l
     answered = answers.answers(stated, experiments)
     compared = fresh_seeds.update(study.results, results)
     page = results / "README.md"
-    page.write_text(writer.board_page.page(stated, answered, experiments, replicated, results), encoding="utf-8")
+    write_text(page, writer.board_page.page(stated, answered, experiments, replicated, results))
     questions = answers.questions(stated, answered)
     written = [*compared, page, *writer.board_figure.write(results, answered, questions, png)]
     written += writer.statement_figure.write(results, answered)
@@ -152,7 +153,7 @@ def _write_board(study: Study, results: Path, home: Path, png: bool = True) -> l
     if study.results == study.home / "results" and readme.is_file():
         summary = writer.board_page.short(stated, answered, replicated, results)
         text = writer.board_page.inserted(readme.read_text(encoding="utf-8"), summary)
-        (home / "README.md").write_text(text, encoding="utf-8")
+        write_text(home / "README.md", text)
         written.append(home / "README.md")
     return written
 
@@ -249,9 +250,12 @@ def _write(
     """
     lasting = target == study.results / experiment.name
     earlier = fresh_seeds.verdicts_of(source) if lasting else None
-    judged = _judge(study, experiment, source / "runs.csv", target / "runs.csv", sanity)
+    with tempfile.TemporaryDirectory() as scratch:  # a table is replaced only when all of it has been judged
+        judged = _judge(study, experiment, source / "runs.csv", Path(scratch) / "runs.csv", sanity)
     if lasting:
         fresh_seeds.keep(study.results, experiment.name, earlier, judged.runs)
+    target.mkdir(parents=True, exist_ok=True)
+    csv_files.write_csv(judged.runs, target / "runs.csv")
     kept = csv_files.read_csv(source / "curves.csv") if (source / "curves.csv").is_file() else None
     curves = writer.curves_table(experiment, judged.plan, study.store, judged.runs, kept)
     csv_files.write_csv(curves, target / "curves.csv")

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bn_study.errors import UsageError
 from bn_study.plan.moment import Moment
-from bn_study.store.replacing import replacing
+from bn_study.store.replacing import changing, write_text
 
 FILE = "stated.json"
 
@@ -75,11 +75,17 @@ class Ledger(BaseModel):
             raise UsageError(f"{path}: not readable ({reason}); restore it from git, it is never edited") from None
 
     def write(self, path: Path) -> None:
-        """Write one entry per line, so that a diff shows exactly what was appended."""
-        sections = [f'"{name}": [{_lines(getattr(self, name))}]' for name in type(self).model_fields]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as beside:
-            beside.write_text("{" + ",\n".join(sections) + "}\n", encoding="utf-8")
+        """Write one entry per line, so that a diff shows exactly what was appended.
+
+        An entry that another process has appended since this ledger was read stays.
+        """
+        with changing(path):
+            whole = self
+            if path.is_file():
+                trained = ((run, entry.moment) for entry in self.trained for run in entry.runs)
+                whole = Ledger.read(path).extended(self.claims, self.attached, trained)
+            sections = [f'"{name}": [{_lines(getattr(whole, name))}]' for name in type(self).model_fields]
+            write_text(path, "{" + ",\n".join(sections) + "}\n")
 
     def extended(
         self, claims: Iterable[Stated], attached: Iterable[Attached], trained: Iterable[tuple[str, Moment]]

@@ -27,6 +27,7 @@ from bn_study.plan.spec import Part
 from bn_study.report import words
 from bn_study.report.page import render
 from bn_study.report.trace import traces
+from bn_study.store.replacing import write_text
 from bn_study.store.store import Store
 
 
@@ -75,7 +76,7 @@ def write(
         files += drawn
         figures.append({"name": name, "caption": caption})
     page = folder / "report.md"
-    page.write_text(_page(experiment, runs, verdicts, tuned, figures, firm, notes), encoding="utf-8")
+    write_text(page, _page(experiment, runs, verdicts, tuned, figures, firm, notes))
     return [*files, page]
 
 
@@ -126,7 +127,7 @@ def _write_figure(
             f"Run set {run_set(runs)}.",
         ]
     )
-    about.write_text(described_figure(figure, caption, runs), encoding="utf-8")
+    write_text(about, described_figure(figure, caption, runs))
     return [*files, numbers, about], caption
 
 

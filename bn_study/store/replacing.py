@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -21,6 +21,12 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str, errors: str = "strict") -> None:
+    """Give a file this text as UTF-8. A kill or a full disk leaves the text that it had. Raises OSError."""
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8", errors=errors)
+
+
 @contextmanager
 def changing(path: Path) -> Iterator[None]:
     """Hold off other processes that would change a file in the same folder, from reading it to writing it.
@@ -30,7 +36,8 @@ def changing(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        with suppress(OSError):  # a file system without locks: nobody is held off
+            fcntl.flock(folder, fcntl.LOCK_EX)
         yield
     finally:
         os.close(folder)

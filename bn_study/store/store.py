@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bn_study.errors import UsageError
 from bn_study.plan.spec import RunSpec
 from bn_study.store.lease import HEARTBEAT_TIMEOUT, Lease, Leases
-from bn_study.store.replacing import replacing
+from bn_study.store.replacing import write_text
 from bn_study.store.stored_run import TABLES, StoredRun, own_checksum, sha256_of
 
 if TYPE_CHECKING:  # imported only where a table is read: pandas is slow to import
@@ -163,8 +163,7 @@ class Store:
             base.parent.mkdir(parents=True, exist_ok=True)
             summary = {"kind": kind, "usage": usage, "deaths": self._deaths(base) + (kind == "crashed")}
             for path, content in ((base.with_suffix(".txt"), text), (base.with_suffix(".json"), json.dumps(summary))):
-                with replacing(path) as beside:
-                    beside.write_text(content, encoding="utf-8", errors="backslashreplace")
+                write_text(path, content, errors="backslashreplace")
 
     def failed(self, run_id: str, call: str) -> "Failure | None":
         """Why a call does not try a run again; None if it does."""

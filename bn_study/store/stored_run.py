@@ -3,11 +3,14 @@
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bn_study.errors import UsageError
 from bn_study.plan.renamed import current
 from bn_study.plan.spec import RunSpec
 
@@ -23,9 +26,16 @@ class DamagedRun(Exception):
     """A stored run whose content is not what was published."""
 
 
+class CannotRead(UsageError):
+    """A stored run that may be whole but cannot be read here and now: no permission, or a disk that does not answer."""
+
+
 @dataclass(frozen=True)
 class StoredRun:
-    """A finished run. Tables are verified against their checksums when they are first used."""
+    """A finished run. Tables are verified against their checksums when they are first used.
+
+    What reads its files raises DamagedRun or CannotRead.
+    """
 
     folder: Path
 
@@ -68,7 +78,7 @@ class StoredRun:
         """complete or diverged; damaged if the provenance cannot be read."""
         try:
             return self.provenance["status"]
-        except DamagedRun:
+        except (DamagedRun, CannotRead):
             return "damaged"
 
     @cached_property
@@ -107,15 +117,13 @@ class StoredRun:
                 self._verified(name)
 
     def _stat(self, name: str) -> os.stat_result:
-        try:
-            return os.stat(self.folder / name)
-        except OSError as error:
-            raise DamagedRun(f"{self.folder / name}: {error.strerror}") from error
+        with _reading(self.folder / name) as path:
+            return os.stat(path)
 
     def _json(self, name: str) -> dict[str, Any]:
         try:
-            content = json.loads((self.folder / name).read_bytes())
-        except (OSError, ValueError) as error:
+            content = json.loads(self._bytes(name))
+        except ValueError as error:
             raise DamagedRun(f"{self.folder / name}: {error}") from error
         if not isinstance(content, dict):
             raise DamagedRun(f"{self.folder / name}: not an object")
@@ -130,14 +138,25 @@ class StoredRun:
         return Recorded(ParquetFile(BufferReader(self._verified(name))).read(use_threads=False))
 
     def _verified(self, name: str) -> bytes:
-        path = self.folder / name
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise DamagedRun(f"{path}: {error.strerror}") from error
+        content = self._bytes(name)
         if hashlib.sha256(content).hexdigest() != self.provenance["checksums"].get(name):
-            raise DamagedRun(f"{path}: the checksum does not match")
+            raise DamagedRun(f"{self.folder / name}: the checksum does not match")
         return content
+
+    def _bytes(self, name: str) -> bytes:
+        with _reading(self.folder / name) as path:
+            return path.read_bytes()
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[Path]:
+    """Raises DamagedRun if the file is not there, and CannotRead if the system says no for another reason."""
+    try:
+        yield path
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise DamagedRun(f"{path}: {error.strerror}") from error
+    except OSError as error:
+        raise CannotRead(f"{path} cannot be read now ({error.strerror}); try again, or make it readable") from error
 
 
 def sha256_of(path: Path) -> str:

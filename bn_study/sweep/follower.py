@@ -1,6 +1,6 @@
 """A follower: exports the runs of a call to a mirror while they are trained.
 
-It reads the store; a damaged run that it meets is set aside.
+It only reads the store; a damaged run that it meets is not exported, and named at the end.
 
     python -m bn_study.sweep.follower SINCE [EXPERIMENT] [OVERRIDE ...]
 
@@ -23,7 +23,7 @@ from bn_study.plan import parts
 from bn_study.plan.experiment import PlannedRun
 from bn_study.store import checkpoint
 from bn_study.store.store import Store
-from bn_study.store.stored_run import DamagedRun
+from bn_study.store.stored_run import CannotRead, DamagedRun
 from bn_study.sweep import child
 from bn_study.sweep.request import Request
 from bn_study.sweep.status import plan_status
@@ -53,13 +53,16 @@ def main(arguments: list[str]) -> int:
     folder = study.results / "mirror" / mirror.name
     exported: dict[str, float] = {}
     last = False
+    plan = plan_status(experiment, study.store)
     while True:
-        for run in plan_status(experiment, study.store).runs:
+        if plan.has_more(study.store):
+            plan = plan_status(experiment, study.store)
+        for run in plan.runs:
             news = _news(run, study.store, since, exported, sweep)
             if news is not None:
                 parts.call("mirror", mirror, news, folder)
         if last:
-            done = plan_status(experiment, study.store).done
+            done = filter(study.store.done, [run.spec.id for run in plan.runs])
             unread = [run_id for run_id in done if exported.get(run_id) != math.inf]
             print(*(f"{run_id} cannot be read" for run_id in unread), sep="\n", file=sys.stderr)
             return 1 if unread else 0
@@ -85,7 +88,7 @@ def _news(
             return None
         exported[run_id] = written
         state = checkpoint.load(path, run.spec).state
-    except (OSError, checkpoint.Unusable, DamagedRun):
+    except (OSError, checkpoint.Unusable, DamagedRun, CannotRead):
         return None  # gone or incomplete; `run` handles damaged runs
     return None if state is None else _run.under_way(run.spec, state, sweep)
 

@@ -12,7 +12,7 @@ _NAMES = {"training": "training", "compiling": "compiling", "starting": "startin
 def spent(provenance: Mapping[str, Any]) -> dict[str, float]:
     """Seconds of a worker by activity, from a run's provenance (see training/stopwatch); `measuring <probe>` each."""
     seconds: dict[str, float] = defaultdict(float)
-    for activity, entry in provenance["timing"].items():
+    for activity, entry in provenance.get("timing", {}).items():
         kind, _, probe = activity.partition("/")
         seconds[f"measuring {probe}" if probe else _NAMES[kind]] += entry["seconds"]
     inside = sum(value for name, value in seconds.items() if name != _NAMES["worker"])

@@ -12,7 +12,7 @@ from bn_study.plan.device import CPU
 from bn_study.plan.spec import RunSpec
 from bn_study.store import provenance
 from bn_study.store.store import Store
-from bn_study.store.stored_run import DamagedRun, StoredRun
+from bn_study.store.stored_run import CannotRead, DamagedRun, StoredRun
 
 NEWEST = 30
 """At most this many stored runs per normalizer, model and data set are read, newest first: older code may be slower."""
@@ -76,7 +76,7 @@ def _known(run: StoredRun, threads: int | None, device: str) -> Known | None:
             return None
         on_disk = sum(entry.stat().st_size for entry in os.scandir(run.folder))
         return Known(settings, origin["timing"], origin["seconds"], origin["peak_memory"], on_disk)
-    except (DamagedRun, KeyError, OSError):  # KeyError: older runs did not record all of this
+    except (DamagedRun, CannotRead, KeyError):  # KeyError: older runs did not record all of this
         return None
 
 

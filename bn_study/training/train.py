@@ -55,6 +55,7 @@ class Programs:
     def _loaded(self, dataset: Part) -> tuple[Data, tuple[tf.Tensor, tf.Tensor]]:
         """The data set, and its training split as tensors."""
         if self._data is None or self._data[0] != dataset:
+            self._data = self._program = None  # free them first: two at once would need twice the memory
             data: Data = parts.call("dataset", dataset)
             self._data = dataset, data, (tf.constant(data.train.stored), tf.constant(data.train.targets))
         return self._data[1:]
@@ -81,7 +82,7 @@ class Programs:
         if self._program is not None and self.has(spec):
             self._program[1].reset(spec, data)
         else:
-            self._program = None  # free it first: two at once would need twice the memory
+            self._program = None
             program = Program(spec, data, tensors)
             self._program = shared(spec), program, Evaluator(program.network, data)
         return self._program[1:]

@@ -8,6 +8,7 @@ import pytest
 from bn_study.analysis import unit_paths
 from bn_study.analysis.measures import parse
 from bn_study.analysis.needed import Needed
+from bn_study.analysis.recorded import NotRecorded
 from bn_study.errors import UsageError
 from bn_study.plan import parts
 from bn_study.plan.spec import Part, RunSpec
@@ -126,7 +127,7 @@ def test_path_growth_is_the_slope_of_the_logarithm(stored):
         vectors |= units(f"layer{layer}/pre", [0, 100], values, values, values)
     run = stored(vectors=vectors)
     assert measured("path_growth", run, site="pre", **PATH) == pytest.approx(0.25)
-    with pytest.raises(UsageError, match="layer<i>/post"):
+    with pytest.raises(NotRecorded, match="layer<i>/post"):
         measured("path_growth", run, site="post", **PATH)
 
 
@@ -232,8 +233,9 @@ def test_the_ratio_over_depth_in_decades(stored, values, ratio):
     assert swapped == pytest.approx(-ratio)
 
 
-def test_the_ratio_over_depth_of_what_is_not_finite(stored):
-    run = stored(sites=layers([math.inf, 1.0, math.nan], "gradient/delta"))
+@pytest.mark.parametrize("worst", [math.inf, -0.5])
+def test_the_ratio_over_depth_of_what_has_no_logarithm(stored, worst):
+    run = stored(sites=layers([worst, 1.0, math.nan], "gradient/delta"))
     assert math.isnan(measured("depth_ratio", run, **RATIO | {"last": 2}))
     assert math.isnan(measured("depth_ratio", run, **RATIO | {"first": 2}))
 

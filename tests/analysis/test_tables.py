@@ -186,6 +186,20 @@ def test_finals_are_there_where_a_run_recorded_them(store, tmp_path):
     assert runs_table([complete], empty, measures, kept=runs_table([complete], store, [STEPS])).empty
 
 
+def test_a_figure_draws_the_end_of_a_record_that_belongs_to_a_layer(store):
+    complete, lost, without = planned("none", 0), planned("none", 1), planned("none", 2)
+    rows = [(step, "activation/std", "layer1/pre", value) for step, value in ((100, 2.0), (200, 0.5))]
+    for run, status in ((complete, "complete"), (lost, "diverged")):
+        records = pd.DataFrame(rows, columns=["step", "name", "site", "value"])
+        store.publish(run.spec, records, records.iloc[:0], {"status": status, "diverged_at": None, "classes": 10,
+                      "commit": "1234567890", "dirty": False, "stated": {}})  # fmt: skip
+    publish(store, without)
+    shown = {"kind": "over_factor", "grids": ["speed"], "metrics": ["activation/std@layer1/pre"]}
+    (drawn,) = (one for one in asked(replace(experiment(), figures={"a": shown})) if one.drawn)
+    table = runs_table([complete, lost, without], store, [drawn])
+    assert table[drawn.measure.label(None)].fillna(-1).tolist() == [0.5, -1, -1]
+
+
 def test_a_committed_row_serves_without_what_only_a_figure_draws(store, tmp_path):
     run = planned("none", 0, ("speed", "select"))
     publish(store, run)

@@ -40,6 +40,24 @@ def test_it_only_grows(additions):
         assert ledger.extended(claims, attached, runs) == ledger, "what is known is not entered again"
 
 
+@given(ADDITIONS, ADDITIONS)
+@settings(max_examples=50)
+def test_what_another_process_appended_meanwhile_stays(tmp_path_factory, ours, theirs):
+    path, mine, other = tmp_path_factory.mktemp("ledger") / FILE, Ledger(), Ledger()
+    for one in ours:
+        mine = mine.extended(*one)
+    for one in theirs:
+        other = other.extended(*one)
+    other.write(path)
+    mine.write(path)
+    both = Ledger.read(path)
+    assert both.hashes() == mine.hashes() | other.hashes()
+    for section in Ledger.model_fields:
+        assert getattr(both, section)[: len(getattr(other, section))] == getattr(other, section)
+    first = [one.first() for one in (mine, other)]
+    assert both.first() == {run: min(one[run] for one in first if run in one) for run in {*first[0], *first[1]}}
+
+
 @given(ADDITIONS)
 @settings(max_examples=50)
 def test_it_is_read_as_it_was_written(tmp_path_factory, additions):

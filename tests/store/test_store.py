@@ -9,7 +9,7 @@ import pytest
 
 from bn_study.errors import UsageError
 from bn_study.store.store import Store
-from bn_study.store.stored_run import DamagedRun
+from bn_study.store.stored_run import CannotRead, DamagedRun
 
 RECORDS = pd.DataFrame({"step": [0, 5], "name": ["test/loss"] * 2, "site": [""] * 2, "value": [0.1, float("nan")]})
 VECTORS = pd.DataFrame(
@@ -87,6 +87,22 @@ def test_one_flipped_bit_is_noticed_and_the_run_set_aside(store, spec, table):
     said = store.set_aside(spec.id)
     assert (store.root / ".damaged" / f"{spec.id}-0").is_dir() and f"{spec.id}-0" in said and not store.done(spec.id)
     publish(store, spec)
+    assert len(store.read(spec.id).records) == 2
+
+
+@pytest.mark.parametrize("name", ["provenance.json", "records.parquet"])
+def test_a_run_that_cannot_be_read_now_is_not_damaged_and_one_without_a_file_is(store, spec, name):
+    publish(store, spec)
+    path = store.root / spec.id / name
+    content = path.read_bytes()
+    path.unlink()
+    with pytest.raises(DamagedRun, match=name):
+        _ = store.read(spec.id).records
+    path.symlink_to(path)  # the system refuses to open it, root too
+    with pytest.raises(CannotRead, match=f"{name} cannot be read now .*; try again"):
+        _ = store.read(spec.id).records
+    path.unlink()
+    path.write_bytes(content)
     assert len(store.read(spec.id).records) == 2
 
 

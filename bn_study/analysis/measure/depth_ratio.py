@@ -22,11 +22,12 @@ def measure(
     """The decimal logarithm of a record at layer `first` over the one at layer `last` (None: the last hidden layer).
 
     absolute: the absolute value of the logarithm, which is the distance of the ratio from 1 in decades. A record of
-    exactly 0 counts as the smallest normal float32, so that a record that vanished has a ratio too.
+    exactly 0 counts as the smallest normal float32, so that a record that vanished has a ratio too; a negative one has
+    none, which is NaN.
     """
     sites = layer_sites(run, name, site)
     ends = (value_at(run, name, sites.get(one, f"layer{one}/{site}"), step) for one in (first, last or max(sites)))
-    high, low = (math.log10(max(one, SMALLEST)) if math.isfinite(one) else math.nan for one in ends)
+    high, low = (math.log10(max(one, SMALLEST)) if 0 <= one < math.inf else math.nan for one in ends)
     return abs(high - low) if absolute else high - low
 
 

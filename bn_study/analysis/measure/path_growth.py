@@ -7,7 +7,7 @@ import numpy as np
 
 from bn_study.analysis import unit_paths
 from bn_study.analysis.needed import LAYERS, Needed
-from bn_study.errors import UsageError
+from bn_study.analysis.recorded import NotRecorded
 from bn_study.plan.types import Natural, Quantiles
 from bn_study.store.stored_run import StoredRun
 
@@ -21,7 +21,7 @@ def measure(run: StoredRun, *, site: str, quantiles: Quantiles, start: Natural, 
     matches = (re.fullmatch(rf"layer(\d+)/{re.escape(site)}", one) for one in {other for _, other in run.arrays})
     layers = sorted(int(match[1]) for match in matches if match)
     if not layers:
-        raise UsageError(f"run {run.id} recorded no vectors at layer<i>/{site}; name the site in the grid's probes")
+        raise NotRecorded(f"run {run.id} recorded no vectors at layer<i>/{site}; name the site in the grid's probes")
     lengths = np.array(
         [unit_paths.path_length(run, f"layer{one}/{site}", quantiles, start, end, relative) for one in layers]
     )

@@ -71,7 +71,7 @@ def of(stored: StoredRun, sweep: Sweep) -> Run:
     scalars, vectors = (table.itertuples(index=False, name=None) for table in (stored.records, stored.vectors))
     recorded = _scalars(scalars), _histograms(vectors)
     settings = sweep.ordered(stored.spec["settings"])
-    return Run(stored.id, sweep, settings, *recorded, about["status"], about["diverged_at"])
+    return Run(stored.id, sweep, settings, *recorded, about["status"], about.get("diverged_at"))
 
 
 def under_way(spec: RunSpec, state: Mapping[str, np.ndarray], sweep: Sweep) -> Run:

@@ -80,7 +80,7 @@ def command(options: argparse.Namespace) -> int:
             print(line, file=sys.stderr)
     if options.open and reports:
         _open(study, reports)
-    return 1 if different else 0
+    return 2 if any(report.failed for report in reports) else 1 if different else 0
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -120,6 +120,7 @@ class _Reported:
     remarks: list[str] = field(default_factory=list)
     different: bool = False
     committed: bool = False
+    failed: bool = False
 
 
 def _each(report: Callable[[list[str]], _Reported], requests: list[list[str]]) -> Iterator[_Reported]:
@@ -130,7 +131,15 @@ def _each(report: Callable[[list[str]], _Reported], requests: list[list[str]]) -
     from bn_study.sweep.call import cores
 
     with ProcessPoolExecutor(min(cores(), len(requests)), multiprocessing.get_context("spawn")) as processes:
-        yield from processes.map(report, requests)
+        yield from processes.map(partial(_told, report), requests)
+
+
+def _told(report: Callable[[list[str]], _Reported], request: list[str]) -> _Reported:
+    """The report of one of several experiments. What is wrong with one is told and keeps no other from being made."""
+    try:
+        return report(request)
+    except UsageError as error:
+        return _Reported([], remarks=[str(error)], failed=True)
 
 
 def _written(study: Any, sanity: str | None, to: Path | None, request: list[str]) -> _Reported:

@@ -16,6 +16,7 @@ from bn_study.plan.experiment import ADHOC, Experiment
 from bn_study.report import evidence, words
 from bn_study.report.frames import Frames
 from bn_study.report.web import content, distributions, pages
+from bn_study.store.replacing import write_text
 from bn_study.study import Study
 
 KNOWN = ("started", "seconds", "peak_memory", "call")
@@ -74,7 +75,8 @@ def write_overview(study: Study) -> Path:
     experiments = writer.board.read(study.home, study.results)
     thumbnails: dict[str, Path] = {}
     for one in experiments:
-        pictures = sorted((study.results / one.experiment).glob("*.png"), key=lambda path: path.stem == "effects")
+        pictures = [*(study.results / one.experiment).glob("*.png")]
+        pictures.sort(key=lambda path: (path.stem == "effects", path.name))
         if pictures:
             thumbnails[one.experiment] = pictures[0]
     board = study.results / "board.svg"
@@ -99,7 +101,7 @@ def _caption(path: Path) -> str:
 
 def _written(path: Path, text: str) -> Path:
     try:
-        path.write_text(text, encoding="utf-8")
+        write_text(path, text)
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror}); make it writable") from error
     return path

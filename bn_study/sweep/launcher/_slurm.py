@@ -11,7 +11,7 @@ from typing import Any
 
 from bn_study.errors import UsageError
 from bn_study.plan.experiment import Experiment
-from bn_study.store.replacing import replacing
+from bn_study.store.replacing import write_text
 from bn_study.store.store import Store
 
 _ENDED = (
@@ -41,8 +41,7 @@ class Submission:
 
     def save(self, **changes: Any) -> "Submission":
         about = dict(self.about) | changes
-        with replacing(self.folder / "call.json") as beside:
-            beside.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        write_text(self.folder / "call.json", json.dumps(about, indent=1) + "\n")
         return replace(self, about=about)
 
 

@@ -30,6 +30,7 @@ from bn_study.sweep.call import Call, Ending, Interrupts, cores, interrupts
 from bn_study.sweep.launcher import local
 from bn_study.sweep.progress import Progress
 from bn_study.sweep.request import Request
+from bn_study.sweep.status import plan_status
 
 NEEDS = {"distributed": "bn-study[dask]"}
 HERE = False
@@ -99,7 +100,7 @@ class _Crew:
         self.stopping = False
         self.remarks: list[str] = []
         self.silent_since = 0.0
-        self.achieved = -1
+        self.achieved = 0
 
     def connect(self) -> None:
         """Find the scheduler and hand it the tasks. Raises UsageError if it does not answer."""
@@ -109,15 +110,18 @@ class _Crew:
             self.client = Client(self.address, timeout=CONNECT, set_as_default=False)
         except (OSError, ValueError) as error:
             raise UsageError(f"launcher.address={self.address}: no scheduler answers there ({error})") from error
+        self.achieved = self._done()
         for number in self.numbers:
             self._submit(number)
 
     def _submit(self, number: int) -> None:
-        call, study = self.call, self.call.study
+        call = self.call
         words = [call.id, str(number), str(call.max_failures or 0), *call.request.worker_words]
         key = f"bn-study-{call.id}-{number}-{time.monotonic_ns()}"
         self.futures[number] = self.client.submit(task, words, call.places, key=key, pure=False)
-        self.achieved = len(study.store.ids())
+
+    def _done(self) -> int:
+        return len(plan_status(self.call.experiment, self.call.study.store).done)
 
     def threads(self) -> int:
         return sum(self.client.nthreads().values())
@@ -161,7 +165,8 @@ class _Crew:
         """Submit again a task that took several dask workers with it, as long as runs are published meanwhile."""
         from distributed import KilledWorker
 
-        if isinstance(error, KilledWorker) and len(self.call.study.store.ids()) > self.achieved:
+        if isinstance(error, KilledWorker) and (done := self._done()) > self.achieved:
+            self.achieved = done
             self._submit(number)
         else:
             del self.futures[number]

@@ -134,9 +134,8 @@ class _Worker:
         if self.over or self.process is None:
             return False
         code = self.process.poll()
-        holder = held.get(self.process.pid)
-        if code is not None and holder is None:  # it may have taken a run since, and died of it
-            holder = leases.held(self.call.id).get(self.process.pid)
+        # since those moments a dead one may have released its run, or taken another and died of it
+        holder = (held if code is None else leases.held(self.call.id)).get(self.process.pid)
         run = holder.run if holder and not self.store.done(holder.run) else None
         if code is None:
             if run is not None:
@@ -188,7 +187,9 @@ class _Worker:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        if not self.store.done(run):
+        if self.store.done(run):
+            self.log.unlink(missing_ok=True)
+        else:
             self._fail(run, "timeout", f"it took longer than timeout={limit:g} seconds")
         return True
 
@@ -202,7 +203,10 @@ class _Worker:
 
 
 def _how(code: int) -> str:
-    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    if code >= 0:
+        return f"ended with exit code {code}"
+    known = {one.value: one.name for one in signal.Signals}  # the real-time signals between two of them have no name
+    return f"was ended by {known.get(-code, f'signal {-code}')}"
 
 
 def _end(log: Path) -> str:

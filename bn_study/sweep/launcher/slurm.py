@@ -8,6 +8,7 @@ not needed. A task of the array watches one worker in the way that `local` watch
 against its run as it does there, and a worker that must stop writes a checkpoint first.
 """
 
+import math
 import os
 import shlex
 import shutil
@@ -72,9 +73,15 @@ class Task:
         for one in (signal.SIGTERM, signal.SIGUSR2):
             signal.signal(one, stop)
         os.environ.update(self.environment)
-        call = Call(self.call, Request.parse(self.words), self.max_failures)
         number = int(os.environ.get("SLURM_ARRAY_TASK_ID", "0"))
-        ending = local.watch(call, [number], Progress(call), stops=(signal.SIGINT,))
+        try:
+            call = Call(self.call, Request.parse(self.words), self.max_failures)
+            ending = local.watch(call, [number], Progress(call), stops=(signal.SIGINT,))
+        except KeyboardInterrupt:  # told before it began
+            if signal.SIGUSR2 in told:
+                requeue(signal.SIGUSR2, None)
+            return
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a signal that comes only now must not end what follows
         since = clock.monotonic()
         while told and signal.SIGUSR2 not in told and clock.monotonic() - since < PREEMPTION:
             clock.sleep(0.1)
@@ -130,7 +137,7 @@ def run(
     if call.detach:
         return Ending(left=True, remarks=[goes_on])
     print(f"watching Slurm job {job.ids[-1]}; Ctrl-C leaves it at work", file=sys.stderr, flush=True)
-    done, looked, seen = len(store.ids()), clock.monotonic(), clock.monotonic()
+    done, looked, missing = _done(call), clock.monotonic(), math.inf
     with progress, interrupts() as asked:
         while True:
             if asked.count:
@@ -144,8 +151,10 @@ def run(
             # another terminal that watches the call may have submitted for it
             job = next((one for one in submissions(store) if one.call == job.call), job)
             if queue is None or any(one.job in job.ids and one.lives for one in queue):
-                seen = looked
-            if looked - seen < GONE:
+                missing = math.inf
+            else:
+                missing = min(missing, looked)
+            if looked - missing < GONE:
                 continue
             assert queue is not None
             canceled = was_canceled({one.state for one in queue if one.job == job.ids[-1]})
@@ -154,13 +163,17 @@ def run(
                 return Ending()
             if job.canceled or canceled:
                 return Ending(interrupted=True, remarks=[f"Slurm job {job.ids[-1]} was canceled"])
-            if len(store.ids()) == done:
+            before, done = done, _done(call)
+            if done == before:
                 return Ending(remarks=[f"Slurm job {job.ids[-1]} ended early; see what it printed in {job.folder}"])
-            done = len(store.ids())
+            missing = math.inf
             with changing(job.folder / "call.json"):
                 newest = next((one for one in submissions(store) if one.call == job.call), job)
                 job = submit(call, job) if newest.ids == job.ids else newest
-            seen = clock.monotonic()
+
+
+def _done(call: Call) -> int:
+    return len(plan_status(call.experiment, call.study.store).done)
 
 
 def was_canceled(states: set[str]) -> bool:
