@@ -322,6 +322,7 @@ def test_without_git_the_ledger_tells(make_study, tmp_path):
         for entry in section:
             assert entry["commit"] == ""
             entry["date"] = YESTERDAY
+    path.unlink()
     Ledger.model_validate(content).write(path)
     studied.write(tiny=TINY.replace(BETTER, f"{BETTER}    says: always\n"))
     firsts.note(place, studied.experiment())
