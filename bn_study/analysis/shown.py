@@ -142,6 +142,22 @@ def mean_curve(lines: Iterable[pd.DataFrame], metric: str) -> Iterator[dict[str,
         yield {"step": step, "value": rounded(value), "low": low, "high": high, "n": count}
 
 
+def mean_and_ends(
+    lines: Sequence[tuple[Mapping[str, Any], pd.DataFrame]], metric: str, series: str = "mean"
+) -> Iterator[dict[str, Any]]:
+    """The rows of an arm in a figure's numbers: a series of its mean curve, and the series `diverged` (see `end`).
+
+    lines: each run's row and its curve of the metric.
+    """
+    if not lines:
+        return
+    finite = (line[np.isfinite(line["value"])] for _, line in lines)
+    for point in mean_curve(by_seed((row["seed"] for row, _ in lines), finite), metric):
+        yield {"series": series} | point
+    for row, line in lines:
+        yield from ({"series": "diverged"} | one for one in end(row, line))
+
+
 def of_seeds(seeds: pd.Series, values: pd.Series) -> pd.Series:
     """A number for each seed, the mean of its runs that have one. seeds, values: of the runs, in the same order."""
     return pd.Series(values.to_numpy(float), index=seeds).groupby(level=0, sort=False).mean().dropna()

@@ -137,11 +137,8 @@ class Drawing:
             (row, shown.on_the_way(shown.curve(tables, row["run"], need.name, need.site), row, self.metric))
             for row in arm.rows.to_dict("records")
         ]
-        finite = (line[np.isfinite(line["value"])] for _, line in lines)
-        for point in shown.mean_curve(shown.by_seed(arm.rows["seed"], finite), self.metric):
-            yield {"arm": arm.label, "series": "mean"} | point
-        for row, line in lines:
-            yield from ({"arm": arm.label, "series": "diverged"} | end for end in shown.end(row, line))
+        for numbers in shown.mean_and_ends(lines, self.metric):
+            yield {"arm": arm.label} | numbers
 
     def _looks(self, arms: Sequence[SweepArm]) -> dict[str, Look]:
         """Look of each arm, by label.

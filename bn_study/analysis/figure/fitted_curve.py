@@ -92,10 +92,7 @@ def _rows(tables: Tables, grid: str) -> Iterator[dict[str, Any]]:
     for norm, arm in drawn.groupby("norm", sort=False):
         about = {"grid": grid, "norm": norm}
         lines = [(row, shown.curve(tables, row["run"], LOSS)) for row in arm.to_dict("records")]
-        for point in shown.mean_curve((line[np.isfinite(line["value"])] for _, line in lines), LOSS):
-            yield about | {"series": "error"} | point
-        for row, line in lines:
-            yield from (about | {"series": "diverged"} | end for end in shown.end(row, line))
+        yield from (about | numbers for numbers in shown.mean_and_ends(lines, LOSS, series="error"))
         first = arm["run"].iloc[0]
         inputs, targets, outputs = (
             shown.curve(tables, first, f"predictions/{one}").sort_values("unit")["value"].tolist()

@@ -132,12 +132,8 @@ def _accuracy(tables: Tables, arm: pd.DataFrame, norm: str) -> Iterator[dict[str
     """The mean curve of an arm, and the end of each diverged run."""
     rows = arm.to_dict("records")
     lines = [(row, shown.on_the_way(shown.curve(tables, row["run"], ACCURACY), row, ACCURACY)) for row in rows]
-    if not lines:
-        return
-    for point in shown.mean_curve((line for _, line in lines), ACCURACY):
-        yield _row("a", norm, "accuracy", **point)
-    for row, line in lines:
-        yield from (_row("a", norm, "diverged", **end) for end in shown.end(row, line))
+    for numbers in shown.mean_and_ends(lines, ACCURACY, series="accuracy"):
+        yield _row("a", norm, **numbers)
 
 
 def _percentiles(tables: Tables, arm: pd.DataFrame, panel: str, norm: str) -> Iterator[dict[str, Any]]:

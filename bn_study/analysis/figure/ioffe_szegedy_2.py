@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -131,13 +130,10 @@ def _arms(runs: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _rows(tables: Tables, name: str, arm: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    about = {"arm": name, "norm": arm["norm"].iloc[0]}
     rows = arm.to_dict("records")
     lines = [(row, shown.on_the_way(shown.curve(tables, row["run"], METRIC), row, METRIC)) for row in rows]
-    for point in shown.mean_curve((line[np.isfinite(line["value"])] for _, line in lines), METRIC):
-        yield about | {"series": "mean"} | point
-    for row, line in lines:
-        yield from (about | {"series": "diverged"} | end for end in shown.end(row, line))
+    for numbers in shown.mean_and_ends(lines, METRIC):
+        yield {"arm": name, "norm": arm["norm"].iloc[0]} | numbers
 
 
 def _best(data: pd.DataFrame, arm: str) -> float:

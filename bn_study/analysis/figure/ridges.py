@@ -118,12 +118,9 @@ class Drawing:
 
 def _metric(tables: Tables, arm: pd.DataFrame, norm: str, metric: str) -> Iterator[dict[str, Any]]:
     """The mean curve of an arm, and the end of each diverged run."""
-    found = {"panel": "a", "norm": norm}
     lines = [(row, shown.curve(tables, row["run"], metric)) for row in arm.to_dict("records")]
-    for point in shown.mean_curve((line[np.isfinite(line["value"])] for _, line in lines), metric):
-        yield found | {"series": "mean"} | point
-    for row, line in lines:
-        yield from (found | {"series": "diverged"} | end for end in shown.end(row, line))
+    for numbers in shown.mean_and_ends(lines, metric):
+        yield {"panel": "a", "norm": norm} | numbers
 
 
 def _densities(tables: Tables, arms: dict[str, pd.DataFrame], site: str) -> Iterator[dict[str, Any]]:
