@@ -4,7 +4,7 @@ results/replications/ has one CSV file per kind of processor; in it an experimen
 as long as its evidence is the committed one: an experiment can be trained anew, with other seeds or another protocol.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,24 +18,24 @@ COUNTS = ("rows", "identical", "agrees", "differs", "untold", "verdicts", "verdi
 class Seen:
     """Rows that one kind of processor trained again in one kind of numerics, over all experiments.
 
-    counts: by the names in COUNTS. shifted: the experiments with a shifted measure. replaced: the number of experiments
-    that do not count, because their evidence has been replaced since.
+    experiments: the names of those that count. replaced: the names of the others, whose evidence has been replaced
+    since. counts: by the names in COUNTS. shifted: the experiments with a shifted measure.
     """
 
     processor: str
     instructions: str
     numerics: str
-    experiments: int
+    experiments: frozenset[str]
+    replaced: frozenset[str]
     counts: dict[str, int]
     shifted: tuple[str, ...]
-    replaced: int
 
     @property
     def cells(self) -> list[str]:
         """A table row under HEADS."""
         verdicts = f"{self.counts['verdicts_same']} of {self.counts['verdicts']}" if self.counts["verdicts"] else ""
         counts = [str(self.counts[name]) for name in COUNTS[:5]]
-        return [self.processor, self.instructions, self.numerics, str(self.experiments), *counts, verdicts]
+        return [self.processor, self.instructions, self.numerics, str(len(self.experiments)), *counts, verdicts]
 
 
 HEADS = (
@@ -54,8 +54,9 @@ def read(results: Path) -> list[Seen]:
             held = rows[[_is_committed(results / one.experiment, one.evidence) for one in rows.itertuples()]]
             counts = {key: int(held[key].sum()) for key in COUNTS}
             shifted = tuple(str(one) for one in held["experiment"][held["shifted"].notna() & (held["shifted"] != "")])
-            replaced = len(rows) - len(held)
-            entries.append(Seen(str(name), str(vectors), str(numerics), len(held), counts, shifted, replaced))
+            counting = frozenset(held["experiment"])
+            others = frozenset(rows["experiment"]) - counting
+            entries.append(Seen(str(name), str(vectors), str(numerics), counting, others, counts, shifted))
     return entries
 
 
@@ -72,8 +73,8 @@ def table(entries: Sequence[Seen]) -> str:
 
 
 def sentence(entries: Sequence[Seen]) -> str:
-    """On how many kinds of processor rows were trained again, and how many experiments do not count any more."""
-    replaced = max((entry.replaced for entry in entries), default=0)
+    """On how many kinds of processor rows were trained again, and how many experiments do not count on any of them."""
+    replaced = len(_all(entry.replaced for entry in entries) - _all(entry.experiments for entry in entries))
     do = "s do" if replaced != 1 else " does"
     since = f" {replaced} experiment{do} not count, because the evidence has been replaced since." if replaced else ""
     if not kinds(entries):
@@ -83,12 +84,15 @@ def sentence(entries: Sequence[Seen]) -> str:
 
 def in_short(entries: Sequence[Seen]) -> str:
     """How many experiments have rows that were trained again, and on how many kinds of processor."""
-    most = max(entry.experiments for entry in entries)
-    number = kinds(entries)
+    trained, number = len(_all(entry.experiments for entry in entries)), kinds(entries)
     return (
-        f"Rows of {most} experiment{'s' if most != 1 else ''} were trained again on {number} "
+        f"Rows of {trained} experiment{'s' if trained != 1 else ''} were trained again on {number} "
         f"kind{'s' if number != 1 else ''} of processor"
     )
+
+
+def _all(names: Iterable[frozenset[str]]) -> frozenset[str]:
+    return frozenset().union(*names)
 
 
 def kinds(entries: Sequence[Seen]) -> int:
