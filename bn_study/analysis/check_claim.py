@@ -10,7 +10,7 @@ from bn_study.analysis.arms import CONSTANT, Arm, arms, contexts, left_open, nar
 from bn_study.analysis.measures import Measure, parse
 from bn_study.analysis.over import LOGARITHMIC, Over, place
 from bn_study.analysis.planned_records import check_needed, planned
-from bn_study.analysis.settings import as_selector, comparable, lacks, parse_selector, where
+from bn_study.analysis.settings import as_selector, comparable, lacks, parse_selector, where, written
 from bn_study.analysis.tabled import grids_table, known_factor
 from bn_study.errors import Faults, UsageError
 from bn_study.plan import parts
@@ -90,10 +90,13 @@ def _arms(claim: Claim, experiment: Experiment, table: pd.DataFrame) -> list[Arm
     grids = " and ".join(claim.grids)
     fixed = {factor: value for factor, value in claim.at.items() if value not in list(experiment.tune)}
     for selector in _selectors(claim):
-        for factor in parse_selector(selector):
+        settings = parse_selector(selector)
+        for factor in settings:
             known_factor(factor, table)
-        if where(table, parse_selector(selector)).empty:
-            raise UsageError(f"no cell of the grid {grids} has {selector}")
+        if where(table, settings).empty:
+            lacking = [factor for factor, value in settings.items() if where(table, {factor: value}).empty]
+            there = [f"; {factor} is {' or '.join(dict.fromkeys(map(written, table[factor])))}" for factor in lacking]
+            raise UsageError(f"no cell of the grid {grids} has {selector}{''.join(there)}")
     for factor in (*claim.contexts, *claim.at):
         known_factor(factor, table)
     for factor, entry in claim.at.items():

@@ -249,7 +249,11 @@ def _reason(error: Mapping[str, Any]) -> str:
 
 
 def _nearest(name: str, known: Iterable[str]) -> list[str]:
-    """The name that is most like it, if one is like it."""
+    """The name that is most like it, if one is like it: batch for batchnorm, mnist for mnis."""
+    known = list(known)
+    whole = [one for one in known if len(one) > 2 and "." not in name and name.lower().startswith(one)]
+    if whole:
+        return [max(whole, key=len)]
     return difflib.get_close_matches(name, known, n=1, cutoff=0.5)
 
 
@@ -257,6 +261,9 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """The message for a name that does not exist: the nearest that does, and all that do (or some, if none is near)."""
     known = sorted(known)
     near = _nearest(name, known)
+    group = name.rpartition(".")[0]
+    if near == [group]:  # optimizer.lr: what helps is the list of the group's settings, not the group
+        near, known = [], [one for one in known if one.startswith(f"{group}.")]
     hint, there = (f"did you mean {near[0]}?", " There") if near else ("", "there")
     if not known:
         rest = "there are none here"

@@ -450,7 +450,7 @@ def test_a_good_experiment_passes_the_check():
         ({"measure": {"step_to": {}}}, "did you mean steps_to"),
         ({"level": {"mnist": 0.9}}, "no level for digits"),
         ({"grid": "sped"}, "did you mean speed"),
-        ({"contrast": {"norm=btch": 1}}, "no cell of the grid speed has norm=btch"),
+        ({"contrast": {"norm=btch": 1}}, "no cell of the grid speed has norm=btch; norm is none or batch"),
         ({"contrast": {"nrm=batch": 1}}, "did you mean norm"),
         ({"contrast": {"batch": 1}}, "is not a selector"),
         ({"contrast": {"constant": 1}}, "names no arm"),

@@ -128,6 +128,9 @@ def test_a_claim_hash_follows_the_claim_and_its_runs_only(study):
     ("overrides", "words"),
     [
         (["norm=bach"], ["unknown norm 'bach'", "did you mean batch?"]),
+        (["norm=batchnorm"], ["unknown norm 'batchnorm'", "did you mean batch?"]),
+        (["norm=layer_norm"], ["unknown norm 'layer_norm'", "did you mean layer?"]),
+        (["optimizer.lr=0.1"], ["unknown setting 'optimizer.lr'; there are: optimizer.", "optimizer.learning_rate"]),
         (["dataset=mnis"], ["did you mean mnist?"]),
         (["optimizer=sdg"], ["did you mean sgd?"]),
         (["probe=[curve]"], ["did you mean curves?"]),
