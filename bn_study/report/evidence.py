@@ -260,7 +260,10 @@ def _write(
     curves = writer.curves_table(experiment, judged.plan, study.store, judged.runs, kept)
     csv_files.write_csv(curves, target / "curves.csv")
     curves = csv_files.read_csv(target / "curves.csv")
-    files = writer.write(target, experiment, judged.runs, curves, judged.verdicts, judged.tuned, judged.notes, png)
+    documented = (study.home / "docs" / "verdicts.md").is_file()
+    files = writer.write(
+        target, experiment, judged.runs, curves, judged.verdicts, judged.tuned, judged.notes, png, documented
+    )
     if experiment.name != ADHOC:
         judged.ledger.write(target / FILE)
         files.append(target / FILE)

@@ -55,11 +55,13 @@ def write(
     tuned: Mapping[str, Tuned],
     notes: Sequence[str] = (),
     png: bool = True,
+    documented: bool = True,
 ) -> list[Path]:
     """Write verdicts.csv, report.md and every figure: svg, png, csv with its numbers, json with its caption and runs.
 
     If there are claims, also sensitivity.csv. runs, curves: runs.csv and curves.csv of the folder, as read back.
-    notes: what the page says about all verdicts. png: False leaves each figure's PNG empty.
+    notes: what the page says about all verdicts. png: False leaves each figure's PNG empty. documented: whether the
+    study has docs/, for a link.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "verdicts.csv"]
@@ -76,7 +78,7 @@ def write(
         files += drawn
         figures.append({"name": name, "caption": caption})
     page = folder / "report.md"
-    write_text(page, _page(experiment, runs, verdicts, tuned, figures, firm, notes))
+    write_text(page, _page(experiment, runs, verdicts, tuned, figures, firm, notes, documented))
     return [*files, page]
 
 
@@ -148,6 +150,7 @@ def _page(
     figures: list[dict[str, str]],
     firm: Sequence[sensitivity.Sensitivity],
     notes: Sequence[str],
+    documented: bool,
 ) -> str:
     return render(
         "report.md.j2",
@@ -155,6 +158,7 @@ def _page(
         command=_command(experiment),
         nameless=experiment.name == ADHOC,
         docs="../../../docs" if experiment.changed or experiment.name == ADHOC else "../../docs",
+        documented=documented,
         runs=runs,
         grids=[_grid(name, len(grid.cells), of_grid(runs, name)) for name, grid in experiment.grids.items()],
         datasets=[f"{name} ({note(name)})" if note(name) else name for name in _values(runs, "dataset")],

@@ -284,6 +284,16 @@ def test_an_arm_alone(experiment, tmp_path, norms):
     assert len(runs) == 4 and all(path.exists() for path in files)
 
 
+def test_a_study_without_docs_gets_no_link_to_them(experiment, whole, tmp_path):
+    _, _, (runs, curves, found, tuned), _ = whole
+    pages = []
+    for documented in (True, False):
+        report.write(tmp_path, experiment, runs, curves, found, tuned, png=False, documented=documented)
+        pages.append((tmp_path / "report.md").read_text())
+    assert "](../../docs/verdicts.md)" in pages[0]
+    assert "](../../docs" not in pages[1] and "docs/verdicts.md of bn_study" in pages[1]
+
+
 def test_changed_experiments_say_so_and_how_to_repeat_them(experiment, whole, tmp_path):
     _, _, (runs, curves, found, tuned), _ = whole
     changed = replace(experiment, changed=("model.widths=[8,6]", "seed=0,1,2"))
