@@ -19,8 +19,10 @@ from bn_study.analysis.tables import EVERY, HASH, Curve
 from bn_study.plan import declared, parts
 
 REAL = ("value", "low", "high")
+IMAGES = "probe.curves.images"
+"""The number of fixed examples of each split on which a run is measured on the way."""
 FULL = "probe.curves.full"
-"""Sources of statistics with which a run's last step is measured on the whole split, not on some fixed examples."""
+"""Sources of statistics with which a run's last step is measured on the whole split, not on these."""
 
 
 @dataclass(frozen=True)
@@ -114,13 +116,13 @@ def curve(tables: Tables, run: str, name: str, site: str | None = None) -> pd.Da
 
 
 def on_the_way(line: pd.DataFrame, row: Mapping[str, Any], metric: str) -> pd.DataFrame:
-    """A curve of a metric without the run's last step, if that is of the whole split and not of some fixed examples.
+    """A curve of a metric without the run's last step, if that is of the whole split and the others of a part of it.
 
     A curve with both would end in a jump. Where nothing but the start was measured before, the last step stays.
     """
     split, _, measured = metric.partition("/")
     source = measured.partition("_")[2] or "reestimated"
-    if split not in ("validation", "test") or source not in (option(row.get(FULL)) or []):
+    if split not in ("validation", "test") or not _other_at_end(row, split, source):
         return line
     before = line[line["step"] < row["steps"]]
     return before if (before["step"] > 0).any() else line
@@ -128,7 +130,13 @@ def on_the_way(line: pd.DataFrame, row: Mapping[str, Any], metric: str) -> pd.Da
 
 def whole_at_end(runs: pd.DataFrame) -> bool:
     """Whether the last step of test accuracy is of the whole split in any of these runs (see `on_the_way`)."""
-    return any("reestimated" in (option(value) or []) for value in runs.get(FULL, ()))
+    return any(_other_at_end(row, "test", "reestimated") for row in runs.to_dict("records"))
+
+
+def _other_at_end(row: Mapping[str, Any], split: str, source: str) -> bool:
+    """Whether a run's last step is of more examples than the others; the size of a split is only known as an option."""
+    size, images = option(row.get(f"dataset.{split}")), option(row.get(IMAGES))
+    return source in (option(row.get(FULL)) or []) and (size is None or images is None or size > images)
 
 
 def mean_curve(lines: Iterable[pd.DataFrame], metric: str) -> Iterator[dict[str, Any]]:

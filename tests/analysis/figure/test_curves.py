@@ -277,9 +277,11 @@ def test_the_same_tables_give_the_same_bytes(tmp_path):
 def test_the_last_step_is_not_drawn_where_it_is_of_the_whole_split():
     """Drawn as one curve with what fixed examples gave before, it would look as if training had changed something."""
     full = {"probe.curves.full": '["reestimated"]'}
+    few, all_of_it = ({"dataset.test": 360, "probe.curves.images": images} | full for images in (250, 360))
     for metric, settings, last in (
         ("test/accuracy", {}, 300), ("test/accuracy", full, 220), ("test/loss", full, 220),
         ("test/accuracy_batch", full, 300), ("train/accuracy", full, 300),
+        ("test/accuracy", few, 220), ("test/accuracy", all_of_it, 300),
     ):  # fmt: skip
         tables = tables_of(sweep(norms=("batch",), **settings))
         tables.curves["name"] = tables.curves["name"].replace({"test/accuracy": metric})
