@@ -1,7 +1,8 @@
 """Writes an experiment's folder in results/: tables, verdicts, figures, report.
 
 Runs come from the store, or from the committed tables if the store lacks them, so evidence can be redrawn without the
-cache. Both tables are written first and read back: everything else is drawn from the files that a reader has.
+cache. Verdicts are judged from a copy of the table of runs, so that evidence is replaced only when all of it has been
+judged. Then both tables are written and read back: everything else is drawn from the files that a reader has.
 """
 
 import filecmp

@@ -58,11 +58,11 @@ class Frames:
 
     @cached_property
     def stored(self) -> dict[str, StoredRun]:
-        """The runs whose records are on this machine, by id; damaged ones are left out."""
+        """The runs whose records are on this machine, by id; those that cannot be read are left out."""
         available = {}
         for run in self.runs["run"]:
             stored = self.study.store.read(run)
-            if self.study.store.done(run) and stored.status() != "damaged":
+            if self.study.store.done(run) and stored.status() in ("complete", "diverged"):
                 available[run] = stored
         return available
 

@@ -1,5 +1,6 @@
 """Verdicts and comparisons of arms as tables for the terminal."""
 
+import textwrap
 from collections.abc import Mapping
 
 import pandas as pd
@@ -40,6 +41,8 @@ def _add(table: Table, claim: str, context: str, row: Row | Verdict) -> None:
     """Every cell is a Text, so that rich does not read brackets in a name as markup."""
     if len(context) > WIDTH:
         context = context.replace(".", ".\n", 1)  # so that no word is broken
+    if len(claim) > WIDTH:
+        claim = "\n".join(line.replace(" ", "") for line in textwrap.wrap(claim.replace("_", "_ "), WIDTH))
     cells = [claim, context, outcome(row), interval(row), probability(row.p), str(row.n), row.reason]
     style = {2: COLORS[row.outcome]}
     table.add_row(*(Text(cell, style=style.get(index, "")) for index, cell in enumerate(cells)))

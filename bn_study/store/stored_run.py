@@ -75,11 +75,13 @@ class StoredRun:
         return [*self.provenance.get("earlier", []), self.provenance]
 
     def status(self) -> str:
-        """complete or diverged; damaged if the provenance cannot be read."""
+        """complete or diverged; damaged; unreadable if it may be whole but cannot be read here and now."""
         try:
             return self.provenance["status"]
-        except (DamagedRun, CannotRead):
+        except DamagedRun:
             return "damaged"
+        except CannotRead:
+            return "unreadable"
 
     @cached_property
     def records(self) -> "pd.DataFrame":

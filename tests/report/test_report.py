@@ -419,6 +419,8 @@ def test_the_terminal_table_fits_100_columns(capsys):
     assert max(map(len, lines)) <= 100
     for one in (
         "claim",
+        "a_claim_with_a_",
+        "rather_long_name",
         "outcome",
         "estimate",
         "[low, high]",

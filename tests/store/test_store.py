@@ -98,9 +98,12 @@ def test_a_run_that_cannot_be_read_now_is_not_damaged_and_one_without_a_file_is(
     path.unlink()
     with pytest.raises(DamagedRun, match=name):
         _ = store.read(spec.id).records
+    about_provenance = name == "provenance.json"
+    assert store.read(spec.id).status() == ("damaged" if about_provenance else "complete")
     path.symlink_to(path)  # the system refuses to open it, root too
     with pytest.raises(CannotRead, match=f"{name} cannot be read now .*; try again"):
         _ = store.read(spec.id).records
+    assert store.read(spec.id).status() == ("unreadable" if about_provenance else "complete")
     path.unlink()
     path.write_bytes(content)
     assert len(store.read(spec.id).records) == 2

@@ -19,5 +19,6 @@ def command(options: argparse.Namespace) -> int:
 
     folder = new_study.make(Path(options.folder))
     print(f"made {folder}: experiments/my_question.yaml, which runs as it is, and parts/ for parts of your own")
-    print(f"next: cd {shlex.quote(str(options.folder))} && bn-study run my_question profile=quick")
+    print(f"next: cd {shlex.quote(str(options.folder))} && git init && git add . && git commit -m 'State my_question'")
+    print("then: bn-study run my_question && bn-study report my_question")
     return 0

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 ORDER = 100
 REQUEST = True
+EPILOG = """\
+Committed rows are trained as they are, so the only overrides are settings of the call, such as workers=1 or device=gpu.
+"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -68,9 +68,10 @@ def _tell(request: Any, before: Any, outcome: Any) -> None:
         f"{len(after.done - before.done)} trained, {len(after.done)} of {len(after.runs)} done"
         + (f", {statuses['diverged']} of them diverged (a result, not a failure)" if statuses["diverged"] else "")
         + (f", {statuses['damaged']} of them damaged (the next run trains them again)" if statuses["damaged"] else "")
+        + (f", {statuses['unreadable']} of them cannot be read now" if statuses["unreadable"] else "")
     )
     new = map(store.read, after.done - before.done)
-    trained = [run.provenance for run in new if run.status() != "damaged"]
+    trained = [run.provenance for run in new if run.status() in ("complete", "diverged")]
     if trained and not outcome.left:
         workers = Call("", request).workers(before.left)
         print(shares.line(shares.shares(trained, workers, provenance.age())))
