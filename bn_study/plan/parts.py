@@ -249,12 +249,11 @@ def _reason(error: Mapping[str, Any]) -> str:
 
 
 def _nearest(name: str, known: Iterable[str]) -> list[str]:
-    """The name that is most like it, if one is like it: batch for batchnorm, mnist for mnis."""
+    """The name that is most like it, if one is like it: mnist for mnis, and batch, not batch_renorm, for batchnorm."""
     known = list(known)
-    whole = [one for one in known if len(one) > 2 and "." not in name and name.lower().startswith(one)]
-    if whole:
-        return [max(whole, key=len)]
-    return difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    begins = [one for one in known if len(one) > 2 and "." not in name and name.lower().startswith(one)]
+    slip = difflib.get_close_matches(name, known, n=1, cutoff=0.9)
+    return slip or sorted(begins, key=len)[-1:] or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:

@@ -62,7 +62,7 @@ class Frames:
         available = {}
         for run in self.runs["run"]:
             stored = self.study.store.read(run)
-            if self.study.store.done(run) and stored.status() in ("complete", "diverged"):
+            if self.study.store.done(run) and stored.readable:
                 available[run] = stored
         return available
 

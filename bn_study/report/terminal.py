@@ -39,8 +39,8 @@ def terminal(verdicts: Mapping[str, Verdict]) -> Table:
 
 def _add(table: Table, claim: str, context: str, row: Row | Verdict) -> None:
     """Every cell is a Text, so that rich does not read brackets in a name as markup."""
-    if len(context) > WIDTH:
-        context = context.replace(".", ".\n", 1)  # so that no word is broken
+    if len(context) > WIDTH:  # here and below: so that no word is broken
+        context = context.replace(".", ".\n", 1)
     if len(claim) > WIDTH:
         claim = "\n".join(line.replace(" ", "") for line in textwrap.wrap(claim.replace("_", "_ "), WIDTH))
     cells = [claim, context, outcome(row), interval(row), probability(row.p), str(row.n), row.reason]

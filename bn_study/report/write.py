@@ -152,13 +152,14 @@ def _page(
     notes: Sequence[str],
     documented: bool,
 ) -> str:
+    local = bool(experiment.changed) or experiment.name == ADHOC
+    docs = ("../../../docs" if local else "../../docs") if documented else ""
     return render(
         "report.md.j2",
         experiment=experiment,
         command=_command(experiment),
         nameless=experiment.name == ADHOC,
-        docs="../../../docs" if experiment.changed or experiment.name == ADHOC else "../../docs",
-        documented=documented,
+        docs=docs,
         runs=runs,
         grids=[_grid(name, len(grid.cells), of_grid(runs, name)) for name, grid in experiment.grids.items()],
         datasets=[f"{name} ({note(name)})" if note(name) else name for name in _values(runs, "dataset")],

@@ -15,7 +15,7 @@ A run is done if and only if the folder with its final name exists.
 Verification. A table is verified against its checksum when it is read, and provenance.json against its own. `run` only
 checks cheaply (`StoredRun.glance`) that the spec belongs to the id, and that every file exists, has the published size
 and was not written since. It recognizes 10,000 finished runs in a second. Corruption below the file system is found
-when a run is read; every verb but `show` then sets the run aside, and the next `run` trains it again.
+when a run is read; what makes tables of runs then sets it aside, and the next `run` trains it again.
 """
 
 import json

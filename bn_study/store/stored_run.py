@@ -83,6 +83,11 @@ class StoredRun:
         except CannotRead:
             return "unreadable"
 
+    @property
+    def readable(self) -> bool:
+        """Whether the provenance can be read."""
+        return self.status() not in ("damaged", "unreadable")
+
     @cached_property
     def records(self) -> "pd.DataFrame":
         """Scalars, one per row: step (int), name, site ("" if the record has none), value (float)."""

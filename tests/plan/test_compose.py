@@ -129,6 +129,7 @@ def test_a_claim_hash_follows_the_claim_and_its_runs_only(study):
     [
         (["norm=bach"], ["unknown norm 'bach'", "did you mean batch?"]),
         (["norm=batchnorm"], ["unknown norm 'batchnorm'", "did you mean batch?"]),
+        (["norm=batch_renrm"], ["unknown norm 'batch_renrm'", "did you mean batch_renorm?"]),
         (["norm=layer_norm"], ["unknown norm 'layer_norm'", "did you mean layer?"]),
         (["optimizer.lr=0.1"], ["unknown setting 'optimizer.lr'; there are: optimizer.", "optimizer.learning_rate"]),
         (["dataset=mnis"], ["did you mean mnist?"]),

@@ -71,7 +71,7 @@ def _tell(request: Any, before: Any, outcome: Any) -> None:
         + (f", {statuses['unreadable']} of them cannot be read now" if statuses["unreadable"] else "")
     )
     new = map(store.read, after.done - before.done)
-    trained = [run.provenance for run in new if run.status() in ("complete", "diverged")]
+    trained = [run.provenance for run in new if run.readable]
     if trained and not outcome.left:
         workers = Call("", request).workers(before.left)
         print(shares.line(shares.shares(trained, workers, provenance.age())))
